@@ -1,4 +1,4 @@
-"""The API contract of Ad Manager's operations: requests, answers and their shapes."""
+"""The API contract of Ad Manager's operations: requests and responses."""
 
 from seil.admanager.models.forecast import Forecast, GetForecast
 from seil.admanager.models.line_items import (

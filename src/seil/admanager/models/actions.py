@@ -1,4 +1,4 @@
-"""The actions on orders, line items and proposals, and their spellings."""
+"""Actions on orders, line items and proposals, and their spellings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seil.admanager.models.base import Text, about
 
 _NOUN = re.compile(r"-(?:proposal-line-items?|line-items?|orders?|proposals?)(?=-|$)")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-# SOAP's names of actions that the contract calls by REST's.
+# Actions whose SOAP name differs from the contract's, which is REST's.
 _SAME = {"approve-without-reservation-changes": "approve-without-reservation"}
 
 
@@ -82,10 +82,12 @@ ProposalAction = Annotated[_ProposalAction, BeforeValidator(_reader(_ProposalAct
 ProposalLineItemAction = Annotated[
     _ProposalLineItemAction, BeforeValidator(_reader(_ProposalLineItemAction))
 ]
-PauseReason = Annotated[Text | None, about("Why, for pause alone.", "Creatives are late")]
+PauseReason = Annotated[
+    Text | None, about("Reason of a pause; for the action pause only.", "Creatives are late")
+]
 
 
 def check_reason(action: str, reason: str | None) -> None:
-    """Raises ValueError where Ad Manager would ignore a reason."""
+    """Raises ValueError for a reason that Ad Manager would ignore."""
     if reason is not None and action != "pause":
         raise ValueError(f"a reason is for pause alone; {action} takes none")

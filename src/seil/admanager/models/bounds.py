@@ -1,4 +1,4 @@
-"""Bounds of the contract's numbers."""
+"""Limits on numbers in requests."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Google's rules for deals, as far as they can be checked without its network.
+"""Google's rules for deals that can be checked without its network.
 
 https://developers.google.com/ad-manager/api/reference/v202608/ProposalLineItemService.ProposalLineItem,
 rates: https://support.google.com/admanager/answer/6239628. Only given fields are checked: a change
-omits others. What Google may come to allow is left to Google to refuse.
+omits others. Values that Google may add later are left to Google to check.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SIZELESS = ("ASPECT_RATIO", "IGNORED")
 
 
 def check_deal(item: ProposalLineItemFields, *, whole: bool) -> None:
-    """Raises ValidationError, naming the fields. `whole`: a new deal, not a change."""
+    """Raises ValidationError with the path of every fault. `whole`: a new deal, not a change."""
     raise_field_faults(
         [
             *_price_faults(item),

@@ -1,4 +1,4 @@
-"""The forecast of a line item that may be booked."""
+"""Availability forecasts of line items."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from seil.admanager.models.line_items import AT, GOAL, PRICE, TARGETING, LineIte
 
 
 class ForecastLineItem(LineItemFields):
-    """A line item that may be booked, or one that exists (`id`) with what would change."""
+    """A prospective line item, or changes to an existing one (`id`)."""
 
-    id: Annotated[Id | None, about("A line item that exists.", 3100000000)] = None
+    id: Annotated[Id | None, about("Id of an existing line item.", 3100000000)] = None
 
 
 class ProspectiveLineItem(Shape):
-    """What a forecast is asked for."""
+    """The subject of a forecast."""
 
     line_item: Annotated[
         ForecastLineItem,
@@ -36,26 +36,28 @@ class ProspectiveLineItem(Shape):
         ),
     ]
     advertiser_id: Annotated[
-        Id | None, about("Whose; matters for exclusions and labels.", 4500000001)
+        Id | None, about("Company id of the advertiser; affects exclusions and labels.", 4500000001)
     ] = None
 
 
 class GetForecast(Shape):
-    """Asks what is available for one line item."""
+    """Forecasts availability for one line item."""
 
     line_items: Annotated[
-        list[ProspectiveLineItem], Field(min_length=1, max_length=1), about("Exactly one.")
+        list[ProspectiveLineItem], Field(min_length=1, max_length=1), about("Exactly one entry.")
     ]
 
 
 class Forecast(Shape):
-    """What is available for a line item."""
+    """Availability for a line item."""
 
-    line_item_id: Annotated[Id | None, about("The line item, where it exists.", 3100000000)] = None
-    order_id: Annotated[Id | None, about("Its order, where it exists.", 3100000000)] = None
-    unit_type: Annotated[str, about("What the numbers count.", "IMPRESSIONS")]
-    available_units: Annotated[Count, about("Can be booked.", 812_000)]
-    delivered_units: Annotated[Count, about("Were delivered already.", 0)] = 0
-    matched_units: Annotated[Count, about("Match the targeting.", 1_204_000)]
-    possible_units: Annotated[Count, about("Could be had by displacing others.", 990_000)] = 0
-    reserved_units: Annotated[Count, about("Are reserved by it already.", 0)] = 0
+    line_item_id: Annotated[Id | None, about("Id of an existing line item.", 3100000000)] = None
+    order_id: Annotated[Id | None, about("Order id of an existing line item.", 3100000000)] = None
+    unit_type: Annotated[str, about("Unit of the numbers.", "IMPRESSIONS")]
+    available_units: Annotated[Count, about("Units that can be booked.", 812_000)]
+    delivered_units: Annotated[Count, about("Units already delivered.", 0)] = 0
+    matched_units: Annotated[Count, about("Units that match the targeting.", 1_204_000)]
+    possible_units: Annotated[
+        Count, about("Units available by displacing other line items.", 990_000)
+    ] = 0
+    reserved_units: Annotated[Count, about("Units that it has already reserved.", 0)] = 0

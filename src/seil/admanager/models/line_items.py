@@ -74,168 +74,205 @@ _COST_TYPE = one_of("CPA", "CPC", "CPD", "CPM", "VCPM", "CPM_IN_TARGET", "CPF", 
 class CustomPacingGoal(Shape):
     """A point of a pacing curve."""
 
-    start_date_time: Annotated[DateTime | None, about("From then on.", AT)] = None
+    start_date_time: Annotated[DateTime | None, about("Start of this point of the curve.", AT)] = (
+        None
+    )
     use_line_item_start_date_time: Annotated[
-        bool | None, about("From the line item's start on.", example=False)
+        bool | None, about("Whether the point starts with the line item.", example=False)
     ] = None
-    amount: Annotated[Long | None, about("How much.", 50_000)] = None
+    amount: Annotated[Long | None, about("Amount to deliver.", 50_000)] = None
 
 
 class CustomPacingCurve(Shape):
-    """How delivery is spread by hand."""
+    """A custom pacing curve."""
 
     custom_pacing_goal_unit: Annotated[
-        str | None, one_of("ABSOLUTE", "MILLI_PERCENT"), about("The amounts' unit.", "ABSOLUTE")
+        str | None, one_of("ABSOLUTE", "MILLI_PERCENT"), about("Unit of the amounts.", "ABSOLUTE")
     ] = None
     custom_pacing_goals: Annotated[
-        list[CustomPacingGoal] | None, entries(SEVERAL), about("The points.", [{"amount": 50_000}])
+        list[CustomPacingGoal] | None,
+        entries(SEVERAL),
+        about("Points of the curve.", [{"amount": 50_000}]),
     ] = None
 
 
 class DealInfo(Shape):
     """A programmatic deal."""
 
-    external_deal_id: Annotated[Id | None, about("The deal.", 1900001)] = None
+    external_deal_id: Annotated[Id | None, about("External deal id.", 1900001)] = None
 
 
 class LineItemFields(Shape):
-    """What of a line item can be given."""
+    """The writable fields of a line item."""
 
-    order_id: Annotated[Id | None, about("The order that it belongs to.", 3100000000)] = None
-    name: Annotated[Name | None, about("Its name.", "Homepage MREC")] = None
-    external_id: Annotated[Text | None, about("Its number elsewhere.", "802A1")] = None
-    start_date_time: Annotated[DateTime | None, about("When it starts.", AT)] = None
+    order_id: Annotated[Id | None, about("Order id.", 3100000000)] = None
+    name: Annotated[Name | None, about("Name.", "Homepage MREC")] = None
+    external_id: Annotated[Text | None, about("Id in an external system.", "802A1")] = None
+    start_date_time: Annotated[DateTime | None, about("Start of delivery.", AT)] = None
     start_date_time_type: Annotated[
         str | None,
         one_of("USE_START_DATE_TIME", "IMMEDIATELY", "ONE_HOUR_FROM_NOW"),
-        about("REST knows USE_START_DATE_TIME only.", "USE_START_DATE_TIME"),
+        about("Google's REST API accepts USE_START_DATE_TIME only.", "USE_START_DATE_TIME"),
     ] = None
-    end_date_time: Annotated[DateTime | None, about("When it ends.", AT)] = None
+    end_date_time: Annotated[DateTime | None, about("End of delivery.", AT)] = None
     auto_extension_days: Annotated[
-        Int | None, between(0, 7), about("Days it may run over, 7 at most.", 0)
+        Int | None, between(0, 7), about("Days by which delivery may be extended, 7 at most.", 0)
     ] = None
-    unlimited_end_date_time: Annotated[bool | None, about("It has no end.", example=False)] = None
+    unlimited_end_date_time: Annotated[
+        bool | None, about("Whether it runs without an end date.", example=False)
+    ] = None
     creative_rotation_type: Annotated[
         str | None,
         one_of("EVEN", "OPTIMIZED", "MANUAL", "SEQUENTIAL"),
-        about("Which creative is shown.", "OPTIMIZED"),
+        about("How creatives rotate.", "OPTIMIZED"),
     ] = None
     delivery_rate_type: Annotated[
         str | None,
         one_of("EVENLY", "FRONTLOADED", "AS_FAST_AS_POSSIBLE"),
-        about("How delivery is spread.", "EVENLY"),
+        about("Delivery pacing.", "EVENLY"),
     ] = None
     delivery_forecast_source: Annotated[
         str | None,
         one_of("HISTORICAL", "FORECASTING", "CUSTOM_PACING_CURVE"),
-        about("What pacing goes by.", "FORECASTING"),
+        about("Source of the delivery forecast.", "FORECASTING"),
     ] = None
-    custom_pacing_curve: Annotated[CustomPacingCurve | None, about("Pacing by hand.")] = None
+    custom_pacing_curve: Annotated[CustomPacingCurve | None, about("Custom pacing curve.")] = None
     roadblocking_type: Annotated[
         str | None,
         one_of("ONLY_ONE", "ONE_OR_MORE", "AS_MANY_AS_POSSIBLE", "ALL_ROADBLOCK", "CREATIVE_SET"),
-        about("How many creatives a page shows.", "ONE_OR_MORE"),
+        about("How many of its creatives a page may show.", "ONE_OR_MORE"),
     ] = None
     skippable_ad_type: Annotated[
         str | None,
         one_of("DISABLED", "ENABLED", "INSTREAM_SELECT", "ANY"),
-        about("Whether a video can be skipped.", "DISABLED"),
+        about("Whether viewers can skip the video.", "DISABLED"),
     ] = None
     frequency_caps: Annotated[
         list[FrequencyCap] | None,
         entries(SEVERAL),
         about(
-            "How often one sees it.", [{"maxImpressions": 3, "numTimeUnits": 1, "timeUnit": "DAY"}]
+            "Frequency caps per user.",
+            [{"maxImpressions": 3, "numTimeUnits": 1, "timeUnit": "DAY"}],
         ),
     ] = None
-    line_item_type: Annotated[str | None, LINE_ITEM_TYPE, about("Its kind.", "STANDARD")] = None
-    priority: Annotated[
-        Int | None, between(1, 16), about("1 is first, 16 last; each type has a range.", 8)
-    ] = None
-    cost_per_unit: Annotated[Money | None, about("What a unit costs.", PRICE)] = None
-    value_cost_per_unit: Annotated[Money | None, about("What a unit is worth.", PRICE)] = None
-    cost_type: Annotated[str | None, _COST_TYPE, about("What a unit is.", "CPM")] = None
-    discount_type: Annotated[
-        str | None, one_of("ABSOLUTE_VALUE", "PERCENTAGE"), about("What it is of.", "PERCENTAGE")
-    ] = None
-    discount: Annotated[
-        float | None, at_least(0), about("A whole percentage or an amount.", 10.0)
-    ] = None
-    contracted_units_bought: Annotated[Long | None, at_least(0), about("Units sold.", 100_000)] = (
+    line_item_type: Annotated[str | None, LINE_ITEM_TYPE, about("Line item type.", "STANDARD")] = (
         None
     )
+    priority: Annotated[
+        Int | None,
+        between(1, 16),
+        about("Priority, 1 (highest) to 16; each line item type has a range.", 8),
+    ] = None
+    cost_per_unit: Annotated[Money | None, about("Cost per unit.", PRICE)] = None
+    value_cost_per_unit: Annotated[Money | None, about("Value of a unit.", PRICE)] = None
+    cost_type: Annotated[str | None, _COST_TYPE, about("Pricing unit.", "CPM")] = None
+    discount_type: Annotated[
+        str | None,
+        one_of("ABSOLUTE_VALUE", "PERCENTAGE"),
+        about("Whether the discount is an amount or a percentage.", "PERCENTAGE"),
+    ] = None
+    discount: Annotated[
+        float | None, at_least(0), about("Discount: a whole percentage or an amount.", 10.0)
+    ] = None
+    contracted_units_bought: Annotated[
+        Long | None, at_least(0), about("Contracted units.", 100_000)
+    ] = None
     creative_placeholders: Annotated[
         list[CreativePlaceholder] | None,
         entries(CREATIVES),
-        about("Creatives expected.", PLACEHOLDERS),
+        about("Expected creatives.", PLACEHOLDERS),
     ] = None
     environment_type: Annotated[
-        str | None, one_of("BROWSER", "VIDEO_PLAYER"), about("Where it is shown.", "BROWSER")
+        str | None,
+        one_of("BROWSER", "VIDEO_PLAYER"),
+        about("Environment: browser or video player.", "BROWSER"),
     ] = None
     allowed_formats: Annotated[
         list[Annotated[str, one_of("AUDIO", "VIDEO", "DISPLAY")]] | None,
         entries(SEVERAL),
-        about("Formats.", ["VIDEO"]),
+        about("Allowed ad formats.", ["VIDEO"]),
     ] = None
     companion_delivery_option: Annotated[
-        str | None, one_of("OPTIONAL", "AT_LEAST_ONE", "ALL"), about("Companions.", "OPTIONAL")
+        str | None,
+        one_of("OPTIONAL", "AT_LEAST_ONE", "ALL"),
+        about("How many companion creatives have to be shown.", "OPTIONAL"),
     ] = None
-    allow_overbook: Annotated[bool | None, about("More than is free.", example=False)] = None
-    skip_inventory_check: Annotated[bool | None, about("Unchecked.", example=False)] = None
+    allow_overbook: Annotated[
+        bool | None, about("Whether it may overbook inventory.", example=False)
+    ] = None
+    skip_inventory_check: Annotated[
+        bool | None, about("Whether to skip the inventory check.", example=False)
+    ] = None
     skip_cross_selling_rule_warning_checks: Annotated[
-        bool | None, about("Without the warnings of cross-selling rules.", example=False)
+        bool | None, about("Whether to skip warnings of cross-selling rules.", example=False)
     ] = None
-    reserve_at_creation: Annotated[bool | None, about("Reserve at once.", example=False)] = None
-    web_property_code: Annotated[Text | None, about("AdSense's code.", "ca-pub-1")] = None
+    reserve_at_creation: Annotated[
+        bool | None, about("Whether to reserve inventory on creation.", example=False)
+    ] = None
+    web_property_code: Annotated[Text | None, about("AdSense web property code.", "ca-pub-1")] = (
+        None
+    )
     applied_labels: Annotated[
-        list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8200001}])
+        list[AppliedLabel] | None,
+        entries(SEVERAL),
+        about("Applied labels.", [{"labelId": 8200001}]),
     ] = None
     disable_same_advertiser_competitive_exclusion: Annotated[
-        bool | None, about("Beside others of the advertiser.", example=False)
+        bool | None, about("Allow ads of the same advertiser on the same page.", example=False)
     ] = None
     notes: Annotated[Text | None, about("Notes.", "Booked from Salesforce")] = None
     competitive_constraint_scope: Annotated[
-        str | None, one_of("POD", "STREAM", "PAGE"), about("Competitors are kept off.", "PAGE")
+        str | None,
+        one_of("POD", "STREAM", "PAGE"),
+        about("Scope of competitive exclusion.", "PAGE"),
     ] = None
     custom_field_values: Annotated[
         list[CustomFieldValue] | None,
         entries(SEVERAL),
-        about("Custom fields.", [{"customFieldId": 4400002, "value": {"value": "Q4 brand"}}]),
+        about("Custom field values.", [{"customFieldId": 4400002, "value": {"value": "Q4 brand"}}]),
     ] = None
     programmatic_creative_source: Annotated[
         str | None,
         one_of("PUBLISHER", "ADVERTISER"),
-        about("Whose creatives. REST does not have it.", "PUBLISHER"),
+        about("Who provides the creatives. Not in Google's REST API.", "PUBLISHER"),
     ] = None
     third_party_measurement_settings: Annotated[
-        ThirdPartyMeasurementSettings | None, about("Who measures.")
+        ThirdPartyMeasurementSettings | None, about("Third-party measurement.")
     ] = None
-    youtube_kids_restricted: Annotated[bool | None, about("Not for children.", example=False)] = (
-        None
-    )
-    video_max_duration: Annotated[Count | None, about("Milliseconds.", 30_000)] = None
+    youtube_kids_restricted: Annotated[
+        bool | None, about("Whether it is restricted from YouTube Kids.", example=False)
+    ] = None
+    video_max_duration: Annotated[
+        Count | None, about("Maximum video duration in milliseconds.", 30_000)
+    ] = None
     primary_goal: Annotated[
         Goal | None,
-        about("The goal.", GOAL),
+        about("Primary goal.", GOAL),
     ] = None
     secondary_goals: Annotated[list[Goal] | None, entries(SEVERAL), about("Further goals.", [])] = (
         None
     )
-    grp_settings: Annotated[GrpSettings | None, about("Whom a GRP goal is for.")] = None
-    deal_info: Annotated[DealInfo | None, about("A programmatic deal.")] = None
+    grp_settings: Annotated[GrpSettings | None, about("Audience settings of a GRP goal.")] = None
+    deal_info: Annotated[DealInfo | None, about("Programmatic deal.")] = None
     viewability_provider_company_ids: Annotated[
-        list[Id] | None, entries(SEVERAL), about("Who measures viewability.", [5110030])
+        list[Id] | None, entries(SEVERAL), about("Company ids of viewability providers.", [5110030])
     ] = None
     child_content_eligibility: Annotated[
-        str | None, one_of("DISALLOWED", "ALLOWED"), about("Among children's.", "DISALLOWED")
+        str | None,
+        one_of("DISALLOWED", "ALLOWED"),
+        about("Whether it may be shown with content for children.", "DISALLOWED"),
     ] = None
-    custom_vast_extension: Annotated[Text | None, about("VAST XML.", "<x/>")] = None
+    custom_vast_extension: Annotated[
+        Text | None, about("Custom VAST extension nodes, XML.", "<x/>")
+    ] = None
     repeated_creative_serving_enabled: Annotated[
-        bool | None, about("A creative may come again.", example=False)
+        bool | None, about("Whether a creative may be shown repeatedly.", example=False)
     ] = None
-    targeting: Annotated[Targeting | None, about("Whom, where and when.", TARGETING)] = None
+    targeting: Annotated[Targeting | None, about("Targeting criteria.", TARGETING)] = None
     creative_targetings: Annotated[
-        list[CreativeTargeting] | None, entries(CREATIVES), about("Of some of the creatives.", [])
+        list[CreativeTargeting] | None,
+        entries(CREATIVES),
+        about("Targeting of subsets of the creatives.", []),
     ] = None
 
     @field_validator("discount")
@@ -251,49 +288,55 @@ class LineItemFields(Shape):
 
 
 class NewLineItem(LineItemFields):
-    """A line item to be created."""
+    """A line item to create."""
 
-    name: Annotated[Name, about("Its name.", "Homepage MREC")]
-    start_date_time: Annotated[DateTime, about("When it starts.", AT)]
-    line_item_type: Annotated[str, LINE_ITEM_TYPE, about("Its kind.", "STANDARD")]
-    cost_per_unit: Annotated[Money, about("What a unit costs.", PRICE)]
-    cost_type: Annotated[str, _COST_TYPE, about("What a unit is.", "CPM")]
+    name: Annotated[Name, about("Name.", "Homepage MREC")]
+    start_date_time: Annotated[DateTime, about("Start of delivery.", AT)]
+    line_item_type: Annotated[str, LINE_ITEM_TYPE, about("Line item type.", "STANDARD")]
+    cost_per_unit: Annotated[Money, about("Cost per unit.", PRICE)]
+    cost_type: Annotated[str, _COST_TYPE, about("Pricing unit.", "CPM")]
     creative_placeholders: Annotated[
-        list[CreativePlaceholder], entries(CREATIVES), about("Creatives expected.", PLACEHOLDERS)
+        list[CreativePlaceholder], entries(CREATIVES), about("Expected creatives.", PLACEHOLDERS)
     ]
-    targeting: Annotated[Targeting, about("Whom, where and when.", TARGETING)]
+    targeting: Annotated[Targeting, about("Targeting criteria.", TARGETING)]
 
 
 class LineItemChanges(LineItemFields):
-    """A line item's changes: only what is given changes, what is null is taken away."""
+    """Changes to a line item: omitted fields keep their value, null removes it."""
 
-    id: Annotated[Id, about("The line item.", 3100000000)]
-    order_id: Annotated[Id, about("Its order.", 3100000000)]
+    id: Annotated[Id, about("Line item id.", 3100000000)]
+    order_id: Annotated[Id, about("Order id.", 3100000000)]
 
 
 class LineItem(LineItemFields):
-    """A line item, whole."""
+    """A line item with all its fields."""
 
-    id: Annotated[Id, about("Its id.", 3100000000)]
+    id: Annotated[Id, about("Id.", 3100000000)]
     status: Annotated[str | None, about("DRAFT, READY, DELIVERING, ...", "DELIVERING")] = None
-    order_name: Annotated[str | None, about("Its order's name.", "Acme summer 2030")] = None
-    stats: Annotated[Stats | None, about("What was delivered.")] = None
-    delivery_indicator: Annotated[DeliveryIndicator | None, about("How it stands.")] = None
-    delivery_data: Annotated[DeliveryData | None, about("The last days.")] = None
-    budget: Annotated[Money | None, about("What it costs in all.", PRICE)] = None
-    reservation_status: Annotated[str | None, about("Whether reserved.", "RESERVED")] = None
-    is_archived: Annotated[bool | None, about("It is archived.", example=False)] = None
+    order_name: Annotated[str | None, about("Name of the order.", "Acme summer 2030")] = None
+    stats: Annotated[Stats | None, about("Delivery so far.")] = None
+    delivery_indicator: Annotated[DeliveryIndicator | None, about("Delivery against plan.")] = None
+    delivery_data: Annotated[DeliveryData | None, about("Delivery of the last days.")] = None
+    budget: Annotated[Money | None, about("Budget.", PRICE)] = None
+    reservation_status: Annotated[str | None, about("Reservation status.", "RESERVED")] = None
+    is_archived: Annotated[bool | None, about("Whether it is archived.", example=False)] = None
     effective_applied_labels: Annotated[
-        list[AppliedLabel] | None, about("Labels, inherited ones too.", [])
+        list[AppliedLabel] | None, about("Applied and inherited labels.", [])
     ] = None
-    last_modified_by_app: Annotated[str | None, about("What changed it last.", "SEIL")] = None
-    last_modified_date_time: Annotated[DateTime | None, about("When.", AT)] = None
-    creation_date_time: Annotated[DateTime | None, about("When it was created.", AT)] = None
-    is_missing_creatives: Annotated[bool | None, about("Creatives miss.", example=False)] = None
+    last_modified_by_app: Annotated[
+        str | None, about("Application that made the last change.", "SEIL")
+    ] = None
+    last_modified_date_time: Annotated[DateTime | None, about("Time of the last change.", AT)] = (
+        None
+    )
+    creation_date_time: Annotated[DateTime | None, about("Time of creation.", AT)] = None
+    is_missing_creatives: Annotated[
+        bool | None, about("Whether creatives are missing.", example=False)
+    ] = None
 
 
 class CreateLineItems(Shape):
-    """Creates line items: all of them or none."""
+    """Creates line items, all or none."""
 
     line_items: Annotated[
         list[NewLineItem],
@@ -322,26 +365,29 @@ class CreateLineItems(Shape):
 class CreatedLineItem(Shape):
     """A line item that was created."""
 
-    id: Annotated[Id, about("Its id.", 3100000000)]
-    order_id: Annotated[Id, about("Its order.", 3100000000)]
-    name: Annotated[str, about("Its name.", "Homepage MREC")]
-    status: Annotated[str, about("Its status.", "DRAFT")]
+    id: Annotated[Id, about("Id.", 3100000000)]
+    order_id: Annotated[Id, about("Order id.", 3100000000)]
+    name: Annotated[str, about("Name.", "Homepage MREC")]
+    status: Annotated[str, about("Status.", "DRAFT")]
 
 
 class CreatedLineItems(Shape):
-    """The line items that were created, in the order given."""
+    """The line items that were created, in the order of the request."""
 
     line_items: Annotated[list[CreatedLineItem], about("The line items.")]
 
 
 class UpdateLineItems(Shape):
-    """Changes line items; archived ones are left alone."""
+    """Changes line items; archived ones are skipped."""
 
     line_items: Annotated[
         list[LineItemChanges],
         Field(min_length=1),
         entries(BATCH),
-        about("Changes of each.", [{"id": 3100000000, "orderId": 3100000000, "priority": 6}]),
+        about(
+            "Changes, one entry per line item.",
+            [{"id": 3100000000, "orderId": 3100000000, "priority": 6}],
+        ),
     ]
 
     @model_validator(mode="after")
@@ -351,16 +397,16 @@ class UpdateLineItems(Shape):
 
 
 class NumUpdated(Shape):
-    """How many were updated."""
+    """How many line items changed."""
 
-    num_updated: Annotated[Count, about("Line items changed; archived ones are not.", 1)]
+    num_updated: Annotated[Count, about("Line items changed, without archived ones.", 1)]
 
 
 class GetLineItems(Shape):
-    """One line item, or all of an order: exactly one of the two ids."""
+    """Reads one line item, or all of an order: give exactly one of the two ids."""
 
-    line_item_id: Annotated[Id | None, about("The line item.", 3100000000)] = None
-    order_id: Annotated[Id | None, about("The order.", 3100000000)] = None
+    line_item_id: Annotated[Id | None, about("Line item id.", 3100000000)] = None
+    order_id: Annotated[Id | None, about("Order id.", 3100000000)] = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -370,15 +416,15 @@ class GetLineItems(Shape):
 
 
 class LineItems(Shape):
-    """Line items, whole."""
+    """Line items with all their fields."""
 
     line_items: Annotated[list[LineItem], about("The line items.")]
 
 
 class ActOnLineItems(Shape):
-    """What shall be done to line items."""
+    """Performs an action on line items."""
 
     ids: Annotated[
-        list[Id], Field(min_length=1), entries(IDS), about("The line items.", [3100000000])
+        list[Id], Field(min_length=1), entries(IDS), about("Line item ids.", [3100000000])
     ]
-    action: Annotated[LineItemAction, about("What to do.", "archive")]
+    action: Annotated[LineItemAction, about("Action.", "archive")]

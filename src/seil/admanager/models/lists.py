@@ -1,4 +1,4 @@
-"""How long the contract's lists may be."""
+"""Limits on the length of lists in requests."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ CREATIVES = 260
 IDS = 500
 # Where Google names no limit: labels, teams, contacts, custom fields and the like.
 SEVERAL = 100
-# A list in which more is wrong than that is judged no further, and says so by an error of a type
-# of its own.
+# Validation of a list stops after so many faults, with an error of the type TRUNCATION.
 ENOUGH = 50
 TRUNCATION = "truncation"
 
@@ -36,10 +35,10 @@ _ERROR_TYPES = frozenset(get_args(core_schema.ErrorType))
 
 @dataclass(frozen=True)
 class Entries(RequestLimit):
-    """At most so many entries.
+    """A limit on a list's length.
 
-    A longer list is refused unread. Entries are judged one by one and no further than ENOUGH
-    faults: pydantic would go on, and make an error of each of a hundred thousand.
+    Longer lists are refused without validating entries. Entries are validated one by one until
+    there are ENOUGH faults; pydantic alone would report every one of a hundred thousand.
     """
 
     most: int

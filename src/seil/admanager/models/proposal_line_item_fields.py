@@ -1,4 +1,4 @@
-"""Fields that requests and answers about line items of proposals have in common."""
+"""Fields shared by requests and responses for proposal line items."""
 
 from __future__ import annotations
 
@@ -45,81 +45,96 @@ DELIVERY_RATE = one_of("EVENLY", "FRONTLOADED", "AS_FAST_AS_POSSIBLE")
 class ProposalLineItemFields(Shape):
     """The fields; subclasses say which are required."""
 
-    proposal_id: Annotated[Id | None, about("The proposal.", 3100000000)] = None
-    name: Annotated[Name | None, about("Its name.", "Homepage MREC")] = None
-    start_date_time: Annotated[DateTime | None, about("When it starts.", AT)] = None
-    end_date_time: Annotated[DateTime | None, about("When it ends.", AT)] = None
-    internal_notes: Annotated[Text | None, about("Notes that the buyer does not see.", "-")] = None
+    proposal_id: Annotated[Id | None, about("Proposal id.", 3100000000)] = None
+    name: Annotated[Name | None, about("Name.", "Homepage MREC")] = None
+    start_date_time: Annotated[DateTime | None, about("Start of delivery.", AT)] = None
+    end_date_time: Annotated[DateTime | None, about("End of delivery.", AT)] = None
+    internal_notes: Annotated[Text | None, about("Internal notes, hidden from the buyer.", "-")] = (
+        None
+    )
     goal: Annotated[
         Goal | None,
-        about("The goal.", GOAL),
+        about("Primary goal.", GOAL),
     ] = None
     secondary_goals: Annotated[list[Goal] | None, entries(SEVERAL), about("Further goals.", [])] = (
         None
     )
-    contracted_units_bought: Annotated[Long | None, about("Units sold.", 100_000)] = None
+    contracted_units_bought: Annotated[Long | None, about("Contracted units.", 100_000)] = None
     delivery_rate_type: Annotated[
-        str | None, DELIVERY_RATE, about("How delivery is spread.", "EVENLY")
+        str | None, DELIVERY_RATE, about("Delivery pacing.", "EVENLY")
     ] = None
     roadblocking_type: Annotated[
         str | None,
         one_of("ONLY_ONE", "ONE_OR_MORE", "AS_MANY_AS_POSSIBLE", "ALL_ROADBLOCK", "CREATIVE_SET"),
-        about("How many creatives a page shows.", "ONE_OR_MORE"),
+        about("How many of its creatives a page may show.", "ONE_OR_MORE"),
     ] = None
     companion_delivery_option: Annotated[
-        str | None, one_of("OPTIONAL", "AT_LEAST_ONE", "ALL"), about("Companions.", "OPTIONAL")
+        str | None,
+        one_of("OPTIONAL", "AT_LEAST_ONE", "ALL"),
+        about("How many companion creatives have to be shown.", "OPTIONAL"),
     ] = None
-    video_max_duration: Annotated[Count | None, about("Milliseconds.", 30_000)] = None
+    video_max_duration: Annotated[
+        Count | None, about("Maximum video duration in milliseconds.", 30_000)
+    ] = None
     video_creative_skippable_ad_type: Annotated[
         str | None,
         one_of("DISABLED", "ENABLED", "INSTREAM_SELECT", "ANY"),
-        about("Whether a video can be skipped.", "DISABLED"),
+        about("Whether viewers can skip the video.", "DISABLED"),
     ] = None
     frequency_caps: Annotated[
         list[FrequencyCap] | None,
         entries(SEVERAL),
         about(
-            "How often one sees it.", [{"maxImpressions": 3, "numTimeUnits": 1, "timeUnit": "DAY"}]
+            "Frequency caps per user.",
+            [{"maxImpressions": 3, "numTimeUnits": 1, "timeUnit": "DAY"}],
         ),
     ] = None
-    line_item_type: Annotated[str | None, LINE_ITEM_TYPE, about("Its kind.", "STANDARD")] = None
-    line_item_priority: Annotated[Int | None, about("1 is first.", 8)] = None
-    rate_type: Annotated[str | None, RATE_TYPE, about("What a unit is.", "CPM")] = None
+    line_item_type: Annotated[str | None, LINE_ITEM_TYPE, about("Line item type.", "STANDARD")] = (
+        None
+    )
+    line_item_priority: Annotated[Int | None, about("Priority; 1 is the highest.", 8)] = None
+    rate_type: Annotated[str | None, RATE_TYPE, about("Pricing unit.", "CPM")] = None
     creative_placeholders: Annotated[
         list[CreativePlaceholder] | None,
         entries(CREATIVES),
-        about("Creatives expected.", PLACEHOLDERS),
+        about("Expected creatives.", PLACEHOLDERS),
     ] = None
-    targeting: Annotated[Targeting | None, about("Whom, where and when.", TARGETING)] = None
+    targeting: Annotated[Targeting | None, about("Targeting criteria.", TARGETING)] = None
     custom_field_values: Annotated[
         list[CustomFieldValue] | None,
         entries(SEVERAL),
-        about("Custom fields.", [{"customFieldId": 4400015, "value": {"value": "Q4 brand"}}]),
+        about("Custom field values.", [{"customFieldId": 4400015, "value": {"value": "Q4 brand"}}]),
     ] = None
     applied_labels: Annotated[
-        list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8200001}])
+        list[AppliedLabel] | None,
+        entries(SEVERAL),
+        about("Applied labels.", [{"labelId": 8200001}]),
     ] = None
     disable_same_advertiser_competitive_exclusion: Annotated[
-        bool | None, about("Beside others of the advertiser.", example=False)
+        bool | None, about("Allow ads of the same advertiser on the same page.", example=False)
     ] = None
-    net_rate: Annotated[Money | None, about("What a unit costs.", PRICE)] = None
-    net_cost: Annotated[Money | None, about("What it costs in all.", PRICE)] = None
+    net_rate: Annotated[Money | None, about("Cost per unit.", PRICE)] = None
+    net_cost: Annotated[Money | None, about("Total cost.", PRICE)] = None
     environment_type: Annotated[
-        str | None, one_of("BROWSER", "VIDEO_PLAYER"), about("Where it is shown.", "BROWSER")
+        str | None,
+        one_of("BROWSER", "VIDEO_PLAYER"),
+        about("Environment: browser or video player.", "BROWSER"),
     ] = None
     allowed_formats: Annotated[
         list[Annotated[str, one_of("AUDIO")]] | None,
         entries(SEVERAL),
-        about("Formats.", ["AUDIO"]),
+        about("Allowed ad formats.", ["AUDIO"]),
     ] = None
-    additional_terms: Annotated[Text | None, about("Terms.", "None")] = None
+    additional_terms: Annotated[Text | None, about("Additional terms.", "None")] = None
     programmatic_creative_source: Annotated[
-        str | None, one_of("PUBLISHER", "ADVERTISER"), about("Whose creatives.", "ADVERTISER")
+        str | None,
+        one_of("PUBLISHER", "ADVERTISER"),
+        about("Who provides the creatives.", "ADVERTISER"),
     ] = None
-    grp_settings: Annotated[GrpSettings | None, about("Whom a GRP goal is for.")] = None
+    grp_settings: Annotated[GrpSettings | None, about("Audience settings of a GRP goal.")] = None
     estimated_minimum_impressions: Annotated[
-        Count | None, about("Impressions, for sponsorships.", 50_000)
+        Count | None, about("Estimated minimum impressions; required for preferred deals.", 50_000)
     ] = None
     third_party_measurement_settings: Annotated[
-        ThirdPartyMeasurementSettings | None, about("Who measures.")
+        ThirdPartyMeasurementSettings | None, about("Third-party measurement.")
     ] = None

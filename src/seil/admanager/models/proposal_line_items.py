@@ -41,27 +41,29 @@ from seil.admanager.models.values import (
 
 
 class MakegoodInfo(Shape):
-    """What a makegood makes good."""
+    """What a makegood compensates for."""
 
-    original_proposal_line_item_id: Annotated[Id | None, about("The first.", 3100000000)] = None
-    reason: Annotated[str | None, about("Why.", "UNDERDELIVERY")] = None
+    original_proposal_line_item_id: Annotated[
+        Id | None, about("Id of the original proposal line item.", 3100000000)
+    ] = None
+    reason: Annotated[str | None, about("Reason of the makegood.", "UNDERDELIVERY")] = None
 
 
 class NewProposalLineItem(ProposalLineItemFields):
-    """A proposal line item to be created."""
+    """A proposal line item to create."""
 
-    proposal_id: Annotated[Id, about("The proposal.", 3100000000)]
-    name: Annotated[Name, about("Its name.", "Homepage MREC")]
-    delivery_rate_type: Annotated[str, DELIVERY_RATE, about("How delivery is spread.", "EVENLY")]
-    start_date_time: Annotated[DateTime, about("When it starts.", AT)]
-    end_date_time: Annotated[DateTime, about("When it ends.", AT)]
-    net_rate: Annotated[Money, about("What a unit costs.", PRICE)]
-    targeting: Annotated[Targeting, about("Whom, where and when.", TARGETING)]
+    proposal_id: Annotated[Id, about("Proposal id.", 3100000000)]
+    name: Annotated[Name, about("Name.", "Homepage MREC")]
+    delivery_rate_type: Annotated[str, DELIVERY_RATE, about("Delivery pacing.", "EVENLY")]
+    start_date_time: Annotated[DateTime, about("Start of delivery.", AT)]
+    end_date_time: Annotated[DateTime, about("End of delivery.", AT)]
+    net_rate: Annotated[Money, about("Cost per unit.", PRICE)]
+    targeting: Annotated[Targeting, about("Targeting criteria.", TARGETING)]
     creative_placeholders: Annotated[
-        list[CreativePlaceholder], entries(CREATIVES), about("Creatives expected.", PLACEHOLDERS)
+        list[CreativePlaceholder], entries(CREATIVES), about("Expected creatives.", PLACEHOLDERS)
     ]
-    rate_type: Annotated[str, RATE_TYPE, about("What a unit is.", "CPM")]
-    line_item_type: Annotated[str, LINE_ITEM_TYPE, about("Its kind.", "STANDARD")]
+    rate_type: Annotated[str, RATE_TYPE, about("Pricing unit.", "CPM")]
+    line_item_type: Annotated[str, LINE_ITEM_TYPE, about("Line item type.", "STANDARD")]
 
     @model_validator(mode="after")
     def _deal(self) -> Self:
@@ -70,9 +72,9 @@ class NewProposalLineItem(ProposalLineItemFields):
 
 
 class ProposalLineItemChanges(ProposalLineItemFields):
-    """A proposal line item's changes: only what is given changes, null takes away."""
+    """Changes to a proposal line item: omitted fields keep their value, null removes it."""
 
-    id: Annotated[Id, about("The proposal line item.", 3100000000)]
+    id: Annotated[Id, about("Proposal line item id.", 3100000000)]
 
     @model_validator(mode="after")
     def _deal(self) -> Self:
@@ -81,32 +83,42 @@ class ProposalLineItemChanges(ProposalLineItemFields):
 
 
 class ProposalLineItem(ProposalLineItemFields):
-    """A proposal line item, whole."""
+    """A proposal line item with all its fields."""
 
-    id: Annotated[Id, about("Its id.", 3100000000)]
-    supply_path: Annotated[str | None, about("How it is sold.", "DIRECT")] = None
-    is_archived: Annotated[bool | None, about("It is archived.", example=False)] = None
-    buyer_permission_type: Annotated[str | None, about("The buyer may.", "BIDDER")] = None
-    dfp_line_item_id: Annotated[Id | None, about("The line item made of it.", 3100000000)] = None
-    effective_applied_labels: Annotated[
-        list[AppliedLabel] | None, about("Labels, inherited ones too.", [])
+    id: Annotated[Id, about("Id.", 3100000000)]
+    supply_path: Annotated[str | None, about("Supply path.", "DIRECT")] = None
+    is_archived: Annotated[bool | None, about("Whether it is archived.", example=False)] = None
+    buyer_permission_type: Annotated[str | None, about("Permission of the buyer.", "BIDDER")] = None
+    dfp_line_item_id: Annotated[
+        Id | None, about("Id of the line item created from it.", 3100000000)
     ] = None
-    is_sold: Annotated[bool | None, about("It is sold.", example=False)] = None
-    delivery_indicator: Annotated[DeliveryIndicator | None, about("How it stands.")] = None
-    delivery_data: Annotated[DeliveryData | None, about("The last days.")] = None
-    computed_status: Annotated[str | None, about("Its status.", "DRAFT")] = None
-    last_modified_date_time: Annotated[DateTime | None, about("When it changed last.", AT)] = None
-    reservation_status: Annotated[str | None, about("Whether reserved.", "UNRESERVED")] = None
-    last_reservation_date_time: Annotated[DateTime | None, about("When reserved.", AT)] = None
-    makegood_info: Annotated[MakegoodInfo | None, about("What it makes good.")] = None
-    has_makegood: Annotated[bool | None, about("It was made good.", example=False)] = None
-    can_create_makegood: Annotated[bool | None, about("It can be.", example=False)] = None
-    pause_role: Annotated[str | None, about("Who paused it.", "SELLER")] = None
-    pause_reason: Annotated[str | None, about("Why.", "Creatives are late")] = None
+    effective_applied_labels: Annotated[
+        list[AppliedLabel] | None, about("Applied and inherited labels.", [])
+    ] = None
+    is_sold: Annotated[bool | None, about("Whether it is sold.", example=False)] = None
+    delivery_indicator: Annotated[DeliveryIndicator | None, about("Delivery against plan.")] = None
+    delivery_data: Annotated[DeliveryData | None, about("Delivery of the last days.")] = None
+    computed_status: Annotated[str | None, about("Status.", "DRAFT")] = None
+    last_modified_date_time: Annotated[DateTime | None, about("Time of the last change.", AT)] = (
+        None
+    )
+    reservation_status: Annotated[str | None, about("Reservation status.", "UNRESERVED")] = None
+    last_reservation_date_time: Annotated[
+        DateTime | None, about("Time of the last reservation.", AT)
+    ] = None
+    makegood_info: Annotated[
+        MakegoodInfo | None, about("The compensated line item, if this is a makegood.")
+    ] = None
+    has_makegood: Annotated[bool | None, about("Whether it has a makegood.", example=False)] = None
+    can_create_makegood: Annotated[
+        bool | None, about("Whether a makegood can be created.", example=False)
+    ] = None
+    pause_role: Annotated[str | None, about("Which side paused it.", "SELLER")] = None
+    pause_reason: Annotated[str | None, about("Reason of the pause.", "Creatives are late")] = None
 
 
 class CreateProposalLineItems(Shape):
-    """Creates proposal line items: all of them or none."""
+    """Creates proposal line items, all or none."""
 
     proposal_lineitems: Annotated[
         list[NewProposalLineItem],
@@ -145,7 +157,9 @@ class UpdateProposalLineItems(Shape):
         list[ProposalLineItemChanges],
         Field(min_length=1, alias="proposalLineitems"),
         entries(BATCH),
-        about("Changes of each.", [{"id": 3100000000, "name": "Homepage MREC, v2"}]),
+        about(
+            "Changes, one entry per line item.", [{"id": 3100000000, "name": "Homepage MREC, v2"}]
+        ),
     ]
 
     @model_validator(mode="after")
@@ -155,13 +169,13 @@ class UpdateProposalLineItems(Shape):
 
 
 class GetProposalLineItems(Shape):
-    """Of which proposal."""
+    """Reads the line items of one proposal."""
 
-    proposal_id: Annotated[Id, about("The proposal.", 3100000000)]
+    proposal_id: Annotated[Id, about("Proposal id.", 3100000000)]
 
 
 class ProposalLineItems(Shape):
-    """Proposal line items, whole."""
+    """Proposal line items with all their fields."""
 
     proposal_lineitems: Annotated[
         list[ProposalLineItem],
@@ -171,15 +185,15 @@ class ProposalLineItems(Shape):
 
 
 class ActOnProposalLineItems(Shape):
-    """What shall be done to proposal line items."""
+    """Performs an action on proposal line items."""
 
     proposal_line_item_ids: Annotated[
         list[Id],
         Field(min_length=1),
         entries(IDS),
-        about("The proposal line items.", [3100000000]),
+        about("Proposal line item ids.", [3100000000]),
     ]
-    action: Annotated[ProposalLineItemAction, about("What to do.", "archive")]
+    action: Annotated[ProposalLineItemAction, about("Action.", "archive")]
     reason: PauseReason = None
 
     @model_validator(mode="after")

@@ -21,60 +21,62 @@ from seil.admanager.models.values import (
 
 # https://developers.google.com/ad-manager/api/reference/v202608/ProposalService.Proposal: at most.
 _PLANNERS = 8
-_BUYER = "The buyer: a BuyerAccountId, or a PartnerClientId of the network's buyers."
+_BUYER = "Buyer id: a BuyerAccountId, or a PartnerClientId of the network's buyers."
 
 
 class CompanyAssociation(Shape):
-    """A company's part in a proposal."""
+    """A company's role in a proposal."""
 
-    company_id: Annotated[Id, about("The company.", 4500000001)]
-    type: Annotated[Text | None, about("Its part.", "ADVERTISER")] = None
-    contact_ids: Annotated[list[Id] | None, about("Its contacts.", [9100001])] = None
+    company_id: Annotated[Id, about("Company id.", 4500000001)]
+    type: Annotated[Text | None, about("Role of the company.", "ADVERTISER")] = None
+    contact_ids: Annotated[list[Id] | None, about("Ids of the company's contacts.", [9100001])] = (
+        None
+    )
 
 
 class Advertiser(Shape):
-    """The advertiser of a proposal: programmatic ones name no contacts of it."""
+    """The advertiser of a proposal. Programmatic proposals list no advertiser contacts."""
 
-    company_id: Annotated[Id, about("The company.", 4500000001)]
-    type: Annotated[Literal["ADVERTISER"], about("Its part.", "ADVERTISER")]
+    company_id: Annotated[Id, about("Company id.", 4500000001)]
+    type: Annotated[Literal["ADVERTISER"], about("Role of the company.", "ADVERTISER")]
 
 
 class Agency(Shape):
     """An agency of a proposal."""
 
-    company_id: Annotated[Id, about("The company.", 4500000001)]
+    company_id: Annotated[Id, about("Company id.", 4500000001)]
     type: Annotated[
         str,
         one_of("PRIMARY_AGENCY", "BILLING_AGENCY", "BRANDING_AGENCY", "OTHER_AGENCY"),
-        about("Its part.", "PRIMARY_AGENCY"),
+        about("Role of the company.", "PRIMARY_AGENCY"),
     ]
-    contact_ids: Annotated[list[Id] | None, entries(SEVERAL), about("Its contacts.", [9100001])] = (
+    contact_ids: Annotated[
+        list[Id] | None, entries(SEVERAL), about("Ids of the company's contacts.", [9100001])
+    ] = None
+
+
+class SalespersonSplit(Shape):
+    """A salesperson of a proposal."""
+
+    user_id: Annotated[Id, about("User id.", 240000001)]
+
+
+class NewMarketplaceInfo(Shape):
+    """The buyer's side of a new deal."""
+
+    buyer_account_id: Annotated[Id, about(_BUYER, 550001)]
+    marketplace_comment: Annotated[Text | None, about("Comment to the buyer.", "As discussed")] = (
         None
     )
 
 
-class SalespersonSplit(Shape):
-    """Who sells it."""
-
-    user_id: Annotated[Id, about("The user.", 240000001)]
-
-
-class NewMarketplaceInfo(Shape):
-    """The other side of a deal."""
-
-    buyer_account_id: Annotated[Id, about(_BUYER, 550001)]
-    marketplace_comment: Annotated[
-        Text | None, about("A comment to the buyer.", "As discussed")
-    ] = None
-
-
 class MarketplaceChanges(Shape):
-    """The other side of a deal, changed."""
+    """Changes to the buyer's side of a deal."""
 
     buyer_account_id: Annotated[Id | None, about(_BUYER, 550001)] = None
-    marketplace_comment: Annotated[
-        Text | None, about("A comment to the buyer.", "As discussed")
-    ] = None
+    marketplace_comment: Annotated[Text | None, about("Comment to the buyer.", "As discussed")] = (
+        None
+    )
 
     @field_validator("buyer_account_id")
     @classmethod
@@ -85,56 +87,66 @@ class MarketplaceChanges(Shape):
 
 
 class MarketplaceInfo(Shape):
-    """The other side of a deal, and how the negotiation stands."""
+    """The buyer's side of a deal, and the state of the negotiation."""
 
-    buyer_account_id: Annotated[Id | None, about("The buyer's account.", 550001)] = None
-    partner_client_id: Annotated[str | None, about("The buyer's client.", "777123")] = None
-    marketplace_id: Annotated[str | None, about("The deal in the marketplace.", "MP123")] = None
+    buyer_account_id: Annotated[Id | None, about("Buyer account id.", 550001)] = None
+    partner_client_id: Annotated[str | None, about("Partner client id of the buyer.", "777123")] = (
+        None
+    )
+    marketplace_id: Annotated[
+        str | None, about("Id of the proposal in the marketplace.", "MP123")
+    ] = None
     has_local_version_edits: Annotated[
-        bool | None, about("Edits that the buyer has not seen.", example=True)
+        bool | None, about("Whether there are edits that were not sent to the buyer.", example=True)
     ] = None
-    negotiation_status: Annotated[
-        str | None, about("How the negotiation stands.", "SELLER_INITIATED")
-    ] = None
-    marketplace_comment: Annotated[str | None, about("The last comment.", "As discussed")] = None
+    negotiation_status: Annotated[str | None, about("Negotiation status.", "SELLER_INITIATED")] = (
+        None
+    )
+    marketplace_comment: Annotated[str | None, about("Last comment.", "As discussed")] = None
     is_new_version_from_buyer: Annotated[
-        bool | None, about("The buyer changed it.", example=False)
+        bool | None, about("Whether the latest version is the buyer's.", example=False)
     ] = None
 
 
 class _ProposalFields(Shape):
-    start_date_time: Annotated[DateTime | None, about("When it starts.", AT)] = None
-    end_date_time: Annotated[DateTime | None, about("When it ends.", AT)] = None
+    start_date_time: Annotated[DateTime | None, about("Start of delivery.", AT)] = None
+    end_date_time: Annotated[DateTime | None, about("End of delivery.", AT)] = None
     is_programmatic: Annotated[
-        bool | None, about("Proposals of a network are programmatic.", example=True)
+        bool | None, about("Whether it is programmatic; always true.", example=True)
     ] = None
-    internal_notes: Annotated[Text | None, about("Notes that the buyer does not see.", "-")] = None
+    internal_notes: Annotated[Text | None, about("Internal notes, hidden from the buyer.", "-")] = (
+        None
+    )
     primary_salesperson: Annotated[
-        SalespersonSplit | None, about("Who sells it.", {"userId": 240000001})
+        SalespersonSplit | None, about("Primary salesperson.", {"userId": 240000001})
     ] = None
     sales_planner_ids: Annotated[
-        list[Id] | None, entries(_PLANNERS), about("Who plans it.", [240000002])
+        list[Id] | None, entries(_PLANNERS), about("User ids of the sales planners.", [240000002])
     ] = None
-    primary_trafficker_id: Annotated[Id | None, about("Who traffics it.", 240000001)] = None
+    primary_trafficker_id: Annotated[Id | None, about("User id of the trafficker.", 240000001)] = (
+        None
+    )
     seller_contact_ids: Annotated[
-        list[Id] | None, entries(SEVERAL), about("Our contacts.", [9130])
+        list[Id] | None, entries(SEVERAL), about("Ids of the seller's contacts.", [9130])
     ] = None
     applied_team_ids: Annotated[
-        list[Id] | None, entries(SEVERAL), about("Teams that see it.", [7000001])
+        list[Id] | None, entries(SEVERAL), about("Ids of the teams with access.", [7000001])
     ] = None
     custom_field_values: Annotated[
         list[CustomFieldValue] | None,
         entries(SEVERAL),
-        about("Custom fields.", [{"customFieldId": 4400011, "value": {"value": "Q4 brand"}}]),
+        about("Custom field values.", [{"customFieldId": 4400011, "value": {"value": "Q4 brand"}}]),
     ] = None
     applied_labels: Annotated[
-        list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [{"labelId": 8200001}])
+        list[AppliedLabel] | None,
+        entries(SEVERAL),
+        about("Applied labels.", [{"labelId": 8200001}]),
     ] = None
     currency_code: Annotated[
-        Annotated[str, Field(pattern="^[A-Z]{3}$")] | None, about("Its currency.", "AUD")
+        Annotated[str, Field(pattern="^[A-Z]{3}$")] | None, about("ISO 4217 currency code.", "AUD")
     ] = None
     delivery_pausing_enabled: Annotated[
-        bool | None, about("The buyer may pause delivery.", example=False)
+        bool | None, about("Whether the buyer may pause delivery.", example=False)
     ] = None
 
 
@@ -150,22 +162,25 @@ class _ProposalRequest(_ProposalFields):
 
 
 class NewProposal(_ProposalRequest):
-    """A proposal to be created."""
+    """A proposal to create."""
 
-    name: Annotated[Name, about("Its name.", "Acme PG summer")]
-    marketplace_info: Annotated[NewMarketplaceInfo, about("The buyer.", {"buyerAccountId": 550001})]
+    name: Annotated[Name, about("Name.", "Acme PG summer")]
+    marketplace_info: Annotated[
+        NewMarketplaceInfo, about("The buyer's side of the deal.", {"buyerAccountId": 550001})
+    ]
     is_programmatic: Annotated[
-        Literal[True] | None, about("No others can be created.", example=True)
+        Literal[True] | None, about("True only: other proposals cannot be created.", example=True)
     ] = None
 
 
 class ProposalChanges(_ProposalRequest):
-    """A proposal's changes: only what is given changes, what is null is taken away."""
+    """Changes to a proposal: omitted fields keep their value, null removes it."""
 
-    id: Annotated[Id | None, about("The proposal, as in the path.", 3100000000)] = None
-    name: Annotated[Name | None, about("Its name.", "Acme PG summer")] = None
+    id: Annotated[Id | None, about("Proposal id; has to equal the path's.", 3100000000)] = None
+    name: Annotated[Name | None, about("Name.", "Acme PG summer")] = None
     marketplace_info: Annotated[
-        MarketplaceChanges | None, about("The buyer.", {"marketplaceComment": "As discussed"})
+        MarketplaceChanges | None,
+        about("The buyer's side of the deal.", {"marketplaceComment": "As discussed"}),
     ] = None
 
     @field_validator("marketplace_info")
@@ -177,43 +192,51 @@ class ProposalChanges(_ProposalRequest):
 
 
 class BuyerRfp(Shape):
-    """What a buyer asked for."""
+    """A buyer's request for proposal."""
 
-    cost_per_unit: Annotated[Money | None, about("What a unit may cost.")] = None
-    units: Annotated[int | None, about("Units.", 100_000)] = None
-    budget: Annotated[Money | None, about("The budget.")] = None
-    currency_code: Annotated[str | None, about("The currency.", "AUD")] = None
-    start_date_time: Annotated[DateTime | None, about("From.", AT)] = None
-    end_date_time: Annotated[DateTime | None, about("Until.", AT)] = None
-    description: Annotated[str | None, about("In words.", "Homepage in summer")] = None
+    cost_per_unit: Annotated[Money | None, about("Cost per unit.")] = None
+    units: Annotated[int | None, about("Requested units.", 100_000)] = None
+    budget: Annotated[Money | None, about("Budget.")] = None
+    currency_code: Annotated[str | None, about("ISO 4217 currency code.", "AUD")] = None
+    start_date_time: Annotated[DateTime | None, about("Start of delivery.", AT)] = None
+    end_date_time: Annotated[DateTime | None, about("End of delivery.", AT)] = None
+    description: Annotated[str | None, about("Description.", "Homepage in summer")] = None
     creative_placeholders: Annotated[
-        list[CreativePlaceholder] | None, about("Creatives expected.", [])
+        list[CreativePlaceholder] | None, about("Expected creatives.", [])
     ] = None
-    targeting: Annotated[Targeting | None, about("Whom, where and when.")] = None
-    additional_terms: Annotated[str | None, about("Terms.", "None")] = None
-    ad_exchange_environment: Annotated[str | None, about("Where.", "DISPLAY")] = None
-    rfp_type: Annotated[str | None, about("What kind of deal.", "PROGRAMMATIC_GUARANTEED")] = None
+    targeting: Annotated[Targeting | None, about("Targeting criteria.")] = None
+    additional_terms: Annotated[str | None, about("Additional terms.", "None")] = None
+    ad_exchange_environment: Annotated[str | None, about("Ad Exchange environment.", "DISPLAY")] = (
+        None
+    )
+    rfp_type: Annotated[str | None, about("Type of deal.", "PROGRAMMATIC_GUARANTEED")] = None
 
 
 class Proposal(_ProposalFields):
-    """A proposal, whole."""
+    """A proposal with all its fields."""
 
-    id: Annotated[Id, about("Its id.", 3100000000)]
-    name: Annotated[str, about("Its name.", "Acme PG summer")]
+    id: Annotated[Id, about("Id.", 3100000000)]
+    name: Annotated[str, about("Name.", "Acme PG summer")]
     advertiser: Annotated[CompanyAssociation | None, about("The advertiser.")] = None
     agencies: Annotated[list[CompanyAssociation] | None, about("The agencies.", [])] = None
     status: Annotated[str | None, about("DRAFT, PENDING_APPROVAL, APPROVED, ...", "DRAFT")] = None
-    dfp_order_id: Annotated[Id | None, about("The order made of it.", 3100000000)] = None
-    is_archived: Annotated[bool | None, about("It is archived.", example=False)] = None
-    is_sold: Annotated[bool | None, about("It is sold.", example=False)] = None
-    supply_path: Annotated[str | None, about("How it is sold.", "DIRECT")] = None
+    dfp_order_id: Annotated[Id | None, about("Id of the order created from it.", 3100000000)] = None
+    is_archived: Annotated[bool | None, about("Whether it is archived.", example=False)] = None
+    is_sold: Annotated[bool | None, about("Whether it is sold.", example=False)] = None
+    supply_path: Annotated[str | None, about("Supply path.", "DIRECT")] = None
     effective_applied_labels: Annotated[
-        list[AppliedLabel] | None, about("Labels, inherited ones too.", [])
+        list[AppliedLabel] | None, about("Applied and inherited labels.", [])
     ] = None
-    last_modified_date_time: Annotated[DateTime | None, about("When it changed last.", AT)] = None
-    marketplace_info: Annotated[MarketplaceInfo | None, about("The other side.")] = None
-    has_buyer_rfp: Annotated[bool | None, about("A buyer asked for it.", example=False)] = None
-    buyer_rfp: Annotated[BuyerRfp | None, about("What the buyer asked for.")] = None
+    last_modified_date_time: Annotated[DateTime | None, about("Time of the last change.", AT)] = (
+        None
+    )
+    marketplace_info: Annotated[MarketplaceInfo | None, about("The buyer's side of the deal.")] = (
+        None
+    )
+    has_buyer_rfp: Annotated[
+        bool | None, about("Whether it comes from a buyer's request for proposal.", example=False)
+    ] = None
+    buyer_rfp: Annotated[BuyerRfp | None, about("The buyer's request for proposal.")] = None
 
 
 class CreateProposal(Shape):
@@ -230,19 +253,19 @@ class CreateProposal(Shape):
 
 
 class GetProposal(Shape):
-    """Which proposal."""
+    """Reads one proposal."""
 
-    proposal_id: Annotated[Id, about("The proposal.", 3100000000)]
+    proposal_id: Annotated[Id, about("Proposal id.", 3100000000)]
 
 
 class UpdateProposal(Shape):
-    """Changes of a proposal: `{"proposals": [{...}]}`, or the changes alone."""
+    """Changes one proposal: `{"proposals": [{...}]}`, or the changes alone."""
 
-    proposal_id: Annotated[Id, about("The proposal.", 3100000000)]
+    proposal_id: Annotated[Id, about("Proposal id.", 3100000000)]
     proposals: Annotated[
         list[ProposalChanges],
         Field(min_length=1, max_length=1),
-        about("The changes of exactly one.", [{"name": "Acme PG summer, v2"}]),
+        about("The changes to exactly one proposal.", [{"name": "Acme PG summer, v2"}]),
     ]
 
     @model_validator(mode="before")
@@ -267,12 +290,12 @@ class UpdateProposal(Shape):
 
 
 class ActOnProposal(Shape):
-    """What shall be done to a proposal."""
+    """Performs an action on one proposal."""
 
-    proposal_id: Annotated[Id, about("The proposal.", 3100000000)]
+    proposal_id: Annotated[Id, about("Proposal id.", 3100000000)]
     action: Annotated[
         ProposalAction,
-        about("What to do; camelCase and words are understood.", "request-buyer-acceptance"),
+        about("Action, in kebab-case, camelCase or separate words.", "request-buyer-acceptance"),
     ]
     reason: PauseReason = None
 

@@ -1,4 +1,4 @@
-"""Whom, where and when: the targeting of line items and proposal line items."""
+"""Targeting of line items and proposal line items."""
 
 from __future__ import annotations
 
@@ -10,235 +10,249 @@ from seil.admanager.models.base import Id, Int, Shape, Text, about, one_of
 from seil.admanager.models.lists import CRITERIA, entries
 from seil.admanager.models.values import DateTime, Size
 
-_TARGETED = "True: only these; false: all but these."
+_TARGETED = "True: target these; false: exclude these."
 
 
 class Location(Shape):
-    """A place of Ad Manager's geography."""
+    """A location in Ad Manager's geography."""
 
-    id: Annotated[Id, about("The place.", 2036)]
-    type: Annotated[Text | None, about("What kind of place; read only.", "COUNTRY")] = None
-    canonical_parent_id: Annotated[Int | None, about("What it is in; read only.", 2036)] = None
-    display_name: Annotated[Text | None, about("Its name; read only.", "Australia")] = None
+    id: Annotated[Id, about("Location id.", 2036)]
+    type: Annotated[Text | None, about("Location type; read-only.", "COUNTRY")] = None
+    canonical_parent_id: Annotated[
+        Int | None, about("Id of the parent location; read-only.", 2036)
+    ] = None
+    display_name: Annotated[Text | None, about("Display name; read-only.", "Australia")] = None
 
 
 class GeoTargeting(Shape):
-    """Places."""
+    """Geographic targeting."""
 
     targeted_locations: Annotated[
-        list[Location] | None, entries(CRITERIA), about("In these.", [{"id": 2036}])
+        list[Location] | None, entries(CRITERIA), about("Targeted locations.", [{"id": 2036}])
     ] = None
     excluded_locations: Annotated[
-        list[Location] | None, entries(CRITERIA), about("Not in these.", [])
+        list[Location] | None, entries(CRITERIA), about("Excluded locations.", [])
     ] = None
 
 
 class AdUnitTargeting(Shape):
-    """An ad unit."""
+    """Targeting of one ad unit."""
 
-    ad_unit_id: Annotated[Id, about("The ad unit.", 21700000003)]
-    include_descendants: Annotated[bool | None, about("With those below it.", example=True)] = None
+    ad_unit_id: Annotated[Id, about("Ad unit id.", 21700000003)]
+    include_descendants: Annotated[
+        bool | None, about("Whether it includes descendants.", example=True)
+    ] = None
 
 
 class InventoryTargeting(Shape):
-    """Ad units and placements."""
+    """Targeting by ad unit and placement."""
 
     targeted_ad_units: Annotated[
         list[AdUnitTargeting] | None,
         entries(CRITERIA),
-        about("On these.", [{"adUnitId": 21700000003, "includeDescendants": True}]),
+        about("Targeted ad units.", [{"adUnitId": 21700000003, "includeDescendants": True}]),
     ] = None
     excluded_ad_units: Annotated[
-        list[AdUnitTargeting] | None, entries(CRITERIA), about("Not on these.", [])
+        list[AdUnitTargeting] | None, entries(CRITERIA), about("Excluded ad units.", [])
     ] = None
     targeted_placement_ids: Annotated[
-        list[Id] | None, entries(CRITERIA), about("In these placements.", [31000001])
+        list[Id] | None, entries(CRITERIA), about("Ids of targeted placements.", [31000001])
     ] = None
 
 
 class TimeOfDay(Shape):
-    """A quarter of an hour."""
+    """A time of day, in quarter hours."""
 
-    hour: Annotated[int, Field(ge=0, le=24), about("The hour, 0 to 24.", 9)]
+    hour: Annotated[int, Field(ge=0, le=24), about("Hour, 0 to 24.", 9)]
     minute: Annotated[
-        str, one_of("ZERO", "FIFTEEN", "THIRTY", "FORTY_FIVE"), about("The minute.", "ZERO")
+        str, one_of("ZERO", "FIFTEEN", "THIRTY", "FORTY_FIVE"), about("Minute.", "ZERO")
     ]
 
 
 class DayPart(Shape):
-    """A time on a day of the week."""
+    """A period on one day of the week."""
 
     day_of_week: Annotated[
         str,
         one_of("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"),
-        about("The day.", "MONDAY"),
+        about("Day of the week.", "MONDAY"),
     ]
-    start_time: Annotated[TimeOfDay, about("From.", {"hour": 9, "minute": "ZERO"})]
-    end_time: Annotated[TimeOfDay, about("Until.", {"hour": 17, "minute": "ZERO"})]
+    start_time: Annotated[TimeOfDay, about("Start time, inclusive.", {"hour": 9, "minute": "ZERO"})]
+    end_time: Annotated[TimeOfDay, about("End time, exclusive.", {"hour": 17, "minute": "ZERO"})]
 
 
 class DayPartTargeting(Shape):
-    """Times of the week. REST does not have it: line items cannot be booked with it."""
+    """Day-part targeting. Not in Google's REST API, so line items cannot be booked with it."""
 
-    day_parts: Annotated[list[DayPart] | None, entries(CRITERIA), about("The times.", [])] = None
+    day_parts: Annotated[list[DayPart] | None, entries(CRITERIA), about("Day parts.", [])] = None
     time_zone: Annotated[
-        str | None, one_of("PUBLISHER", "BROWSER"), about("Whose clock.", "PUBLISHER")
+        str | None, one_of("PUBLISHER", "BROWSER"), about("Whose time zone applies.", "PUBLISHER")
     ] = None
 
 
 class DateTimeRange(Shape):
-    """From when to when."""
+    """A period."""
 
-    start_date_time: Annotated[DateTime | None, about("From.")] = None
-    end_date_time: Annotated[DateTime | None, about("Until.")] = None
+    start_date_time: Annotated[DateTime | None, about("Start.")] = None
+    end_date_time: Annotated[DateTime | None, about("End.")] = None
 
 
 class DateTimeRangeTargeting(Shape):
-    """Times of the calendar. REST does not have it."""
+    """Date-range targeting. Not in Google's REST API."""
 
     targeted_date_time_ranges: Annotated[
-        list[DateTimeRange] | None, entries(CRITERIA), about("The times.", [])
+        list[DateTimeRange] | None, entries(CRITERIA), about("Targeted date ranges.", [])
     ] = None
 
 
 class Technology(Shape):
-    """A browser, device, system or the like, by its id."""
+    """A technology criterion: a browser, device, operating system etc., by id."""
 
-    id: Annotated[Id, about("The technology.", 30000)]
-    name: Annotated[Text | None, about("Its name; read only.", "Desktop")] = None
-    major_version: Annotated[Text | Int | None, about("Read only.", "17")] = None
-    minor_version: Annotated[Text | Int | None, about("Read only.", "2")] = None
-    micro_version: Annotated[Int | None, about("Read only.", 0)] = None
-    manufacturer_criterion_id: Annotated[Id | None, about("Read only.", 40001)] = None
-    mobile_device_criterion_id: Annotated[Id | None, about("Read only.", 640001)] = None
-    device_manufacturer_criterion_id: Annotated[Id | None, about("Read only.", 40001)] = None
+    id: Annotated[Id, about("Criterion id.", 30000)]
+    name: Annotated[Text | None, about("Display name; read-only.", "Desktop")] = None
+    major_version: Annotated[Text | Int | None, about("Read-only.", "17")] = None
+    minor_version: Annotated[Text | Int | None, about("Read-only.", "2")] = None
+    micro_version: Annotated[Int | None, about("Read-only.", 0)] = None
+    manufacturer_criterion_id: Annotated[Id | None, about("Read-only.", 40001)] = None
+    mobile_device_criterion_id: Annotated[Id | None, about("Read-only.", 640001)] = None
+    device_manufacturer_criterion_id: Annotated[Id | None, about("Read-only.", 40001)] = None
 
 
 _Technologies = Annotated[
-    list[Technology] | None, entries(CRITERIA), about("The technologies.", [{"id": 30000}])
+    list[Technology] | None, entries(CRITERIA), about("Criteria.", [{"id": 30000}])
 ]
 _Targeted = Annotated[bool | None, about(_TARGETED, example=True)]
 
 
 class BandwidthGroupTargeting(Shape):
-    """Speed of the connection."""
+    """Targeting by connection speed."""
 
     is_targeted: _Targeted = None
     bandwidth_groups: _Technologies = None
 
 
 class BrowserTargeting(Shape):
-    """Browsers."""
+    """Targeting by browser."""
 
     is_targeted: _Targeted = None
     browsers: _Technologies = None
 
 
 class BrowserLanguageTargeting(Shape):
-    """Languages of the browser."""
+    """Targeting by browser language."""
 
     is_targeted: _Targeted = None
     browser_languages: _Technologies = None
 
 
 class DeviceCapabilityTargeting(Shape):
-    """What a device can do."""
+    """Targeting by device capability."""
 
     targeted_device_capabilities: _Technologies = None
     excluded_device_capabilities: _Technologies = None
 
 
 class DeviceCategoryTargeting(Shape):
-    """Phones, tablets, desktops ..."""
+    """Targeting by device category: phone, tablet, desktop etc."""
 
     targeted_device_categories: _Technologies = None
     excluded_device_categories: _Technologies = None
 
 
 class DeviceManufacturerTargeting(Shape):
-    """Who made the device."""
+    """Targeting by device manufacturer."""
 
     is_targeted: _Targeted = None
     device_manufacturers: _Technologies = None
 
 
 class MobileCarrierTargeting(Shape):
-    """Mobile networks."""
+    """Targeting by mobile carrier."""
 
     is_targeted: _Targeted = None
     mobile_carriers: _Technologies = None
 
 
 class MobileDeviceTargeting(Shape):
-    """Mobile devices."""
+    """Targeting by mobile device."""
 
     targeted_mobile_devices: _Technologies = None
     excluded_mobile_devices: _Technologies = None
 
 
 class MobileDeviceSubmodelTargeting(Shape):
-    """Models of mobile devices."""
+    """Targeting by mobile device submodel."""
 
     targeted_mobile_device_submodels: _Technologies = None
     excluded_mobile_device_submodels: _Technologies = None
 
 
 class OperatingSystemTargeting(Shape):
-    """Operating systems."""
+    """Targeting by operating system."""
 
     is_targeted: _Targeted = None
     operating_systems: _Technologies = None
 
 
 class OperatingSystemVersionTargeting(Shape):
-    """Versions of operating systems."""
+    """Targeting by operating system version."""
 
     targeted_operating_system_versions: _Technologies = None
     excluded_operating_system_versions: _Technologies = None
 
 
 class TechnologyTargeting(Shape):
-    """What the reader uses."""
+    """Technology."""
 
-    bandwidth_group_targeting: Annotated[BandwidthGroupTargeting | None, about("Speed.")] = None
+    bandwidth_group_targeting: Annotated[
+        BandwidthGroupTargeting | None, about("Connection speed.")
+    ] = None
     browser_targeting: Annotated[BrowserTargeting | None, about("Browsers.")] = None
-    browser_language_targeting: Annotated[BrowserLanguageTargeting | None, about("Languages.")] = (
-        None
-    )
+    browser_language_targeting: Annotated[
+        BrowserLanguageTargeting | None, about("Browser languages.")
+    ] = None
     device_capability_targeting: Annotated[
-        DeviceCapabilityTargeting | None, about("Capabilities.")
+        DeviceCapabilityTargeting | None, about("Device capabilities.")
     ] = None
     device_category_targeting: Annotated[
         DeviceCategoryTargeting | None,
-        about("Kinds of devices.", {"targetedDeviceCategories": [{"id": 30000}]}),
+        about("Device categories.", {"targetedDeviceCategories": [{"id": 30000}]}),
     ] = None
     device_manufacturer_targeting: Annotated[
-        DeviceManufacturerTargeting | None, about("Makers.")
+        DeviceManufacturerTargeting | None, about("Device manufacturers.")
     ] = None
     mobile_carrier_targeting: Annotated[
-        MobileCarrierTargeting | None, about("Mobile networks.")
+        MobileCarrierTargeting | None, about("Mobile carriers.")
     ] = None
-    mobile_device_targeting: Annotated[MobileDeviceTargeting | None, about("Devices.")] = None
+    mobile_device_targeting: Annotated[MobileDeviceTargeting | None, about("Mobile devices.")] = (
+        None
+    )
     mobile_device_submodel_targeting: Annotated[
-        MobileDeviceSubmodelTargeting | None, about("Models.")
+        MobileDeviceSubmodelTargeting | None, about("Mobile device submodels.")
     ] = None
-    operating_system_targeting: Annotated[OperatingSystemTargeting | None, about("Systems.")] = None
+    operating_system_targeting: Annotated[
+        OperatingSystemTargeting | None, about("Operating systems.")
+    ] = None
     operating_system_version_targeting: Annotated[
-        OperatingSystemVersionTargeting | None, about("Versions.")
+        OperatingSystemVersionTargeting | None, about("Operating system versions.")
     ] = None
 
 
-_XSI = "SOAP's name of the type; may be left out."
+_XSI = "Type name in the SOAP API; optional."
 
 
 class CustomCriteria(Shape):
-    """A key with values."""
+    """A criterion on a custom targeting key."""
 
-    key_id: Annotated[Id, about("The key.", 9000001)]
+    key_id: Annotated[Id, about("Custom targeting key id.", 9000001)]
     value_ids: Annotated[
-        list[Id] | None, entries(CRITERIA), about("One of these values.", [77000001])
+        list[Id] | None,
+        entries(CRITERIA),
+        about("Custom targeting value ids; one has to match.", [77000001]),
     ] = None
-    operator: Annotated[str | None, one_of("IS", "IS_NOT"), about("Is, or is not.", "IS")] = None
+    operator: Annotated[str | None, one_of("IS", "IS_NOT"), about("Comparison operator.", "IS")] = (
+        None
+    )
     xsi_type: Annotated[
         Literal["CustomCriteria"] | None,
         Field(alias="xsi_type", exclude=True),
@@ -247,12 +261,14 @@ class CustomCriteria(Shape):
 
 
 class AudienceSegmentCriteria(Shape):
-    """Audience segments."""
+    """A criterion on audience segments."""
 
     audience_segment_ids: Annotated[
-        list[Id], entries(CRITERIA), about("In one of these.", [6000001])
+        list[Id], entries(CRITERIA), about("Audience segment ids; one has to match.", [6000001])
     ]
-    operator: Annotated[str | None, one_of("IS", "IS_NOT"), about("Is, or is not.", "IS")] = None
+    operator: Annotated[str | None, one_of("IS", "IS_NOT"), about("Comparison operator.", "IS")] = (
+        None
+    )
     xsi_type: Annotated[
         Literal["AudienceSegmentCriteria"] | None,
         Field(alias="xsi_type", exclude=True),
@@ -261,11 +277,13 @@ class AudienceSegmentCriteria(Shape):
 
 
 class CmsMetadataCriteria(Shape):
-    """Values of a content management system."""
+    """A criterion on CMS metadata."""
 
-    cms_metadata_value_ids: Annotated[list[Id], entries(CRITERIA), about("One of these.", [66001])]
+    cms_metadata_value_ids: Annotated[
+        list[Id], entries(CRITERIA), about("CMS metadata value ids.", [66001])
+    ]
     operator: Annotated[
-        str | None, one_of("EQUALS", "NOT_EQUALS"), about("Is, or is not.", "EQUALS")
+        str | None, one_of("EQUALS", "NOT_EQUALS"), about("Comparison operator.", "EQUALS")
     ] = None
     xsi_type: Annotated[
         Literal["CmsMetadataCriteria"] | None,
@@ -294,7 +312,7 @@ _NAMED = {
 
 
 def _criteria_kind(value: object) -> str | None:
-    """SOAP tells the kind by xsi:type; where it is left out, the fields tell."""
+    """By SOAP's xsi:type if given, else by the fields."""
     if isinstance(value, dict):
         named = value.get("xsi_type")
         if isinstance(named, str):
@@ -320,16 +338,16 @@ CriteriaNode = Annotated[
 
 
 class CustomCriteriaSet(Shape):
-    """Criteria, joined by AND or OR."""
+    """Custom criteria combined by AND or OR."""
 
     logical_operator: Annotated[
-        str | None, one_of("AND", "OR"), about("How they are joined.", "OR")
+        str | None, one_of("AND", "OR"), about("How the children are combined.", "OR")
     ] = None
     children: Annotated[
         list[CriteriaNode] | None,
         entries(CRITERIA),
         about(
-            "Sets or criteria.",
+            "Nested sets or criteria.",
             [
                 {
                     "logicalOperator": "AND",
@@ -346,182 +364,186 @@ class CustomCriteriaSet(Shape):
 
 
 class UserDomainTargeting(Shape):
-    """Domains of the reader's network."""
+    """Targeting by the domain of the user's network."""
 
     domains: Annotated[
-        list[Text] | None, entries(CRITERIA), about("The domains.", ["example.com"])
+        list[Text] | None, entries(CRITERIA), about("Domain names.", ["example.com"])
     ] = None
     targeted: Annotated[bool | None, about(_TARGETED, example=True)] = None
 
 
 class ContentTargeting(Shape):
-    """Video content."""
+    """Targeting by video content."""
 
     targeted_content_ids: Annotated[
-        list[Id] | None, entries(CRITERIA), about("These.", [55001])
+        list[Id] | None, entries(CRITERIA), about("Ids of targeted content.", [55001])
     ] = None
-    excluded_content_ids: Annotated[list[Id] | None, entries(CRITERIA), about("Not these.", [])] = (
-        None
-    )
+    excluded_content_ids: Annotated[
+        list[Id] | None, entries(CRITERIA), about("Ids of excluded content.", [])
+    ] = None
     targeted_video_content_bundle_ids: Annotated[
-        list[Id] | None, entries(CRITERIA), about("These.", [])
+        list[Id] | None, entries(CRITERIA), about("Ids of targeted video content bundles.", [])
     ] = None
     excluded_video_content_bundle_ids: Annotated[
-        list[Id] | None, entries(CRITERIA), about("Not these.", [])
+        list[Id] | None, entries(CRITERIA), about("Ids of excluded video content bundles.", [])
     ] = None
 
 
 class VideoPosition(Shape):
-    """Where in a video."""
+    """A position in a video."""
 
     position_type: Annotated[
-        str | None, one_of("ALL", "PREROLL", "MIDROLL", "POSTROLL"), about("Where.", "PREROLL")
+        str | None,
+        one_of("ALL", "PREROLL", "MIDROLL", "POSTROLL"),
+        about("Position type.", "PREROLL"),
     ] = None
-    midroll_index: Annotated[Int | None, about("Which midroll.", 1)] = None
+    midroll_index: Annotated[Int | None, about("Index of the midroll.", 1)] = None
 
 
 class VideoPositionWithinPod(Shape):
-    """Which of several ads in a row."""
+    """A position in a pod, a series of consecutive ads."""
 
-    index: Annotated[Int | None, about("The first is 1, the last -1.", 1)] = None
+    index: Annotated[Int | None, about("1 is the first position, -1 the last.", 1)] = None
 
 
 class VideoPositionTarget(Shape):
-    """A place in a video."""
+    """A targeted video position."""
 
     video_position: Annotated[
-        VideoPosition | None, about("Where.", {"positionType": "PREROLL"})
+        VideoPosition | None, about("Position in the video.", {"positionType": "PREROLL"})
     ] = None
     video_bumper_type: Annotated[
-        str | None, one_of("BEFORE", "AFTER"), about("Bumper.", "BEFORE")
+        str | None,
+        one_of("BEFORE", "AFTER"),
+        about("Bumper before or after the position.", "BEFORE"),
     ] = None
     video_position_within_pod: Annotated[
-        VideoPositionWithinPod | None, about("Which in a row.", {"index": 1})
+        VideoPositionWithinPod | None, about("Position in the pod.", {"index": 1})
     ] = None
-    ad_spot_id: Annotated[Id | None, about("An ad spot. REST does not have it.", 4)] = None
+    ad_spot_id: Annotated[Id | None, about("Ad spot id. Not in Google's REST API.", 4)] = None
 
 
 class VideoPositionTargeting(Shape):
-    """Places in videos."""
+    """Targeting by video position."""
 
     targeted_positions: Annotated[
         list[VideoPositionTarget] | None,
         entries(CRITERIA),
-        about("The places.", [{"videoPosition": {"positionType": "PREROLL"}}]),
+        about("Targeted positions.", [{"videoPosition": {"positionType": "PREROLL"}}]),
     ] = None
 
 
 class MobileApplicationTargeting(Shape):
-    """Mobile applications."""
+    """Targeting by mobile application."""
 
     mobile_application_ids: Annotated[
-        list[Id] | None, entries(CRITERIA), about("The applications.", [44001])
+        list[Id] | None, entries(CRITERIA), about("Mobile application ids.", [44001])
     ] = None
     is_targeted: _Targeted = None
 
 
 class BuyerUserListTargeting(Shape):
-    """Lists of the buyer. REST does not have it."""
+    """Buyer user list targeting. Not in Google's REST API."""
 
     has_buyer_user_list_targeting: Annotated[
-        bool | None, about("There are any.", example=False)
+        bool | None, about("Whether there is any.", example=False)
     ] = None
 
 
 class InventoryUrl(Shape):
     """An inventory URL."""
 
-    id: Annotated[Id, about("The URL.", 3301)]
+    id: Annotated[Id, about("Inventory URL id.", 3301)]
 
 
 class InventoryUrlTargeting(Shape):
-    """Inventory URLs. REST does not have it."""
+    """Targeting by inventory URL. Not in Google's REST API."""
 
-    targeted_urls: Annotated[list[InventoryUrl] | None, entries(CRITERIA), about("These.", [])] = (
-        None
-    )
+    targeted_urls: Annotated[
+        list[InventoryUrl] | None, entries(CRITERIA), about("Targeted URLs.", [])
+    ] = None
     excluded_urls: Annotated[
-        list[InventoryUrl] | None, entries(CRITERIA), about("Not these.", [])
+        list[InventoryUrl] | None, entries(CRITERIA), about("Excluded URLs.", [])
     ] = None
 
 
 class VerticalTargeting(Shape):
-    """Subjects. REST does not have it."""
+    """Targeting by content vertical. Not in Google's REST API."""
 
-    targeted_vertical_ids: Annotated[list[Id] | None, entries(CRITERIA), about("These.", [])] = None
+    targeted_vertical_ids: Annotated[
+        list[Id] | None, entries(CRITERIA), about("Ids of targeted verticals.", [])
+    ] = None
     excluded_vertical_ids: Annotated[
-        list[Id] | None, entries(CRITERIA), about("Not these.", [])
+        list[Id] | None, entries(CRITERIA), about("Ids of excluded verticals.", [])
     ] = None
 
 
 class ContentLabelTargeting(Shape):
-    """Labels of content. REST does not have it."""
+    """Targeting by content label. Not in Google's REST API."""
 
     excluded_content_label_ids: Annotated[
-        list[Id] | None, entries(CRITERIA), about("Not these.", [])
+        list[Id] | None, entries(CRITERIA), about("Ids of excluded content labels.", [])
     ] = None
 
 
 class RequestPlatformTargeting(Shape):
-    """Where the request comes from."""
+    """Targeting by the platform of the ad request."""
 
     targeted_request_platforms: Annotated[
         list[Annotated[str, one_of("BROWSER", "MOBILE_APP", "VIDEO_PLAYER")]] | None,
         entries(CRITERIA),
-        about("From these.", ["BROWSER"]),
+        about("Targeted request platforms.", ["BROWSER"]),
     ] = None
 
 
 class TargetedSize(Shape):
-    """A size."""
+    """A targeted inventory size."""
 
-    size: Annotated[Size, about("The size.", {"width": 300, "height": 250})]
+    size: Annotated[Size, about("Size.", {"width": 300, "height": 250})]
 
 
 class InventorySizeTargeting(Shape):
-    """Sizes. REST does not have it."""
+    """Targeting by inventory size. Not in Google's REST API."""
 
     is_targeted: _Targeted = None
     targeted_sizes: Annotated[
-        list[TargetedSize] | None, entries(CRITERIA), about("The sizes.", [])
+        list[TargetedSize] | None, entries(CRITERIA), about("Targeted sizes.", [])
     ] = None
 
 
 class PublisherProvidedSignalsTargeting(Shape):
-    """Signals of the publisher. REST does not have it."""
+    """Targeting by publisher provided signals. Not in Google's REST API."""
 
     targeted_taxonomy_category_ids: Annotated[
-        list[Id] | None, entries(CRITERIA), about("These.", [])
+        list[Id] | None, entries(CRITERIA), about("Ids of targeted taxonomy categories.", [])
     ] = None
     excluded_taxonomy_category_ids: Annotated[
-        list[Id] | None, entries(CRITERIA), about("Not these.", [])
+        list[Id] | None, entries(CRITERIA), about("Ids of excluded taxonomy categories.", [])
     ] = None
 
 
 class Targeting(Shape):
-    """Everything that has to hold for an ad to be shown."""
+    """Targeting criteria; an ad is shown where all of them match."""
 
     geo_targeting: Annotated[
-        GeoTargeting | None, about("Places.", {"targetedLocations": [{"id": 2036}]})
+        GeoTargeting | None, about("Geographic targeting.", {"targetedLocations": [{"id": 2036}]})
     ] = None
     inventory_targeting: Annotated[
         InventoryTargeting | None,
         about(
-            "Ad units and placements.",
+            "Targeting by ad unit and placement.",
             {"targetedAdUnits": [{"adUnitId": 21700000003, "includeDescendants": True}]},
         ),
     ] = None
-    day_part_targeting: Annotated[DayPartTargeting | None, about("Times of the week.")] = None
-    date_time_range_targeting: Annotated[
-        DateTimeRangeTargeting | None, about("Times of the calendar.")
-    ] = None
-    technology_targeting: Annotated[TechnologyTargeting | None, about("What the reader uses.")] = (
+    day_part_targeting: Annotated[DayPartTargeting | None, about("Day parts.")] = None
+    date_time_range_targeting: Annotated[DateTimeRangeTargeting | None, about("Date ranges.")] = (
         None
     )
+    technology_targeting: Annotated[TechnologyTargeting | None, about("Technology.")] = None
     custom_targeting: Annotated[
         CustomCriteriaSet | None,
         about(
-            "Keys and values, audiences.",
+            "Custom targeting keys, audience segments and CMS metadata.",
             {
                 "logicalOperator": "OR",
                 "children": [
@@ -533,36 +555,38 @@ class Targeting(Shape):
             },
         ),
     ] = None
-    user_domain_targeting: Annotated[UserDomainTargeting | None, about("Domains.")] = None
+    user_domain_targeting: Annotated[UserDomainTargeting | None, about("User domains.")] = None
     content_targeting: Annotated[ContentTargeting | None, about("Video content.")] = None
     video_position_targeting: Annotated[
-        VideoPositionTargeting | None, about("Places in videos.")
+        VideoPositionTargeting | None, about("Video positions.")
     ] = None
     mobile_application_targeting: Annotated[
-        MobileApplicationTargeting | None, about("Applications.")
+        MobileApplicationTargeting | None, about("Mobile applications.")
     ] = None
     buyer_user_list_targeting: Annotated[
-        BuyerUserListTargeting | None, about("Lists of the buyer; read only.")
+        BuyerUserListTargeting | None, about("Buyer user lists; read-only.")
     ] = None
     inventory_url_targeting: Annotated[InventoryUrlTargeting | None, about("Inventory URLs.")] = (
         None
     )
-    vertical_targeting: Annotated[VerticalTargeting | None, about("Subjects.")] = None
-    content_label_targeting: Annotated[
-        ContentLabelTargeting | None, about("Labels of content.")
-    ] = None
+    vertical_targeting: Annotated[VerticalTargeting | None, about("Content verticals.")] = None
+    content_label_targeting: Annotated[ContentLabelTargeting | None, about("Content labels.")] = (
+        None
+    )
     request_platform_targeting: Annotated[
         RequestPlatformTargeting | None,
-        about("Where requests come from.", {"targetedRequestPlatforms": ["BROWSER"]}),
+        about("Request platforms.", {"targetedRequestPlatforms": ["BROWSER"]}),
     ] = None
-    inventory_size_targeting: Annotated[InventorySizeTargeting | None, about("Sizes.")] = None
+    inventory_size_targeting: Annotated[
+        InventorySizeTargeting | None, about("Inventory sizes.")
+    ] = None
     publisher_provided_signals_targeting: Annotated[
-        PublisherProvidedSignalsTargeting | None, about("Signals.")
+        PublisherProvidedSignalsTargeting | None, about("Publisher provided signals.")
     ] = None
 
 
 class CreativeTargeting(Shape):
-    """Targeting of some of a line item's creatives."""
+    """Targeting of a subset of a line item's creatives."""
 
-    name: Annotated[Text, about("What placeholders name it by.", "mobile")]
-    targeting: Annotated[Targeting | None, about("The targeting.")] = None
+    name: Annotated[Text, about("Name that creative placeholders refer to.", "mobile")]
+    targeting: Annotated[Targeting | None, about("Targeting criteria of these creatives.")] = None

@@ -36,11 +36,11 @@ class Money(Shape):
 
 
 class Date(Shape):
-    """A day of the calendar."""
+    """A calendar date."""
 
-    year: Annotated[int, Field(ge=1, le=9999), about("The year.", 2030)]
-    month: Annotated[int, Field(ge=1, le=12), about("The month, 1 to 12.", 12)]
-    day: Annotated[int, Field(ge=1, le=31), about("The day of the month.", 1)]
+    year: Annotated[int, Field(ge=1, le=9999), about("Year.", 2030)]
+    month: Annotated[int, Field(ge=1, le=12), about("Month, 1 to 12.", 12)]
+    day: Annotated[int, Field(ge=1, le=31), about("Day of the month.", 1)]
 
     @model_validator(mode="after")
     def _exists(self) -> Date:
@@ -54,16 +54,16 @@ class Date(Shape):
 
 
 class DateTime(Shape):
-    """A time of day in a zone, as a clock there shows it."""
+    """A local date and time in a time zone."""
 
-    date: Annotated[Date, about("The day.", {"year": 2030, "month": 12, "day": 1})]
-    hour: Annotated[int, Field(ge=0, le=23), about("The hour, 0 to 23.", 9)] = 0
-    minute: Annotated[int, Field(ge=0, le=59), about("The minute.", 30)] = 0
-    second: Annotated[int, Field(ge=0, le=59), about("The second.", 0)] = 0
+    date: Annotated[Date, about("Date.", {"year": 2030, "month": 12, "day": 1})]
+    hour: Annotated[int, Field(ge=0, le=23), about("Hour, 0 to 23.", 9)] = 0
+    minute: Annotated[int, Field(ge=0, le=59), about("Minute.", 30)] = 0
+    second: Annotated[int, Field(ge=0, le=59), about("Second.", 0)] = 0
     time_zone_id: Annotated[
         str,
         Field(min_length=1, max_length=64),
-        about("IANA's canonical name of a time zone.", "Australia/Sydney"),
+        about("Canonical IANA time zone name.", "Australia/Sydney"),
     ]
 
     @field_validator("time_zone_id")
@@ -88,51 +88,61 @@ class Size(Shape):
 
     width: Annotated[int, Field(ge=0, le=2**31 - 1), at_least(1), about("In pixels.", 300)]
     height: Annotated[int, Field(ge=0, le=2**31 - 1), at_least(1), about("In pixels.", 250)]
-    is_aspect_ratio: Annotated[bool | None, about("The size is a ratio.", example=False)] = None
+    is_aspect_ratio: Annotated[
+        bool | None, about("Whether the size is an aspect ratio.", example=False)
+    ] = None
 
 
 class AppliedLabel(Shape):
-    """A label, or that it shall not be inherited."""
+    """An applied label, or one that is not inherited."""
 
-    label_id: Annotated[Id, about("The label.", 8200001)]
-    is_negated: Annotated[bool | None, about("It is taken away, not given.", example=False)] = None
+    label_id: Annotated[Id, about("Label id.", 8200001)]
+    is_negated: Annotated[
+        bool | None, about("True: removes an inherited label.", example=False)
+    ] = None
 
 
 class CreativePlaceholder(Shape):
-    """What creatives are expected."""
+    """An expected creative."""
 
-    size: Annotated[Size, about("The size.", {"width": 300, "height": 250})]
-    creative_template_id: Annotated[Id | None, about("A native creative's template.", 10004)] = None
-    companions: Annotated[
-        list[CreativePlaceholder] | None, entries(SEVERAL), about("Companions of a video.", [])
+    size: Annotated[Size, about("Size.", {"width": 300, "height": 250})]
+    creative_template_id: Annotated[
+        Id | None, about("Template id of a native creative.", 10004)
     ] = None
-    applied_labels: Annotated[list[AppliedLabel] | None, entries(SEVERAL), about("Labels.", [])] = (
-        None
-    )
+    companions: Annotated[
+        list[CreativePlaceholder] | None,
+        entries(SEVERAL),
+        about("Companion creatives of a video.", []),
+    ] = None
+    applied_labels: Annotated[
+        list[AppliedLabel] | None, entries(SEVERAL), about("Applied labels.", [])
+    ] = None
     effective_applied_labels: Annotated[
         list[AppliedLabel] | None,
         entries(SEVERAL),
-        about("Labels, inherited ones too; read only.", []),
+        about("Applied and inherited labels; read-only.", []),
     ] = None
     expected_creative_count: Annotated[
-        Int | None, at_least(1), about("How many creatives of it are expected.", 1)
+        Int | None, at_least(1), about("Number of such creatives.", 1)
     ] = None
     creative_size_type: Annotated[
         str | None,
         one_of("PIXEL", "ASPECT_RATIO", "INTERSTITIAL", "IGNORED", "NATIVE", "AUDIO"),
-        about("How the size is meant.", "PIXEL"),
+        about("Type of the size.", "PIXEL"),
     ] = None
-    targeting_name: Annotated[
-        Text | None, about("The creative targeting that it belongs to.", "mobile")
+    targeting_name: Annotated[Text | None, about("Name of its creative targeting.", "mobile")] = (
+        None
+    )
+    is_amp_only: Annotated[
+        bool | None, about("Whether only AMP creatives are expected.", example=False)
     ] = None
-    is_amp_only: Annotated[bool | None, about("AMP creatives only.", example=False)] = None
 
 
 class Goal(Shape):
-    """What shall be delivered."""
+    """A delivery goal."""
 
     goal_type: Annotated[
-        str | None, one_of("NONE", "LIFETIME", "DAILY"), about("Over what time.", "LIFETIME")
+        str | None, one_of("NONE", "LIFETIME", "DAILY"), about("Period of the goal.", "LIFETIME")
     ] = None
     unit_type: Annotated[
         str | None,
@@ -146,24 +156,26 @@ class Goal(Shape):
             "IN_TARGET_IMPRESSIONS",
             "COMPLETED_VIEWS",
         ),
-        about("What is counted.", "IMPRESSIONS"),
+        about("Unit of the goal.", "IMPRESSIONS"),
     ] = None
-    units: Annotated[Long | None, about("How much; a percentage for sponsorships.", 100_000)] = None
+    units: Annotated[
+        Long | None, about("Units to deliver; a percentage for sponsorships.", 100_000)
+    ] = None
 
 
 class FrequencyCap(Shape):
-    """How often one person may see it."""
+    """A frequency cap per user."""
 
     max_impressions: Annotated[
-        int, Field(ge=0, le=2**31 - 1), at_least(1), about("Impressions at most.", 3)
+        int, Field(ge=0, le=2**31 - 1), at_least(1), about("Maximum impressions.", 3)
     ]
     num_time_units: Annotated[
-        int, Field(ge=0, le=2**31 - 1), at_least(1), about("In so many units.", 1)
+        int, Field(ge=0, le=2**31 - 1), at_least(1), about("Number of time units.", 1)
     ]
     time_unit: Annotated[
         str,
         one_of("MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "LIFETIME", "POD", "STREAM"),
-        about("Of this length.", "DAY"),
+        about("Time unit.", "DAY"),
     ]
 
 
@@ -174,31 +186,31 @@ class CustomValue(Shape):
     xsi_type: Annotated[
         Literal["TextValue", "NumberValue", "BooleanValue"] | None,
         Field(alias="xsi_type", exclude=True),
-        about("SOAP's name of the type; may be left out.", "TextValue"),
+        about("Type name in the SOAP API; optional.", "TextValue"),
     ] = None
 
 
 class CustomFieldText(Shape):
     """A custom field that holds a text, a number or a switch."""
 
-    custom_field_id: Annotated[Id, about("The custom field.", 4400002)]
+    custom_field_id: Annotated[Id, about("Custom field id.", 4400002)]
     value: Annotated[CustomValue | None, about("Its value.", {"value": "Q4 brand"})] = None
     xsi_type: Annotated[
         Literal["CustomFieldValue"] | None,
         Field(alias="xsi_type", exclude=True),
-        about("SOAP's name of the type; may be left out.", "CustomFieldValue"),
+        about("Type name in the SOAP API; optional.", "CustomFieldValue"),
     ] = None
 
 
 class CustomFieldOption(Shape):
-    """A custom field that is chosen from a list."""
+    """A custom field with a drop-down list."""
 
-    custom_field_id: Annotated[Id, about("The custom field.", 4400003)]
-    custom_field_option_id: Annotated[Id, about("The option chosen.", 4490001)]
+    custom_field_id: Annotated[Id, about("Custom field id.", 4400003)]
+    custom_field_option_id: Annotated[Id, about("Id of the selected option.", 4490001)]
     xsi_type: Annotated[
         Literal["DropDownCustomFieldValue"] | None,
         Field(alias="xsi_type", exclude=True),
-        about("SOAP's name of the type; may be left out.", "DropDownCustomFieldValue"),
+        about("Type name in the SOAP API; optional.", "DropDownCustomFieldValue"),
     ] = None
 
 
@@ -214,66 +226,92 @@ CustomFieldValue = Annotated[
 
 
 class Stats(Shape):
-    """What has been delivered."""
+    """Delivery statistics."""
 
-    impressions_delivered: Annotated[Count | None, about("Impressions.", 48_211)] = None
-    clicks_delivered: Annotated[Count | None, about("Clicks.", 96)] = None
-    video_completions_delivered: Annotated[Count | None, about("Videos seen whole.", 0)] = None
+    impressions_delivered: Annotated[Count | None, about("Impressions delivered.", 48_211)] = None
+    clicks_delivered: Annotated[Count | None, about("Clicks delivered.", 96)] = None
+    video_completions_delivered: Annotated[Count | None, about("Videos completed.", 0)] = None
     video_starts_delivered: Annotated[Count | None, about("Videos started.", 0)] = None
-    viewable_impressions_delivered: Annotated[Count | None, about("Seen.", 40_310)] = None
+    viewable_impressions_delivered: Annotated[
+        Count | None, about("Viewable impressions delivered.", 40_310)
+    ] = None
 
 
 class DeliveryIndicator(Shape):
-    """How delivery stands against its plan."""
+    """Delivery against plan."""
 
-    expected_delivery_percentage: Annotated[float | None, about("By plan.", 50.0)] = None
-    actual_delivery_percentage: Annotated[float | None, about("In fact.", 51.5)] = None
+    expected_delivery_percentage: Annotated[
+        float | None, about("Expected delivery so far, in percent.", 50.0)
+    ] = None
+    actual_delivery_percentage: Annotated[
+        float | None, about("Actual delivery so far, in percent.", 51.5)
+    ] = None
 
 
 class DeliveryData(Shape):
-    """What was delivered on the last days."""
+    """Delivery of the last days."""
 
-    units: Annotated[list[Long] | None, about("Units a day, the oldest first.", [120, 98])] = None
+    units: Annotated[list[Long] | None, about("Units per day, oldest first.", [120, 98])] = None
 
 
 class ThirdPartyMeasurementSettings(Shape):
-    """Who measures besides Ad Manager."""
+    """Third-party measurement partners."""
 
-    viewability_partner: Annotated[Text | None, about("Partner.", "MOAT")] = None
-    viewability_client_id: Annotated[Text | None, about("Client there.", "c1")] = None
-    viewability_reporting_id: Annotated[Text | None, about("Report there.", "r1")] = None
-    publisher_viewability_partner: Annotated[Text | None, about("Partner.", "MOAT")] = None
-    publisher_viewability_client_id: Annotated[Text | None, about("Client there.", "c1")] = None
-    publisher_viewability_reporting_id: Annotated[Text | None, about("Report.", "r1")] = None
-    brand_lift_partner: Annotated[Text | None, about("Partner.", "DYNATA")] = None
-    brand_lift_client_id: Annotated[Text | None, about("Client there.", "c1")] = None
-    brand_lift_reporting_id: Annotated[Text | None, about("Report there.", "r1")] = None
-    reach_partner: Annotated[Text | None, about("Partner.", "NIELSEN")] = None
-    reach_client_id: Annotated[Text | None, about("Client there.", "c1")] = None
-    reach_reporting_id: Annotated[Text | None, about("Report there.", "r1")] = None
-    publisher_reach_partner: Annotated[Text | None, about("Partner.", "NIELSEN")] = None
-    publisher_reach_client_id: Annotated[Text | None, about("Client there.", "c1")] = None
-    publisher_reach_reporting_id: Annotated[Text | None, about("Report there.", "r1")] = None
+    viewability_partner: Annotated[Text | None, about("Measurement partner.", "MOAT")] = None
+    viewability_client_id: Annotated[Text | None, about("Client id at the partner.", "c1")] = None
+    viewability_reporting_id: Annotated[
+        Text | None, about("Reporting id at the partner.", "r1")
+    ] = None
+    publisher_viewability_partner: Annotated[Text | None, about("Measurement partner.", "MOAT")] = (
+        None
+    )
+    publisher_viewability_client_id: Annotated[
+        Text | None, about("Client id at the partner.", "c1")
+    ] = None
+    publisher_viewability_reporting_id: Annotated[
+        Text | None, about("Reporting id at the partner.", "r1")
+    ] = None
+    brand_lift_partner: Annotated[Text | None, about("Measurement partner.", "DYNATA")] = None
+    brand_lift_client_id: Annotated[Text | None, about("Client id at the partner.", "c1")] = None
+    brand_lift_reporting_id: Annotated[Text | None, about("Reporting id at the partner.", "r1")] = (
+        None
+    )
+    reach_partner: Annotated[Text | None, about("Measurement partner.", "NIELSEN")] = None
+    reach_client_id: Annotated[Text | None, about("Client id at the partner.", "c1")] = None
+    reach_reporting_id: Annotated[Text | None, about("Reporting id at the partner.", "r1")] = None
+    publisher_reach_partner: Annotated[Text | None, about("Measurement partner.", "NIELSEN")] = None
+    publisher_reach_client_id: Annotated[Text | None, about("Client id at the partner.", "c1")] = (
+        None
+    )
+    publisher_reach_reporting_id: Annotated[
+        Text | None, about("Reporting id at the partner.", "r1")
+    ] = None
 
 
 class GrpSettings(Shape):
-    """Whom a line item with an audience goal is for."""
+    """Audience settings of a GRP goal."""
 
-    min_target_age: Annotated[Count | None, about("Youngest.", 18)] = None
-    max_target_age: Annotated[Count | None, about("Oldest.", 54)] = None
+    min_target_age: Annotated[Count | None, about("Minimum age.", 18)] = None
+    max_target_age: Annotated[Count | None, about("Maximum age.", 54)] = None
     target_gender: Annotated[
         str | None, one_of("MALE", "FEMALE", "BOTH"), about("Gender.", "BOTH")
     ] = None
     provider: Annotated[
-        str | None, one_of("NIELSEN", "GOOGLE"), about("Who measures.", "GOOGLE")
+        str | None, one_of("NIELSEN", "GOOGLE"), about("Measurement provider.", "GOOGLE")
     ] = None
     in_target_ratio_estimate_milli_percent: Annotated[
-        Count | None, about("Thousandths of a percent in target.", 60_000)
+        Count | None, about("Estimated in-target ratio, in thousandths of a percent.", 60_000)
     ] = None
     nielsen_ctv_pacing_type: Annotated[
-        str | None, one_of("NONE", "COVIEW", "STRICT_COVIEW"), about("Pacing on TVs.", "NONE")
+        str | None,
+        one_of("NONE", "COVIEW", "STRICT_COVIEW"),
+        about("Pacing on connected TVs.", "NONE"),
     ] = None
     pacing_device_categorization_type: Annotated[
-        str | None, one_of("GOOGLE", "NIELSEN"), about("Whose devices.", "GOOGLE")
+        str | None,
+        one_of("GOOGLE", "NIELSEN"),
+        about("Provider of the device categories.", "GOOGLE"),
     ] = None
-    apply_true_coview: Annotated[bool | None, about("Count all who watch.", example=False)] = None
+    apply_true_coview: Annotated[bool | None, about("Whether co-viewers count.", example=False)] = (
+        None
+    )
