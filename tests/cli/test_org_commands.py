@@ -18,7 +18,6 @@ from tests.limits import HANGS, until
 
 from seil.app import doctor
 from seil.app.site import Site
-from seil.app.steps import due_objects
 from seil.sandbox.salesforce.options import OrgOptions, Quotas
 from seil.sandbox.salesforce.server import OrgServer
 from seil.settings import load_settings
@@ -323,15 +322,6 @@ def test_run_every_ends_when_a_person_has_to_act(seil: Seil, home: Path) -> None
     assert seil("run", "Account", "--every", "1h").code == 2
 
 
-def test_every_is_the_schedule_of_objects_without_one(seil: Seil, org: OrgServer) -> None:
-    seil("extract", "Account", "Contact")
-    with Site(load_settings()) as context:
-        names = ["Account", "Contact"]
-        chosen = context.catalog.select(names)
-        assert due_objects(context, names, within=timedelta(hours=20)) == chosen
-        assert due_objects(context, names, within=timedelta(seconds=0.001)) == chosen
-
-
 def test_a_tick_shows_in_the_next_run(seil: Seil, org: OrgServer, home: Path) -> None:
     """With the catalog as it is packaged, which stays a minute behind the clock."""
     (home / "objects.toml").unlink()
@@ -391,16 +381,6 @@ def test_an_empty_warehouse_exports_no_feed(seil: Seil, home: Path) -> None:
     assert told.code == 3
     assert "nothing was loaded into it yet. Run `seil run` first" in told.err
     assert not (home / "out").exists()
-
-
-def test_an_object_waits_for_its_own_schedule(seil: Seil, org: OrgServer, home: Path) -> None:
-    daily = '[objects.Account.flow]\nschedule = "1d"\n'
-    (home / "objects.toml").write_text(NO_LAG + daily)
-    seil("extract", "Account", "Contact")
-    with Site(load_settings()) as context:
-        names = ["Account", "Contact", "Order"]
-        due = due_objects(context, names, within=timedelta(hours=2))
-    assert [obj.api_name for obj in due] == ["Contact", "Order"]
 
 
 class _Clock:

@@ -13,7 +13,7 @@ import pytest
 from seil.app import doctor
 from seil.app.site import Site
 from seil.app.status import flow_statuses
-from seil.cli import output, reports, steps
+from seil.cli import output, reports
 from seil.cli.frame import Call
 from seil.cli.run_report import show_run
 from seil.errors import ObjectRejectedError, UnavailableError
@@ -302,25 +302,6 @@ def test_doctor_says_when_the_version_is_not_spoken(
     [check] = doctor._objects(context)
     assert (check.name, check.state) == ("API", "fail")
     assert check.detail == "version 66.0: Salesforce: no such version"
-
-
-def test_run_every_waits_out_what_failed(
-    home: Path, monkeypatch: pytest.MonkeyPatch, unused_port: int
-) -> None:
-    (home / "seil.toml").write_text(
-        f'[salesforce]\nlogin_url = "http://127.0.0.1:{unused_port}"\nattempts = 1\n'
-    )
-    waits: list[float] = []
-
-    def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        if len(waits) == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr("seil.cli.steps.time.sleep", sleep)
-    with pytest.raises(KeyboardInterrupt):
-        steps.run(TEXT, ["Account"], every="1h")
-    assert all(3_000 < seconds <= 3_600 for seconds in waits)
 
 
 def test_progress_is_bars_on_a_terminal_and_silence_on_request(

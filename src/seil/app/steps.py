@@ -8,7 +8,6 @@ holds the lock.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +15,6 @@ from seil.observe.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from seil.app.site import Site
-    from seil.catalog import SyncedObject
     from seil.modeling.build import BuildReport
     from seil.modeling.plan import ModelPlan
     from seil.sf_to_dw.extract.extractor import ExtractReport
@@ -215,23 +213,3 @@ def rebuild(site: Site, *, anyway: bool = False, progress: Progress = SILENT) ->
             results.add_load(report.load)
             results.add_build(report.build)
     return report
-
-
-def due_objects(site: Site, names: Sequence[str] = (), *, within: timedelta) -> list[SyncedObject]:
-    """Those whose time has come, or will before half of the next interval is over.
-
-    An object that has no schedule of its own does not wait longer than `within`, the interval.
-    """
-    from seil.sf_to_dw.extract.flows import FlowStates
-
-    states = FlowStates(site.lake)
-    soon = datetime.now(UTC) + within / 2
-    usual = site.catalog.usual_schedule
-
-    def is_due(obj: SyncedObject) -> bool:
-        finished = states.get(obj).finished_at
-        own = obj.flow.schedule
-        schedule = min(within, own) if own == usual else own
-        return finished is None or finished + schedule <= soon
-
-    return [obj for obj in site.catalog.select(names) if is_due(obj)]

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-import time
-from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seil.app import steps, wording
+from seil.app.schedule import Repetition
 from seil.app.site import Site
 from seil.cli import arguments, output, reports, run_report
 from seil.cli.context import opened, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command
-from seil.errors import ConfigurationError, LoginError, SeilError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from seil.warehouse.readers import Publication
-
-logger = logging.getLogger(__name__)
 
 Full = Annotated[bool, typer.Option("--full", help="Read everything again, whatever was read.")]
 
@@ -57,6 +54,7 @@ def run(
     interval = arguments.interval(every) if every else None
     if interval:
         _run_every(call, objects or (), interval, full=full)
+        return 0
     with opened(call) as site:
         return _run_once(call, site, objects or (), full=full)
 
@@ -149,25 +147,12 @@ def _run_once(call: Call, site: Site, names: Sequence[str], *, full: bool) -> in
 
 
 def _run_every(call: Call, names: Sequence[str], interval: timedelta, *, full: bool) -> None:
-    """Never returns. Only what a person has to mend ends it; anything else is better next time."""
-    while True:
-        begun = time.monotonic()
-        try:
-            with opened(call) as site:
-                chosen = steps.due_objects(site, names, within=interval)
-                if chosen:
-                    due = [obj.api_name for obj in chosen]
-                    call.release(_run_once(call, site, due, full=full))
-        except (ConfigurationError, LoginError):
-            raise
-        except SeilError as error:
-            logger.error("this run failed, the next one tries again: %s", error)
-        # Only the first one reads everything.
-        full = False
-        left = max(interval.total_seconds() - (time.monotonic() - begun), 0)
-        wait = wording.duration(timedelta(seconds=left))
-        logger.info("next run in %s", wait)
+    def run_due(site: Site, names: Sequence[str], *, full: bool) -> None:
+        call.release(_run_once(call, site, names, full=full))
+
+    def announce(wait: timedelta) -> None:
         if not (call.json or call.quiet):
-            output.line(f"Next run in {wait}; Ctrl-C ends it.")
+            output.line(f"Next run in {wording.duration(wait)}; Ctrl-C ends it.")
             sys.stdout.flush()
-        time.sleep(left)
+
+    Repetition(interval, partial(opened, call), run_due, announce).repeat(names, full=full)
