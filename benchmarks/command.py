@@ -12,8 +12,14 @@ Run = Callable[[argparse.Namespace], None]
 
 
 def shared_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--work", type=Path, help="where to put files; default: a new folder")
+    parser.add_argument("--work", type=_folder, help="where to put files; default: a new folder")
     parser.add_argument("--write", action="store_true", help="keep results in docs/benchmarks.md")
+
+
+def _folder(name: str) -> Path:
+    folder = Path(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def run_alone(options: Options, run: Run) -> None:
