@@ -1,4 +1,4 @@
-"""How ledger rows are printed, within 80 characters where the objects' names let them."""
+"""How ledger rows are printed: within 80 characters, long names of objects shortened."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ if TYPE_CHECKING:
     from seil.warehouse.bookkeeping import LedgerRow
 
 _COLUMNS = ("object", "mode", "reported", "landed", "aside", "merged")
+_WIDTH = 80
+_GAP = 2
+_SHORTEST_NAME = 16
 
 
 def show_ledger(rows: Sequence[LedgerRow]) -> None:
     """A line per row, all numbers of those that do not balance, and the sentence they stand for."""
-    output.table(_COLUMNS, [_cells(row) for row in rows])
+    cells = [_cells(row) for row in rows]
+    width = max(_WIDTH - _width_besides(cells), _SHORTEST_NAME)
+    names = [output.shortened(row.object, width) for row in rows]
+    output.table(_COLUMNS, [(name, *rest) for name, rest in zip(names, cells, strict=True)])
     off = [row for row in rows if not row.balanced]
     for row in off:
         output.line(f"  {difference(row)}", style="red")
@@ -35,6 +41,13 @@ def difference(row: LedgerRow) -> str:
 
 
 def _cells(row: LedgerRow) -> tuple[Any, ...]:
+    """What stands beside the object's name."""
     counts = (row.reported, row.landed, row.set_aside, row.merged)
-    shown = counts if row.balanced else tuple(output.Bad(count) for count in counts)
-    return (row.object, row.mode, *shown)
+    return (row.mode, *(counts if row.balanced else map(output.Bad, counts)))
+
+
+def _width_besides(cells: Sequence[Sequence[Any]]) -> int:
+    columns = zip(
+        _COLUMNS[1:], *([output.text(cell) for cell in row] for row in cells), strict=True
+    )
+    return sum(_GAP + max(map(len, column)) for column in columns)
