@@ -23,8 +23,8 @@ _FULL, _DELTA = "seil run --full", "seil run, 1 % changed"
 _AGAIN, _IDLE = "seil run, the same read again", "seil run, nothing changed"
 _REPEATS = (_AGAIN, _IDLE)
 _LOOKBACK = "10m"
-# Steps of the pipeline that are one call each; those before them are known from the progress.
-_CALLS = ("load", "reconcile", "build", "ledger", "publish")
+# Steps of the pipeline that are one call each; the progress tells those before them.
+_CALLS = ("load", "reconcile", "build", "publish")
 _READ = ("extract", "ingest")
 _START, _BOTH, _OTHER = "start", "extract and ingest", "other"
 _STEPS = (_START, "extract", _BOTH, "ingest", *_CALLS, _OTHER)
@@ -38,34 +38,37 @@ def run(args: argparse.Namespace) -> None:
     folder = args.work / "end_to_end"
     shutil.copytree(base_org(args.work), folder / "org")
     say("end to end")
-    found: dict[str, Result] = {}
-    with process("seil", "sandbox", "salesforce", *_serving(folder)) as said:
-        url = json.loads(said)["url"]
+    results: dict[str, Result] = {}
+    with process("seil", "sandbox", "salesforce", *_serving(folder)) as first_line:
+        url = json.loads(first_line)["url"]
         at = {"url": url, "folder": str(folder)}
         for name in (_FULL, _DELTA, _AGAIN, _IDLE):
             if name == _DELTA:
                 _tick(url, args.share)
             lookback = "0s" if name == _IDLE else _LOOKBACK
             arguments = {**at, "full": name == _FULL, "lookback": lookback}
-            found |= measured([Subject(name, f"{_HERE}:seil", arguments, 1)])
+            results |= measured([Subject(name, f"{_HERE}:seil", arguments, 1)])
     shutil.rmtree(folder)
-    full, delta = found[_FULL], found[_DELTA]
+    full, delta = results[_FULL], results[_DELTA]
     share = delta.seconds / full.seconds
     rows = [
         Row(_FULL, full),
         Row(_DELTA, delta, share, "of the full time", [Target("< 0.05", share < 0.05)]),
-        *(Row(n, found[n], found[n].seconds / full.seconds, "of the full time") for n in _REPEATS),
+        *(
+            Row(n, results[n], results[n].seconds / full.seconds, "of the full time")
+            for n in _REPEATS
+        ),
     ]
-    body = f"{table(rows)}\n\n{_shares(found)}\n\n{_TOLD}"
+    body = f"{table(rows)}\n\n{_shares(results)}\n\n{_EXPLAINED}"
     publish("end-to-end", body, write=args.write)
 
 
-_TOLD = (
+_EXPLAINED = (
     "One round each. The delta is read again where the next run looks back over it, as it does for"
     " ten minutes; an hour later nothing is. Every moment counts once, so that the shares add up to"
     " the whole: start, which is imports and reading the models; extract and ingest, alone and both"
     " at once; load, with finding what waits in curated; reconcile, the deletions and formulas that"
-    " move no cursor; build; reading the ledger; publishing the readers' copy. Other is the rest,"
+    " move no cursor; build; publishing the readers' copy. Other is the rest,"
     " above all opening and closing the warehouse. The stand-in org works on the same cores."
 )
 
@@ -115,15 +118,15 @@ class _Spans:
 
     def seconds(self, whole: float) -> dict[str, float]:
         """The time of each step; what none of them took is `other`."""
-        found = dict.fromkeys(_STEPS, 0.0)
+        seconds = dict.fromkeys(_STEPS, 0.0)
         active = dict.fromkeys(_STEPS, 0)
         before = 0.0
         for at, change, kind in sorted(self._changes):
-            found[_label(active)] += at - before if any(active.values()) else 0.0
+            seconds[_label(active)] += at - before if any(active.values()) else 0.0
             active[kind] += change
             before = at
-        found[_OTHER] = whole - sum(found.values())
-        return found
+        seconds[_OTHER] = whole - sum(seconds.values())
+        return seconds
 
 
 def _label(active: Mapping[str, int]) -> str:
@@ -172,6 +175,7 @@ def seil(clock: Clock, *, url: str, folder: str, full: bool, lookback: str) -> d
             "lake": {"url": (base / "lake").as_uri()},
             "warehouse": {"url": f"duckdb:{base}/warehouse.duckdb"},
             "events": {"journal": base / "journal.sqlite"},
+            "state": {"url": f"sqlite:{base}/state.sqlite"},
             "catalog": {"file": catalog},
         }
     )
@@ -185,12 +189,12 @@ def seil(clock: Clock, *, url: str, folder: str, full: bool, lookback: str) -> d
     return {"rows": report.extract.rows, **spans.seconds(clock.seconds)}
 
 
-def _shares(found: dict[str, Result]) -> str:
+def _shares(results: dict[str, Result]) -> str:
     def cell(result: Result, step: str) -> str:
         seconds = result.notes[step]
         return f"{seconds:.2f} s, {seconds / result.seconds:.0%}"
 
-    lines = [(name, *(cell(result, step) for step in _STEPS)) for name, result in found.items()]
+    lines = [(name, *(cell(result, step) for step in _STEPS)) for name, result in results.items()]
     return aligned([("", *_STEPS), *lines])
 
 

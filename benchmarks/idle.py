@@ -96,6 +96,7 @@ def _site(url: str, folder: str) -> Iterator[Any]:
             "lake": {"url": (base / "lake").as_uri()},
             "warehouse": {"url": f"duckdb:{base}/warehouse.duckdb"},
             "events": {"journal": base / "journal.sqlite"},
+            "state": {"url": f"sqlite:{base}/state.sqlite"},
             "catalog": {"file": catalog},
         }
     )
