@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -82,8 +81,9 @@ class _Runs:
         self.announced: list[timedelta] = []
         self._failures = list(failures)
         self.stop = _Stop()
-        open_site = partial(nullcontext, site)
-        self.repetition = Repetition(HOUR, open_site, self.run, self.announced.append, self.stop)
+        self.repetition = Repetition(
+            HOUR, lambda: nullcontext(site), self.run, self.announced.append, self.stop
+        )
 
     def run(self, site: Site, names: Sequence[str], *, full: bool) -> None:
         self.calls.append((names, full))

@@ -6,17 +6,14 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.limits import HANGS, until
 
-from seil.app import doctor
 from seil.app.site import Site
 from seil.sandbox.salesforce.options import OrgOptions, Quotas
 from seil.sandbox.salesforce.server import OrgServer
@@ -199,14 +196,6 @@ def test_wrong_configuration_is_named_before_anything_is_done(
     assert message in ran.err
 
 
-@pytest.mark.parametrize("config", ["colour = 1\n[extract]\nflows = 0", "env = "])
-def test_doctor_names_every_wrong_setting(seil: Seil, home: Path, config: str) -> None:
-    (home / "seil.toml").write_text(config)
-    ran = seil("doctor")
-    assert ran.code == 1
-    assert ran.out.count("fail  configuration: ") == (2 if "colour" in config else 1)
-
-
 def test_a_wrong_secret(seil: Seil, org: OrgServer, home: Path) -> None:
     text = (home / "seil.toml").read_text()
     wrong = text.replace("attempts = 2", 'attempts = 2\nclient_secret = "plain:wrong-one"')
@@ -360,44 +349,12 @@ def test_schema_accept_says_that_nothing_has_changed(seil: Seil, org: OrgServer)
     assert seil("schema", "accept", "Order", "--json").json["decisions"] == []
 
 
-def test_doctor_reads_the_warehouse_beside_another_reader(
-    seil: Seil, org: OrgServer, home: Path
-) -> None:
-    seil("load", "--quiet")
-    (file,) = home.glob("**/warehouse.duckdb")
-    reader = f"import duckdb; c = duckdb.connect({str(file)!r}, read_only=True); print(); input()"
-    command = [sys.executable, "-c", reader]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        process.stdout.readline()
-        checks = seil("doctor", "--json").json["checks"]
-        process.communicate(b"\n")
-    assert [check["state"] for check in checks if check["name"] == "warehouse"] == ["ok"]
-
-
 def test_an_empty_warehouse_exports_no_feed(seil: Seil, home: Path) -> None:
     seil("build", "--quiet")
     told = seil("export", "feed", "--to", "out")
     assert told.code == 3
     assert "nothing was loaded into it yet. Run `seil run` first" in told.err
     assert not (home / "out").exists()
-
-
-class _Clock:
-    def __init__(self, seconds: float) -> None:
-        self._ahead = timedelta(seconds=seconds)
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) - self._ahead
-
-
-@pytest.mark.parametrize(
-    ("seconds", "state"), [(0, "ok"), (60, "warn"), (-60, "warn"), (600, "fail")]
-)
-def test_doctor_minds_the_clock(seconds: float, state: str) -> None:
-    check = doctor._clock(_Clock(seconds))  # type: ignore[arg-type]
-    assert check.state == state
-    assert bool(check.cure) is True
 
 
 def test_doctor_minds_dead_letters_and_a_broken_rule(

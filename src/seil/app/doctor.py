@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seil.app import wording
-from seil.app.doctor_machine import SiteCheck, machine_checks
+from seil.app.doctor_machine import SiteCheck, machine_checks, space_state
 from seil.app.site import Site
 from seil.errors import ConfigurationError, LoginError, SeilError, UnavailableError
 from seil.sqlite_file import SQLITE_VERSION
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from seil.salesforce.org import Org
     from seil.settings import Settings
 
-_LITTLE_SPACE = 2_000_000_000
 _PROBE = "doctor/probe"
+_AGAIN = "run `seil doctor` again"
 # A jwt assertion is valid for three minutes, and a window's end is taken from the org's clock.
 _SKEW_WARNED = timedelta(seconds=30)
 _SKEW_FATAL = timedelta(minutes=3)
@@ -42,28 +43,37 @@ def examine(config: Path | None) -> Iterator[SiteCheck]:
     salesforce = settings.salesforce.model_copy(update={"attempts": 1})
     yield from _variables(settings)
     with Site(settings.model_copy(update={"salesforce": salesforce})) as site:
-        failed = set()
-        for check in machine_checks(site):
-            if check.state == "fail":
-                failed.add(check.name)
-            yield check
-        for name, look in _LOOKS:
-            if name in failed:
-                continue
-            try:
-                yield from look(site)
-            except SeilError as error:
-                yield from _failures(name, error)
-                if isinstance(error, ConfigurationError) and name == "catalog":
-                    return
+        failed: set[str] = set()
+        for look in _LOOKS:
+            if failed.isdisjoint((look.name, *look.needs)):
+                for check in _safely(look, site):
+                    if check.state == "fail":
+                        failed |= {check.name, look.name}
+                    yield check
+            else:
+                failed.add(look.name)
+
+
+def _safely(look: _Look, site: Site) -> Iterator[SiteCheck]:
+    """One broken part must not hide the others."""
+    try:
+        yield from look.checks(site)
+    except SeilError as error:
+        yield from _failures(look.name, error)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        cure = f"let this user read and write there, then {_AGAIN}"
+        yield SiteCheck(look.name, "fail", f"{place}{error.strerror or error}", cure)
 
 
 def _failures(name: str, error: SeilError) -> Iterator[SiteCheck]:
     if isinstance(error, ConfigurationError):
         for problem in error.problems:
-            yield SiteCheck(name, "fail", f"{problem.place}: {problem.reason}", problem.cure)
+            cure = problem.cure or f"correct it, then {_AGAIN}"
+            yield SiteCheck(name, "fail", f"{problem.place}: {problem.reason}", cure)
     else:
-        yield SiteCheck(name, "fail", error.message, error.hint)
+        cure = error.hint or error.cure or f"mend that, then {_AGAIN}"
+        yield SiteCheck(name, "fail", error.message, cure)
 
 
 def _variables(settings: Settings) -> Iterator[SiteCheck]:
@@ -88,6 +98,9 @@ def _catalog(site: Site) -> Iterator[SiteCheck]:
     own = site.settings.catalog.file
     detail = f"{len(site.catalog):,} objects, {rules:,} record rules"
     yield SiteCheck("catalog", "ok", detail + (f", {own}" if own else ", as packaged"))
+
+
+def _models(site: Site) -> Iterator[SiteCheck]:
     yield SiteCheck("models", "ok", f"{len(site.models):,} tables")
 
 
@@ -111,11 +124,11 @@ def _lake(site: Site) -> Iterator[SiteCheck]:
         detail += f" ({holder} holds the run lock)"
     if free is None:
         yield SiteCheck("lake", "ok", detail)
-    elif free < _LITTLE_SPACE:
-        cure = "free some space, or point [lake] url elsewhere"
-        yield SiteCheck("lake", "warn", f"{detail}, but only {wording.size(free)} are free", cure)
-    else:
+    elif (state := space_state(free)) == "ok":
         yield SiteCheck("lake", "ok", f"{detail}, {wording.size(free)} free")
+    else:
+        cure = "free some space, or point [lake] url elsewhere"
+        yield SiteCheck("lake", state, f"{detail}, but only {wording.size(free)} are free", cure)
 
 
 def _journal(site: Site) -> Iterator[SiteCheck]:
@@ -151,8 +164,6 @@ def _state(site: Site) -> Iterator[SiteCheck]:
 
 
 def _warehouse(site: Site) -> Iterator[SiteCheck]:
-    from seil.modeling.removed import removed_tables
-
     url = site.settings.warehouse.url
     if not site.has_warehouse:
         yield SiteCheck("warehouse", "ok", f"{url}, to be made by the first run")
@@ -160,11 +171,18 @@ def _warehouse(site: Site) -> Iterator[SiteCheck]:
     with site.warehouse(read_only=True) as warehouse:
         current = len(warehouse.tables("salesforce"))
         yield SiteCheck("warehouse", "ok", f"{url}, {current:,} objects loaded")
+
+
+def _removed_models(site: Site) -> Iterator[SiteCheck]:
+    from seil.modeling.removed import removed_tables
+
+    if not site.has_warehouse:
+        return
+    with site.warehouse(read_only=True) as warehouse:
         if removed := removed_tables(warehouse, site.models):
             detail = f"no model builds {', '.join(removed)} any more"
-            yield SiteCheck(
-                "models", "warn", detail, "drop what is left: `seil build --drop-removed`"
-            )
+            cure = "drop what is left: `seil build --drop-removed`"
+            yield SiteCheck("models", "warn", detail, cure)
 
 
 def _org(site: Site) -> Iterator[SiteCheck]:
@@ -186,7 +204,6 @@ def _org(site: Site) -> Iterator[SiteCheck]:
     yield SiteCheck("login", "ok", f"{settings.auth}{who} at {where}")
     yield _clock(site.org)
     yield _quota(site)
-    yield from _objects(site)
 
 
 def _site_org(site: Site) -> str:
@@ -200,7 +217,7 @@ def _site_org(site: Site) -> str:
 def _clock(org: Org) -> SiteCheck:
     ahead = datetime.now(UTC) - org.now()
     detail = f"this machine's clock is {abs(ahead.total_seconds()):.0f} s off the org's"
-    cure = "let this machine keep its time by NTP"
+    cure = "let this machine keep its time by NTP: timedatectl set-ntp true"
     if abs(ahead) > _SKEW_FATAL:
         return SiteCheck("clock", "fail", detail, cure)
     return SiteCheck("clock", "warn" if abs(ahead) > _SKEW_WARNED else "ok", detail, cure)
@@ -217,7 +234,8 @@ def _quota(site: Site) -> SiteCheck:
     detail += f", {left.reserve:,} reserved for others"
     if left.available:
         return SiteCheck("quota", "ok", detail)
-    return SiteCheck("quota", "fail", detail, "wait for tomorrow, or lower reserve in [salesforce]")
+    cure = "run later, or lower reserve in [salesforce]; `seil plan` shows what a run would cost"
+    return SiteCheck("quota", "fail", detail, cure)
 
 
 def _objects(site: Site) -> Iterator[SiteCheck]:
@@ -279,11 +297,24 @@ def _object(site: Site, obj: SyncedObject, *, readable: bool | None) -> Iterator
         yield SiteCheck(name, "warn", f"has no field {obj.flow.cursor} to tell what changed", cure)
 
 
-_LOOKS: tuple[tuple[str, Callable[[Site], Iterator[SiteCheck]]], ...] = (
-    ("catalog", _catalog),
-    ("lake", _lake),
-    ("journal", _journal),
-    ("state", _state),
-    ("warehouse", _warehouse),
-    ("org", _org),
+@dataclass(frozen=True)
+class _Look:
+    """Checks that are made together, unless one of those that they need failed."""
+
+    name: str
+    checks: Callable[[Site], Iterator[SiteCheck]]
+    needs: tuple[str, ...] = ()
+
+
+_LOOKS = (
+    _Look("machine", machine_checks),
+    _Look("catalog", _catalog),
+    _Look("models", _models, needs=("catalog",)),
+    _Look("lake", _lake),
+    _Look("journal", _journal),
+    _Look("state", _state),
+    _Look("warehouse", _warehouse),
+    _Look("removed models", _removed_models, needs=("models", "warehouse")),
+    _Look("org", _org),
+    _Look("objects", _objects, needs=("catalog", "org")),
 )

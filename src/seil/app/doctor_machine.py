@@ -143,11 +143,18 @@ def _is_read_only(folder: Path) -> bool:
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
+def space_state(free: int) -> CheckState:
+    """Of so many free bytes on the disk of something that SEIL writes."""
+    if free >= _LITTLE_SPACE:
+        return "ok"
+    return "fail" if free < _NO_SPACE else "warn"
+
+
 def _space(name: str, setting: str, folder: Path) -> SiteCheck | None:
     free = shutil.disk_usage(folder).free
-    if free >= _LITTLE_SPACE:
+    state = space_state(free)
+    if state == "ok":
         return None
-    state: CheckState = "fail" if free < _NO_SPACE else "warn"
     cure = f"free some space, or point {setting} elsewhere"
     return SiteCheck(name, state, f"only {wording.size(free)} are free in {folder}", cure)
 
