@@ -300,7 +300,7 @@ def test_what_ended_the_last_run_is_named_first(context: Site, seil: Seil) -> No
         with pytest.raises(type(error)), context.runs.run("run"):
             raise error
     first = seil("status").out.splitlines()[0]
-    assert " (1 more below). Next: close that program or wait until it is done, then" in first
+    assert " (1 more below). Next: close that program, or wait until it ends, then" in first
 
 
 def test_a_typing_mistake_breaks_nothing(seil: Seil) -> None:

@@ -130,11 +130,11 @@ def test_positions_and_waiting_files_are_kept_by_object(warehouse: Warehouse) ->
 def test_built_versions_are_kept_of_the_models_there_are(warehouse: Warehouse) -> None:
     one = BuiltVersion("one", "f", 4, "b1", {"unique(id)": "", "to(two)": "b0"})
     with warehouse.commit("build") as commit:
-        commit.recorder.record_built([one], {"one": {TABLE: ["id"]}}, among=["one", "two"])
+        commit.recorder.record_built([one], {"one": {TABLE: ["id"]}}, models=["one", "two"])
     assert warehouse.bookkeeping.built_versions() == {"one": one}
     assert warehouse.bookkeeping.last_change() == 4
     with warehouse.commit("build again") as commit:
-        commit.recorder.record_built([BuiltVersion("two", "f", 4, "b2")], {}, among=["two"])
+        commit.recorder.record_built([BuiltVersion("two", "f", 4, "b2")], {}, models=["two"])
     assert set(warehouse.bookkeeping.built_versions()) == {"two"}
 
 

@@ -149,7 +149,7 @@ def watch(accounts: Accounts, *columns: str) -> None:
     built = BuiltVersion("orders", "fingerprint", 0, "build")
     with accounts.warehouse.commit("build") as commit:
         watched = {"orders": {TABLE: columns}}
-        commit.recorder.record_built([built], watched, among=["orders"])
+        commit.recorder.record_built([built], watched, models=["orders"])
 
 
 def changes(accounts: Accounts, columns: str) -> list[tuple[Any, ...]]:

@@ -303,7 +303,7 @@ class _Build:
         recorder.record_built(
             [known[model.name] for model in built],
             {model.name: self.planner.source_columns(model) for model in built},
-            among=self.models,
+            models=self.models,
         )
 
     def _blocked_build(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild | None:

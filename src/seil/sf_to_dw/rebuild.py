@@ -123,7 +123,7 @@ class Rebuild:
                 replacement.replace()
         finally:
             replacement.discard()
-        copy = publish(self.settings, anew=True)
+        copy = publish(self.settings, is_replaced=True)
         report = replace(report, publish_problem=copy.problem)
         self.bus.publish([_event(report, self.settings.url)])
         return report

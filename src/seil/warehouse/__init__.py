@@ -43,11 +43,11 @@ def open_warehouse(
     fence: Fence | None = None,
     open_url: OpenUrl | None = None,
 ) -> Warehouse:
-    """Close it as soon as it is not needed: an embedded one is locked while it is open.
+    """Close it as soon as possible: an embedded warehouse stays locked while it is open.
 
-    `wait` is how long a lock of another process is waited for; `fence` refuses the commits of a run
-    that lost the run lock; `open_url` reads staged files that are not on this machine. Read-only,
-    nothing outside the warehouse can be reached either.
+    `wait` is how long to wait for another process's lock; `fence` rejects commits of a run that
+    lost the run lock; `open_url` reads staged files that are not on this machine. A read-only
+    warehouse cannot reach anything outside itself.
     """
     return engine_of(settings.url).open_warehouse(
         settings, read_only=read_only, wait=wait, fence=fence, open_url=open_url
@@ -61,7 +61,7 @@ def open_replacement(
     open_url: OpenUrl | None = None,
     wait: timedelta = LOCK_WAIT,
 ) -> Replacement:
-    """Another warehouse in place of this one; its arguments are those of `open_warehouse`."""
+    """A warehouse to be filled and swapped for this one; arguments as in `open_warehouse`."""
     return engine_of(settings.url).open_replacement(
         settings, fence=fence, open_url=open_url, wait=wait
     )
@@ -70,17 +70,17 @@ def open_replacement(
 def open_reading(
     settings: WarehouseSettings, *, wait: timedelta = LOCK_WAIT
 ) -> AbstractContextManager[WarehouseReader]:
-    """For readers: no run waits for a reader, nor a reader for a run, where there is a published
-    copy. `wait` is for the warehouse itself.
+    """Opens the published copy, so that readers and runs do not block each other; the warehouse
+    itself where there is no copy. `wait` is how long to wait for the warehouse's lock.
     """
     return engine_of(settings.url).open_reading(settings, wait=wait)
 
 
-def publish(settings: WarehouseSettings, *, anew: bool = False) -> Publication:
-    """Brings what readers see up to date, or removes it where the settings want none. `anew`: the
-    warehouse was replaced.
+def publish(settings: WarehouseSettings, *, is_replaced: bool = False) -> Publication:
+    """Updates the readers' copy; removes it where `[warehouse] publish` is false. `is_replaced`:
+    the warehouse is another file since the last copy.
     """
-    return engine_of(settings.url).publish(settings, anew=anew)
+    return engine_of(settings.url).publish(settings, is_replaced=is_replaced)
 
 
 def local_file(settings: WarehouseSettings) -> Path | None:

@@ -1,4 +1,4 @@
-"""What a warehouse keeps about its data, beside the data: loads, flow runs, changes, builds."""
+"""A warehouse's bookkeeping, stored with its data: loads, flow runs, changes, builds."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ SEQUENCE, IS_OLD = "_sequence", "_is_old"
 
 
 def images(source: TableName) -> TableName:
-    """Where the changed records of a source are kept, with the columns SEQUENCE and IS_OLD."""
+    """The table of a source's changed records, before and after: see SEQUENCE and IS_OLD."""
     return TableName("seil_changes", source.name)
 
 
 @dataclass(frozen=True)
 class ColumnCounts:
-    """Of the fields that a file's run read: how many are in curated, and in the table; which were
-    left out (`name: reason; ...`), and which were lost.
+    """How many of the fields that a file's run read are in curated, and in the table.
+
+    `left_out` are those excluded on purpose (`name: reason; ...`), `lost` the names of the others.
     """
 
     curated: int
@@ -37,10 +38,10 @@ class ColumnCounts:
 
 @dataclass(frozen=True)
 class FileLoad:
-    """A curated file whose rows are in a table.
+    """A curated file that was merged into a table.
 
-    `columns` is None where the file's run did not say which fields it read. `run_id` is the command
-    run that merged it, empty where nobody said.
+    `columns` is None where the file's run did not report which fields it read. `run_id` is the
+    command run that merged it, empty if unknown.
     """
 
     curated_key: str
@@ -68,7 +69,7 @@ class LoadTotals:
 
 @dataclass(frozen=True)
 class FlowRunRow:
-    """What a flow run said of itself in its manifest."""
+    """A flow run, as its manifest reports it."""
 
     object: str
     flow_run_id: str
@@ -87,11 +88,11 @@ class FlowRunRow:
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """`reported` is None where nobody said how many there should be.
+    """The row counts of one flow run. `reported` is None where the source gave no count.
 
-    Of columns: `columns_read` are the fields that the run read, None where nobody said; all of them
-    are in curated and in the table, but for those left out (`name: reason; ...`). Those lost are
-    named, and the row does not balance. Without a file there is nothing to count.
+    `columns_read` is the number of fields that the run read, None if unknown; the counts of
+    curated and merged columns are None where no file was loaded. `columns_left_out` holds
+    `name: reason; ...`; a row with `columns_lost` does not balance.
     """
 
     object: str
@@ -114,9 +115,9 @@ class LedgerRow:
 
 @dataclass(frozen=True)
 class SchemaChange:
-    """One column of a table that changes; `old_type` is empty for a new one.
+    """A change of one column; `old_type` is empty for a new one.
 
-    `changed_at` is None for what the commit changes itself, a time for a decision taken before.
+    `changed_at` is None for a change of this commit, a time for a decision taken before it.
     """
 
     table: str
@@ -135,7 +136,7 @@ class SchemaChange:
 
 @dataclass(frozen=True)
 class Change:
-    """A merge that changed `rows` records; `is_whole` where it did not write down which."""
+    """A merge that changed `rows` records; `is_whole` where it did not log which."""
 
     sequence: int
     source: TableName
@@ -145,10 +146,11 @@ class Change:
 
 @dataclass(frozen=True)
 class BuiltVersion:
-    """What a table holds. `version` changes with its rows, `sequence` is the last change seen.
+    """A built table's version. `version` changes with its rows; `sequence` is the last change that
+    it includes.
 
-    `checked` says, for each test of the table that concerns another one, which version of that it
-    was passed with, and of those that were not passed, "".
+    `checked` holds each test that passed, with the version of the other table that the test reads;
+    "" where it reads no other.
     """
 
     table: str
@@ -160,7 +162,7 @@ class BuiltVersion:
 
 @dataclass(frozen=True)
 class BuildRow:
-    """What one build did to one table."""
+    """The outcome of one build for one table."""
 
     build_id: str
     table: str
@@ -175,37 +177,37 @@ class BuildRow:
 
 @dataclass(frozen=True)
 class Position:
-    """Where the next listing of an object's files begins, and when all were listed last."""
+    """Where the next listing of an object's files begins; when all of them were last listed."""
 
     begins: datetime
     all_at: datetime
 
 
 class Bookkeeping(Protocol):
-    """Reads. A warehouse that nothing was loaded into gives nothing."""
+    """The reads. They give nothing for a warehouse without loads."""
 
     def ledger(
         self, *, objects: Collection[str] = (), flow_runs: Collection[str] = ()
     ) -> list[LedgerRow]:
-        """Of the named objects and flow runs, all where none is named; oldest run first."""
+        """Of these objects and flow runs, an empty collection meaning all; oldest run first."""
         ...
 
     def unbalanced_runs(self) -> frozenset[str]: ...
 
     def last_runs(self) -> frozenset[str]:
-        """Per object, the flow run that finished last, and the one that was loaded last."""
+        """Per object, the flow run that finished last and the one that was loaded last."""
         ...
 
     def flow_runs(self, run_id: str) -> frozenset[str]:
-        """Those that this run of a command recorded or loaded. A warehouse of an earlier version
-        does not say.
+        """Flow runs that this command run recorded or loaded; none in a warehouse of an earlier
+        version, which does not store it.
         """
         ...
 
     def load_totals(self) -> LoadTotals: ...
 
     def files_by_object(self) -> Mapping[str, frozenset[str]]:
-        """The keys of the curated files that are loaded."""
+        """The keys of loaded curated files."""
         ...
 
     def loaded_tables(self) -> frozenset[TableName]: ...
@@ -213,35 +215,35 @@ class Bookkeeping(Protocol):
     def loaded_files(
         self, keys: Collection[str], *, objects: Collection[str]
     ) -> Mapping[str, datetime]:
-        """When those of these files that are loaded had been written to curated, by key. They are
-        files of `objects`; others of these may be among the result.
+        """When each of these files was written to curated, by key; files that are not loaded are
+        missing. The result may include other files of `objects`, to which all keys belong.
         """
         ...
 
     def recorded_runs(
         self, flow_runs: Collection[str], *, objects: Collection[str]
     ) -> frozenset[str]:
-        """Those of these flow runs, of `objects`, whose manifest is recorded; maybe others, too."""
+        """Those whose manifest is recorded; may include other flow runs of `objects`."""
         ...
 
     def positions(self) -> Mapping[str, Position]: ...
 
     def waiting(self) -> Mapping[str, frozenset[tuple[NoticePlace, str]]]:
-        """(place, key) of files that were listed and not merged, by object."""
+        """(place, key) of files that were listed but not merged, by object."""
         ...
 
     def schema_changes(self, table: TableName) -> list[SchemaChange]: ...
 
     def provisional_columns(self) -> Mapping[str, frozenset[str]]:
-        """By table: columns that are text only because nothing described them when they came."""
+        """By table, columns stored as text because nothing described them when they arrived."""
         ...
 
     def last_change(self) -> int:
-        """Its sequence; 0 before the first one."""
+        """The sequence of the last change; 0 before the first."""
         ...
 
     def changes(self) -> list[Change]:
-        """Those that not every built table has seen, in order."""
+        """Changes that some built table does not include yet, by sequence."""
         ...
 
     def built_versions(self) -> Mapping[str, BuiltVersion]:
@@ -249,19 +251,17 @@ class Bookkeeping(Protocol):
         ...
 
     def built_tables(self) -> frozenset[str]:
-        """Tables of the default schema that a build made and that are there, whatever the models
-        are now.
-        """
+        """Tables of the default schema that a build created, also those without a model now."""
         ...
 
     def pending_events(self) -> list[Event]:
-        """Committed and not known to be published, in the order they were recorded."""
+        """Committed events without a confirmed publish, in the order of recording."""
         ...
 
 
 class Recorder(Protocol):
-    """Part of a commit: what is written becomes visible with the data that it is about. A row that
-    is recorded again takes the place of the earlier one.
+    """Part of a commit: rows become visible together with the data they describe. Recording the
+    same row again replaces it.
     """
 
     def record_loads(self, loads: Sequence[FileLoad]) -> None: ...
@@ -269,17 +269,17 @@ class Recorder(Protocol):
     def record_runs(self, runs: Sequence[FlowRunRow]) -> None: ...
 
     def record_schema_changes(self, changes: Iterable[SchemaChange]) -> None:
-        """Before the tables change: where a commit is not atomic across tables, what is redone
-        could not tell any more why they did.
+        """Call it before changing the tables: where a commit is not atomic across tables, a retry
+        finds them changed and cannot derive these rows any more.
         """
         ...
 
     def record_positions(self, positions: Mapping[str, Position]) -> None:
-        """Others keep theirs."""
+        """By object; positions of other objects stay."""
         ...
 
     def record_waiting(self, waiting: Mapping[str, Collection[tuple[NoticePlace, str]]]) -> None:
-        """(place, key) by object, in place of those of the same objects."""
+        """(place, key) by object; replaces the waiting files of these objects."""
         ...
 
     def record_builds(self, builds: Sequence[BuildRow]) -> None: ...
@@ -289,15 +289,15 @@ class Recorder(Protocol):
         built: Iterable[BuiltVersion],
         watched: Mapping[str, Mapping[TableName, Collection[str]]],
         *,
-        among: Collection[str],
+        models: Collection[str],
     ) -> None:
-        """`watched` are the columns that these tables read, by table and source; of tables that are
-        not `among` the models any more, everything is forgotten, and so are changes all have seen.
+        """`watched` are the columns that these tables read, by table and source. Removes entries of
+        tables that are not in `models`, and changes that every table includes.
         """
         ...
 
     def replace_events(self, events: Sequence[Event]) -> None:
-        """Takes the place of events with the same id."""
+        """Replaces events with the same id."""
         ...
 
     def remove_events(self, ids: Collection[str]) -> None: ...

@@ -1,10 +1,10 @@
 """The tables of schema `seil`, the same in every engine.
 
-`loads` has a row per curated file, `runs` what each flow run said of itself; the view `ledger`
+`loads` has a row per curated file, `runs` one per flow run, from its manifest; the view `ledger`
 compares the two. `builds` and `schema_changes` are the history of the tables. `changes`, `built`
-and `watched` say what changed since each table was built. `outbox` holds events until they are
-published. `layout` holds the fingerprint of these tables, so that a warehouse made by an earlier
-version gets what it lacks.
+and `watched` track what changed since each table was built. `outbox` holds events until they are
+published. `layout` holds the fingerprint of these tables, by which a warehouse of an earlier
+version is recognised and completed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Builds: tables made of what SELECTs give, staged first and published together."""
+"""Builds: tables created from SELECTs, staged first and published together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seil.warehouse.tables import TableName
 
 @dataclass(frozen=True)
 class RowChange:
-    """The relations that hold the rows a table gains and loses; a changed row is in both."""
+    """The relations with a table's new and removed rows; an updated row is in both."""
 
     added: str
     removed: str
@@ -19,9 +19,9 @@ class RowChange:
 
 @dataclass(frozen=True)
 class StagedBuild:
-    """A table's next content, to be read as `relation` until it is published or discarded.
+    """A table's next content, readable as `relation` until it is published or discarded.
 
-    `change` says how it differs from the content before; None where it replaces all of it.
+    `change` is its difference from the current content; None where it replaces all rows.
     """
 
     table: TableName
@@ -33,7 +33,7 @@ class StagedBuild:
 
 
 def keys_relation(table: TableName) -> str:
-    """The relation that `hold_keys` fills, with the one column `scope`."""
+    """The relation that `hold_keys` fills; its one column is `scope`."""
     return f"{table.name}__keys"
 
 
@@ -41,21 +41,21 @@ class Builder(Protocol):
     """Part of a commit. SELECTs are in the warehouse's dialect; relations live until it ends."""
 
     def hold_keys(self, table: TableName, select: str) -> int:
-        """Keeps a SELECT's one column, `scope`, for the table's next change; returns its rows."""
+        """Stores a SELECT of one column, `scope`, for `stage_change`; returns its row count."""
         ...
 
     def stage_table(self, table: TableName, select: str) -> StagedBuild:
-        """Stages the rows of a SELECT in place of all of the table's."""
+        """Stages the rows of a SELECT as the whole table."""
         ...
 
     def stage_change(self, table: TableName, select: str, *, scope: str) -> StagedBuild:
-        """Stages the rows of a SELECT in place of the table's rows whose `scope` is among the held
-        keys. Rows that are the same before and after are in neither part of the change.
+        """Stages the rows of a SELECT in place of the table's rows whose `scope` is one of the
+        stored keys. Rows that do not differ are in neither part of the change.
         """
         ...
 
     def publish(self, staged: Sequence[StagedBuild]) -> None:
-        """Puts staged contents in place of the tables', all together where the engine can."""
+        """Replaces the tables' contents, atomically where the engine can."""
         ...
 
     def discard(self, staged: Sequence[StagedBuild]) -> None:

@@ -1,4 +1,4 @@
-"""Commits: changes that become visible together, and the ledger's rows about them."""
+"""Commits: changes of data, visible together with their rows in the ledger."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seil.warehouse.tables import TableEditor
 
 
 class Commit(Protocol):
-    """Everything that changes data. Not used after its block."""
+    """Everything that changes data. Invalid after its block."""
 
     @property
     def id(self) -> str: ...
@@ -31,6 +31,6 @@ class Commit(Protocol):
 
 
 def commit_id(kind: str, *parts: str) -> str:
-    """The same for the same parts in any order: what the commit is made of, such as file keys."""
+    """Deterministic, whatever the order of `parts`: what is committed, such as file keys."""
     digest = hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()
     return f"{kind}-{digest[:20]}"

@@ -13,12 +13,12 @@ from seil.errors import ConfigurationError, Problem
 from seil.warehouse.common_sql import outside
 
 WRITTEN_IN = "duckdb"
-_SHOWN = 60
+_MAX_SHOWN = 60
 
 
 def parse_select(sql: str) -> exp.Query:
-    """SEIL's own dialect. Raises SqlglotError where it is not one SELECT."""
-    # sqlglot takes DuckDB's 0x1F for a zero called x1F.
+    """Parses SEIL's own dialect. Raises SqlglotError unless it is exactly one SELECT."""
+    # sqlglot reads DuckDB's 0x1F as 0 AS x1F.
     if hexadecimal := re.search(r"\b0[xX][0-9a-fA-F]+", _without_texts(sql)):
         raise SqlglotError(f"{hexadecimal[0]} is not understood: write it as a decimal")
     statements = sqlglot.parse(sql, read=WRITTEN_IN)
@@ -28,10 +28,10 @@ def parse_select(sql: str) -> exp.Query:
 
 
 def render(sql: str | exp.Query, dialect: str, *, place: str = "") -> str:
-    """A SELECT for a warehouse of that dialect, with the same rows as in SEIL's own.
+    """Translates a SELECT from SEIL's own dialect; it returns the same rows.
 
-    Raises ConfigurationError naming each construct that the dialect lacks or reads otherwise;
-    `place` says where it stands, such as a model's file.
+    Raises ConfigurationError naming each construct that the dialect lacks or interprets
+    differently; `place` is shown with it, such as a model's file.
     """
     if dialect == WRITTEN_IN:
         return sql if isinstance(sql, str) else sql.sql(WRITTEN_IN)
@@ -57,7 +57,7 @@ def _render(query: exp.Query, dialect: str, place: str) -> str:
     if reasons:
         raise _refusal(place, list(dict.fromkeys(reasons)))
     try:
-        # Names are not quoted in SEIL's SQL unless they have to be, and have no case there.
+        # SEIL's SQL ignores the case of names, and quotes only those that need it.
         return query.transform(_lower).sql(dialect, unsupported_level=ErrorLevel.RAISE)
     except SqlglotError as error:
         raise _refusal(place, [str(error).split("\n", 1)[0]]) from error
@@ -80,4 +80,4 @@ def _refusal(place: str, reasons: list[str]) -> ConfigurationError:
 
 def _shorten(sql: str) -> str:
     text = " ".join(sql.split())
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."

@@ -1,7 +1,7 @@
 """Which engine serves a warehouse: the scheme of `[warehouse] url` says so.
 
-An engine is a module with the functions of `Engine`. It is imported when it is first asked for, so
-that nobody loads the drivers of another.
+An engine is a module with the functions of `Engine`. It is imported on first use, so that only its
+own drivers are loaded.
 """
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ class Engine(Protocol):
         self, settings: WarehouseSettings, *, wait: timedelta
     ) -> AbstractContextManager[WarehouseReader]: ...
 
-    def publish(self, settings: WarehouseSettings, *, anew: bool) -> Publication: ...
+    def publish(self, settings: WarehouseSettings, *, is_replaced: bool) -> Publication: ...
 
     def local_file(self, settings: WarehouseSettings) -> Path | None:
-        """Where the warehouse is a file on this machine. Raises ConfigurationError."""
+        """None where a server holds the warehouse. Raises ConfigurationError."""
         ...
 
 
 @dataclass(frozen=True)
 class EngineEntry:
-    """A module with an engine; `extra` of this package installs what it imports, where the base
-    does not. `url` shows the form of its URLs.
+    """An engine's module, the form of its URLs, and the extra of this package that installs its
+    drivers; empty where the base install has them.
     """
 
     module: str
@@ -74,15 +74,15 @@ ENGINES = {"duckdb": EngineEntry("seil.warehouse.duckdb.engine", "duckdb:<file>"
 
 
 def engine_of(url: str) -> Engine:
-    """Raises ConfigurationError for a scheme that no engine has, and MissingExtraError for one
-    whose packages are not installed.
+    """Raises ConfigurationError for an unknown scheme, and MissingExtraError where the engine's
+    packages are not installed.
     """
     scheme, colon, _ = url.partition(":")
     entry = ENGINES.get(scheme) if colon else None
     if entry is None:
-        # Of a URL only the scheme is shown: there may be a password in the rest.
-        lack = f"no engine has the scheme {scheme!r}" if colon else f"{url!r} has no scheme"
-        reason = f"{lack}; those that exist: {', '.join(sorted(ENGINES))}"
+        # Only the scheme is shown: the rest of a URL may hold a password.
+        defect = f"no engine has the scheme {scheme!r}" if colon else f"{url!r} has no scheme"
+        reason = f"{defect}; those that exist: {', '.join(sorted(ENGINES))}"
         cure = f"write {' or '.join(entry.url for entry in ENGINES.values())}"
         raise ConfigurationError([Problem("warehouse.url", reason, cure)])
     with requires(entry.extra) if entry.extra else nullcontext():

@@ -6,19 +6,19 @@ from typing import Protocol
 
 
 class Fence(Protocol):
-    """`seil.lake.RunFence` is one. An engine stores the token of the last commit with its data, and
+    """Such as `seil.lake.RunFence`. An engine stores the token of the last commit with its data,
     calls `admit` when a commit begins and `check` before it ends.
     """
 
     @property
     def token(self) -> int | None:
-        """None while no run holds the lock: commits are not fenced then."""
+        """None while no run holds the lock: then commits are not fenced."""
         ...
 
     def check(self) -> None:
-        """Raises LeaseLostError once the run does not hold the lock any more."""
+        """Raises LeaseLostError once the run has lost the lock."""
         ...
 
     def admit(self, place: str, stored: int) -> int:
-        """The token to store. Raises LeaseLostError when `stored` is a later run's."""
+        """The token to store. Raises LeaseLostError if `stored` belongs to a later run."""
         ...

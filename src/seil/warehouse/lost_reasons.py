@@ -1,4 +1,4 @@
-"""Statements that failed without a reason: the same again gives it."""
+"""Retries statements that failed without a reason: a repeat usually gives one."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _ATTEMPTS = 10
 def with_reason(
     action: Callable[[], Result], roll_back: Callable[[], None] | None = None
 ) -> Result:
-    """What `action` gives. Where it fails, `roll_back` takes away what it left behind.
+    """The result of `action`. `roll_back` undoes each attempt that failed without a reason.
 
-    Raises LostReasonError where no attempt gave a reason.
+    Raises LostReasonError if no attempt gives one.
     """
     for _ in range(_ATTEMPTS - 1):
         try:

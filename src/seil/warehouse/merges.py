@@ -1,9 +1,8 @@
 """The current records of a warehouse: how files are merged into them, and rows compared with them.
 
-A current record is the newest version of it that came. Deletions that are read from a list, and
-values of columns that are read by themselves, are laid over it where they were read later; a column
-that newer files do not have keeps the value that was read last. So neither the order of files nor a
-repeat makes a difference.
+A current record is its newest version so far. Deletions from a list, and values of single columns,
+overlay it where they were read later; a column that newer files lack keeps its last value. So
+merging is independent of the order of files, and idempotent.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ EXTRACTED_AT = "_extracted_at"
 FILE = "_file"
 
 OpenUrl = Callable[[str], AbstractContextManager["IO[bytes]"]]
-"""A seekable binary file of a URL: how an engine reads what it cannot reach by itself."""
+"""Opens a URL that the engine cannot reach itself, as a seekable binary file."""
 
 Holds = Literal["versions", "deletions", "values"]
-"""What a row of a file is: a whole version of a record; that the record was deleted, and when; or
-the values of some columns, which is what the file says and no more.
+"""What a file's rows are: whole versions of records; deletions, with their time; or values of some
+columns, which leave the others alone.
 """
 
 
@@ -38,10 +37,10 @@ class StagedFile:
     """One Parquet file to be merged.
 
     `key` names it in outcomes; `file` and `extracted_at` become the columns `_file` and
-    `_extracted_at` of its rows; `columns` gives the columns to merge, as they stand in the file, by
-    their name in the table: of others the file says nothing.
+    `_extracted_at` of its rows; `columns` maps names in the table to the file's columns to merge;
+    the file has no values for other columns.
     `url` is `file:///...`, percent-encoded, or `s3://<bucket>/<key>`. Ids of 15 characters in the
-    columns `ids` get the checksum of those of 18.
+    columns `ids` are extended to 18 by their checksum.
     """
 
     key: str
@@ -57,10 +56,10 @@ class StagedFile:
 class Records:
     """A table of current records, by `key`.
 
-    history: every version is kept beside the current one, as `salesforce_history.<table>` shows.
-    given_up: columns whose values are not kept where newer versions do not have them.
+    history: every version is stored, and shown by the view `salesforce_history.<table>`.
+    given_up: columns that become null where newer versions lack them.
     timed_files: a regular expression of the values of `_file` whose `_extracted_at` is when the
-    source was read; of other files it is when they landed, which says nothing of what they hold.
+    source was read; for other files it is when they landed.
     """
 
     table: TableName
@@ -72,9 +71,9 @@ class Records:
 
 @dataclass(frozen=True)
 class MergeOutcome:
-    """What became of the rows of one file: every row is counted in exactly one field.
+    """The merged rows of one file: every row is counted in exactly one field.
 
-    unchanged: the version the table had, read again later, so the later reading is kept.
+    unchanged: the same version as the table's, read later; `_extracted_at` is updated.
     superseded: not newer than what the table or another staged row holds.
     without_key: not merged, because the key is null or empty.
     """
@@ -107,7 +106,7 @@ class MergeOutcome:
 
 @dataclass(frozen=True)
 class Misfits:
-    """How many values of a text column do not read as some type, and the least of them."""
+    """How many values of a text column cannot be cast to a type, and the smallest of them."""
 
     count: int
     example: str
@@ -115,8 +114,8 @@ class Misfits:
 
 @dataclass(frozen=True)
 class SourceRows:
-    """Rows of the source, to be compared with a table. The batches may be narrower than `columns`
-    say; they are read once.
+    """Rows of the source, to compare with a table. A batch may lack some of `columns`; batches are
+    consumed once.
     """
 
     columns: pa.Schema
@@ -124,26 +123,26 @@ class SourceRows:
 
 
 class SourceComparison(Protocol):
-    """Of rows of the source with a table, by Id.
+    """Compares rows of the source with a table, by Id.
 
-    A record lives unless its `isdeleted` is true. Where there is a cursor, `before` leaves out what
-    the cursor says was changed since; a cursor that is null or no time counts as before.
+    A record is live unless its `isdeleted` is true. Where there is a cursor, `before` excludes
+    records whose cursor is not before that time; a null or invalid cursor counts as before.
     """
 
     def living(self) -> int:
-        """How many records of the table live."""
+        """The number of live records in the table."""
         ...
 
     def ids_not_in_source(self, before: datetime) -> list[str]:
-        """Ids that live in the table, and are not in the source."""
+        """Ids that are live in the table and absent from the source, sorted."""
         ...
 
     def missing(self, before: datetime) -> list[tuple[str, Any]]:
-        """Ids of the source that the table lacks, with the cursor's value."""
+        """(Id, cursor's value) of records of the source that the table lacks."""
         ...
 
     def hidden(self, before: datetime) -> list[str]:
-        """Ids that live in the source, and are deleted in the table."""
+        """Ids that are live in the source and deleted in the table, sorted."""
         ...
 
     def deleted(self, before: datetime) -> list[str]:
@@ -153,8 +152,8 @@ class SourceComparison(Protocol):
     def differing(
         self, columns: Sequence[str]
     ) -> AbstractContextManager[tuple[int, pa.RecordBatchReader]]:
-        """The source's rows, with the key and these columns of the source, that say otherwise than
-        the table in any of them; and how many. No other statement while it is open.
+        """The number and rows of the source whose values differ in any of `columns`; the rows have
+        the key and these columns. No other statement may run while it is open.
         """
         ...
 
@@ -170,17 +169,17 @@ class MergeSource:
 
 class Merges(Protocol):
     def files_without_versions(self, records: Records, object_name: str) -> frozenset[str]:
-        """The object's merged files, by key, whose versions were not kept."""
+        """Keys of the object's merged files whose versions were not stored."""
         ...
 
     def misfits(
-        self, source: TableName | StagedFile, column: str, wanted: pa.DataType
+        self, source: TableName | StagedFile, column: str, target: pa.DataType
     ) -> Misfits: ...
 
     def compare(
         self, table: TableName, rows: SourceRows, *, key: str, cursor: str = ""
     ) -> AbstractContextManager[SourceComparison]:
-        """`key` and `cursor` are columns of `rows`; the table has them in lower case."""
+        """`key` and `cursor` are columns of `rows`; in the table they are lower-case."""
         ...
 
 
@@ -188,30 +187,30 @@ class Merger(Protocol):
     """Part of a commit."""
 
     def merge(self, records: Records, files: Sequence[StagedFile]) -> Mapping[str, MergeOutcome]:
-        """Makes the table hold what all files say that came so far. Returns the outcome per file.
+        """Merges the files into the table. Returns the outcome per file.
 
         A version is newer by (systemmodstamp, lastmodifieddate, `_extracted_at`, `_file`, position
         in the file); nulls are oldest, and lastmodifieddate stands in for a missing systemmodstamp.
-        A row marked isdeleted is kept, so that an older version arriving later does not bring the
-        record back. A deletion holds unless the record was seen alive later. Every column of the
-        files must be in the table and castable to its type.
+        A row with isdeleted stays in the table, so that an older version that arrives late does
+        not restore the record. A deletion holds unless the record was read live later. Every column
+        of the files must be in the table and castable to its type.
 
-        Where a built table reads these records, the change is kept for the next build: each record
-        in `images(table)` as it was and as it became, or, beyond what is worth following and in
-        engines that do not follow changes, one change of the whole table.
+        Where a built table reads these records, the change is logged for the next build: each
+        record before and after in `images(table)`; or one change of the whole table, where that is
+        cheaper or the engine does not follow changes.
         """
         ...
 
     def store_versions(self, records: Records, files: Sequence[StagedFile]) -> None:
-        """Of files that were merged before `records.history`."""
+        """Stores the versions in files that were merged before `records.history` was on."""
         ...
 
     def store_current_versions(self, records: Records, files: Collection[str]) -> None:
-        """What the table holds of files, by key, that were merged before and cannot be read."""
+        """Stores the table's rows of merged files, by key, that cannot be read any more."""
         ...
 
     def show_merged_records(self, view: TableName, sources: Sequence[MergeSource]) -> None:
-        """Makes the view (object, loser_id, winner_id, merged_at): which record was merged into
-        which. A winner that lost to another later leads to the last one.
+        """Creates the view (object, loser_id, winner_id, merged_at): which record was merged into
+        which. Chains of merges lead to the last winner.
         """
         ...

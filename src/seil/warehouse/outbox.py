@@ -1,7 +1,7 @@
 """Events of what the warehouse commits: recorded with it, published after it.
 
-A kill between the two leaves them in the warehouse; the next load or build publishes them then.
-Their ids are those of what happened, so that a bus takes the same event once.
+After a kill between the two, the next load or build publishes them. Event ids are deterministic, so
+that a bus deduplicates them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Outbox:
-    """Of one load or build, from its start on. Without a bus nothing is recorded or published."""
+    """The events of one load or build. Without a bus nothing is recorded or published."""
 
     def __init__(self, warehouse: Warehouse, bus: Bus | None) -> None:
         self._warehouse = warehouse
@@ -29,7 +29,7 @@ class Outbox:
             self.publish(warehouse.bookkeeping.pending_events())
 
     def add(self, recorder: Recorder, events: Sequence[Event]) -> None:
-        """Takes the place of events with the same id."""
+        """Replaces recorded events with the same id."""
         if self._bus is not None and events:
             recorder.replace_events(events)
 
@@ -39,7 +39,7 @@ class Outbox:
             self._published |= {event.id for event in events}
 
     def clear(self) -> None:
-        """Of what has been published; once at the end, as each commit waits for the disk."""
+        """Removes published events. Call it once at the end: each commit waits for the disk."""
         if self._published:
             name = commit_id("published", *self._published)
             with self._warehouse.commit(name) as commit:

@@ -1,8 +1,7 @@
-"""What SEIL asks of a warehouse, whichever engine it is.
+"""The interface of a warehouse, whichever engine serves it.
 
-A warehouse reads; a commit changes. SQL passed in is a SELECT in the warehouse's own `dialect`:
-`seil.warehouse.dialect` renders it. Types are Arrow's, in the reduced form of
-`seil.warehouse.types`. One warehouse serves one thread.
+A warehouse reads; a commit writes. SQL arguments are SELECTs in the warehouse's own `dialect`, from
+`seil.warehouse.dialect.render`. Types are those of `seil.warehouse.types`. Not thread-safe.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EngineTraits:
-    """What an engine can do. Callers ask these, never for its name.
+    """What an engine can do. Callers check these, never its name.
 
-    atomic_across_tables: a commit is one transaction. Elsewhere each table commits alone under the
-    commit's id and the bookkeeping follows last, so a commit may be half done and is then redone.
-    follows_changes: merges keep which records they changed, so that a build can follow them.
+    atomic_across_tables: a commit is one transaction. Otherwise each table commits alone under the
+    commit's id and the bookkeeping last: an interrupted commit may be partial, and is repeated.
+    follows_changes: merges log which records they changed, for incremental builds.
     """
 
     atomic_across_tables: bool
@@ -36,20 +35,18 @@ class EngineTraits:
 
 
 class Warehouse(Tables, Merges, Protocol):
-    """Errors leave as `WarehouseError`; a statement refused for what it says, as `StatementError`.
-
-    One that failed without a reason is `LostReasonError`: in a commit only, as elsewhere it is
-    tried again.
+    """Errors are raised as `WarehouseError`; an invalid statement as `StatementError`. One that
+    failed without a reason raises `LostReasonError` in a commit, and is retried elsewhere.
     """
 
     @property
     def url(self) -> str:
-        """For messages: without credentials."""
+        """For messages, without credentials."""
         ...
 
     @property
     def dialect(self) -> str:
-        """The SQL spoken here, by sqlglot's name for it."""
+        """The SQL dialect, by sqlglot's name."""
         ...
 
     @property
@@ -59,28 +56,28 @@ class Warehouse(Tables, Merges, Protocol):
     def bookkeeping(self) -> Bookkeeping: ...
 
     def prepare(self) -> None:
-        """Before the first commit. Makes the bookkeeping's tables, or what they lack since an
-        earlier version: all of it, or nothing after a kill. What was not kept then is null.
+        """Creates or completes the bookkeeping's tables, atomically; required before the first
+        commit. Columns that an earlier version lacked are null in its rows.
 
-        Raises WarehouseError where tables hold values that an earlier version kept otherwise.
+        Raises WarehouseError where tables hold values in an earlier version's form.
         """
         ...
 
     def commit(self, commit_id: str) -> AbstractContextManager[Commit]:
-        """Commits when the block ends; after an error nothing of it remains. Does not nest. What
-        is read within the block includes what the block has changed.
+        """Commits when the block ends, rolls back on an error. Does not nest. Reads within the
+        block see its changes.
 
-        `commit_id` follows from what is committed: the same work has the same id when it is redone,
-        and nothing needed to redo it is known only inside the commit. Committing the same twice
-        leaves the same tables and ledger as committing it once. Raises LeaseLostError where a fence
-        was given at opening and the run has lost its lock.
+        `commit_id` is deterministic (see `seil.warehouse.commits.commit_id`), and a commit is
+        idempotent: repeating it leaves the same tables and ledger. So nothing needed to repeat it
+        may be computed only inside it. Raises LeaseLostError where the warehouse was opened with
+        a fence and the run has lost its lock.
         """
         ...
 
     def query(self, sql: str) -> pa.Table: ...
 
     def stream(self, sql: str) -> AbstractContextManager[pa.RecordBatchReader]:
-        """Like `query`, but streams; no other statement while it is open."""
+        """Like `query`, but streams; no other statement may run while it is open."""
         ...
 
     def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""How a warehouse is opened for those who only read, and what is published for them."""
+"""Reading a warehouse beside a run, and the copy that is published for it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
 
-How = Literal["off", "missing", "reflink", "copy", "unchanged", "failed"]
+CopyOutcome = Literal["off", "missing", "reflink", "copy", "unchanged", "failed"]
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What became of the copy for readers. `problem` says why the old one stays."""
+    """The outcome of publishing the readers' copy. `problem` is why the old copy stays."""
 
-    how: How
+    how: CopyOutcome
     path: Path | None = None
     bytes: int = 0
     seconds: float = 0.0
@@ -30,8 +30,8 @@ class Publication:
 
 @dataclass(frozen=True)
 class WarehouseReader:
-    """A warehouse opened read-only. `as_of` is when its copy was published; None: the warehouse
-    itself, as it is now.
+    """A warehouse opened read-only. `as_of` is when the copy was published; None for the warehouse
+    itself.
     """
 
     warehouse: Warehouse

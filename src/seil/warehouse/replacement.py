@@ -1,4 +1,4 @@
-"""A warehouse made beside the one in use, which takes its place in one step."""
+"""A new warehouse, filled beside the current one and swapped for it atomically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OldState = Literal["present", "missing", "broken"]
 
 @dataclass(frozen=True, order=True)
 class UserObject:
-    """What users made beside SEIL's own. `kind` says what it is, in the engine's words."""
+    """A table, view or the like that users created. `kind` is the engine's word for it."""
 
     kind: str
     schema: str
@@ -33,43 +33,43 @@ class UserObject:
 
 
 class Replacement(Protocol):
-    """First the old one is read, then the new one filled, then `replace`. What is killed before
-    that leaves the old one as it was, and what it left is removed by the next replacement.
+    """Read the old warehouse, fill the new one, then `replace`. A kill before that leaves the old
+    one unchanged; the next replacement removes the remains.
     """
 
     def read_old(self, read: Callable[[Warehouse], Result]) -> tuple[OldState, Result | None]:
-        """What `read` gives of the old warehouse: None where there is none, or it cannot be read.
-        Earlier runs commit nothing more to it then.
+        """The state of the old warehouse and the result of `read`, None unless it is present. From
+        then on it rejects commits of earlier runs.
 
-        Raises WarehouseError when it is in use.
+        Raises WarehouseError if it is in use.
         """
         ...
 
     def user_objects(
         self, *, own_schemas: Pattern[str], own_tables: Collection[TableName]
     ) -> list[UserObject]:
-        """Within `read_old`: all but schemas of such names, with what is in them, and these tables,
-        with their indexes.
+        """Call it within `read_old`. Excludes schemas that match `own_schemas`, with their
+        contents, and `own_tables`, with their indexes.
         """
         ...
 
     def new(self) -> AbstractContextManager[Warehouse]:
-        """The new one, empty at first. It is kept as it is when the block ends."""
+        """The new warehouse, empty. It stays when the block ends, until `replace` or `discard`."""
         ...
 
     def copy_user_objects(self, objects: Sequence[UserObject]) -> list[UserObject]:
-        """Within `new`: makes those that are not there yet, and returns them.
+        """Call it within `new`. Creates the objects that it lacks, with their rows; returns them.
 
-        Raises WarehouseError naming what cannot be made, such as a view on a column that is gone.
+        Raises WarehouseError naming an object that fails, such as a view on a dropped column.
         """
         ...
 
     def replace(self) -> None:
-        """A broken one is kept aside. Raises LeaseLostError, and replaces nothing, when a later run
-        has committed to the old one.
+        """Swaps the warehouses atomically; a broken old one is renamed, not removed. Raises
+        LeaseLostError without replacing it if a later run has committed to the old one.
         """
         ...
 
     def discard(self) -> None:
-        """Removes what was made and has not taken the old one's place."""
+        """Removes the new warehouse unless it was swapped in."""
         ...

@@ -1,4 +1,4 @@
-"""SQL text put together from pieces, in the dialect that SEIL writes its SQL in."""
+"""Composes SQL text, in SEIL's own dialect."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from seil.warehouse.tables import TableName
 
 
 class Sql(str):
-    """A piece of SQL, to be taken as it is."""
+    """SQL text, inserted verbatim."""
 
     __slots__ = ()
 
 
 class SqlName(str):
-    """An identifier, to be quoted."""
+    """An identifier, inserted quoted."""
 
     __slots__ = ()
 
 
 def compose(template: str, **parts: str | int | TableName) -> Sql:
-    """Fills the `{places}` of a template: `Sql` as it is, names quoted, other text as a literal."""
-    return Sql(template.format_map({name: _written(part) for name, part in parts.items()}))
+    """Fills a template's `{fields}`: `Sql` verbatim, names quoted, other text as a literal."""
+    return Sql(template.format_map({name: _format(part) for name, part in parts.items()}))
 
 
 def join(separator: str, parts: Iterable[str]) -> Sql:
@@ -38,7 +38,7 @@ def literal(text: str) -> Sql:
     return Sql("'" + text.replace("'", "''") + "'")
 
 
-def _written(part: str | int | TableName) -> str:
+def _format(part: str | int | TableName) -> str:
     if isinstance(part, SqlName | TableName):
         return quote(part)
     if isinstance(part, Sql):

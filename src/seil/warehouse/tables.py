@@ -1,6 +1,6 @@
-"""Tables by name: what is there, and how their columns change.
+"""Tables: their names, columns and changes of columns.
 
-Types are Arrow's, in the reduced form of `seil.warehouse.types`.
+Types are those of `seil.warehouse.types`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from seil.warehouse.types import Column
 
 
-# Schemas that SEIL fills, and those of engines: a table or database of the name is ambiguous.
+# Schemas that SEIL fills. A table or database of the same name would be ambiguous.
 SCHEMAS = frozenset(
     {
         "salesforce",
@@ -32,7 +32,7 @@ RESERVED_NAMES = SCHEMAS | {"information_schema", "main", "pg_catalog", "public"
 
 
 class TableName(NamedTuple):
-    """`schema` is empty for the warehouse's default one."""
+    """`schema` is empty for the warehouse's default schema."""
 
     schema: str
     name: str
@@ -45,7 +45,7 @@ class Tables(Protocol):
     def tables(self, schema: str = "") -> list[str]: ...
 
     def columns(self, table: TableName) -> pa.Schema | None:
-        """None when there is no such table or view."""
+        """None if there is no such table or view."""
         ...
 
 
@@ -53,30 +53,30 @@ class TableEditor(Protocol):
     """Part of a commit."""
 
     def create_table(self, table: TableName, columns: pa.Schema, *, key: str) -> None:
-        """Does nothing when the table is there. Creates the schema as well.
+        """Does nothing if the table exists. Creates the schema as well.
 
-        `key` is the column that tells rows apart, for engines that keep an index or an order by it.
+        `key` identifies a row, for engines that index or cluster by it.
         """
         ...
 
     def add_columns(self, table: TableName, columns: pa.Schema) -> None:
-        """Columns that are there already stay as they are. Of new columns of current records, no
-        file that was merged so far says anything: a later one of an older version may.
+        """Existing columns stay. A new column of current records counts as missing from all files
+        merged so far, so that a file that arrives late may fill it with an older version.
         """
         ...
 
     def change_type(self, table: TableName, column: Column) -> None:
-        """Casts what is there; raises when a value does not fit."""
+        """Casts the values; raises WarehouseError if one cannot be cast."""
         ...
 
     def drop(self, table: TableName) -> None:
-        """No error when it is not there."""
+        """Does nothing if there is no such table."""
         ...
 
     def drop_view(self, view: TableName) -> None:
-        """No error when it is not there, or is a table, which stays."""
+        """Does nothing if there is no such view, or it is a table."""
         ...
 
     def comment(self, table: TableName, text: str, columns: Mapping[str, str]) -> None:
-        """Keeps descriptions beside the table, where the engine can."""
+        """Stores descriptions with the table and its columns, where the engine can."""
         ...

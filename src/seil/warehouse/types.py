@@ -1,6 +1,6 @@
-"""The types that columns of the warehouse have, as Arrow types, and which of two is the wider.
+"""The warehouse's column types, as Arrow types, and the common type of two.
 
-Eight are enough for Salesforce: boolean, 64-bit integer, exact decimal, double, date, timestamp in
+Eight cover Salesforce: boolean, 64-bit integer, exact decimal, double, date, timestamp in
 UTC, time of day, text.
 """
 
@@ -21,14 +21,14 @@ _INTEGER_DIGITS = 19
 _DECIMALS = (pa.Decimal32Type, pa.Decimal64Type, pa.Decimal128Type, pa.Decimal256Type)
 
 
-def stored_type(found: pa.DataType) -> pa.DataType | None:
-    """The type that values of `found` are stored as; None where the warehouse holds no such."""
-    if isinstance(found, pa.DictionaryType):
-        return stored_type(found.value_type)
-    if isinstance(found, _DECIMALS):
-        fits = found.precision <= _MAX_PRECISION
-        return pa.decimal128(found.precision, found.scale) if fits else None
-    return next((stored for test, stored in _STORED if test(found)), None)
+def stored_type(kind: pa.DataType) -> pa.DataType | None:
+    """The column type for values of an Arrow type; None where there is none."""
+    if isinstance(kind, pa.DictionaryType):
+        return stored_type(kind.value_type)
+    if isinstance(kind, _DECIMALS):
+        fits = kind.precision <= _MAX_PRECISION
+        return pa.decimal128(kind.precision, kind.scale) if fits else None
+    return next((stored for test, stored in _STORED if test(kind)), None)
 
 
 _STORED = (
@@ -47,7 +47,7 @@ _STORED = (
 
 
 def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
-    """The narrowest stored type that takes every value of both; None where only text would."""
+    """The narrowest type that holds every value of both; None where only text does."""
     if one.equals(other):
         return one
     if _is_exact(one) and _is_exact(other):
@@ -60,8 +60,8 @@ def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     return None
 
 
-def _is_exact(found: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(found) or pa.types.is_decimal(found))
+def _is_exact(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_decimal(kind))
 
 
 def _common_decimal(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
@@ -71,15 +71,15 @@ def _common_decimal(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     return pa.decimal128(precision, scale) if precision <= _MAX_PRECISION else None
 
 
-def _digits(found: pa.DataType) -> tuple[int, int]:
-    """Digits before and after the point."""
-    if isinstance(found, pa.Decimal128Type):
-        return found.precision - found.scale, found.scale
+def _digits(kind: pa.DataType) -> tuple[int, int]:
+    """Digits before and after the decimal point."""
+    if isinstance(kind, pa.Decimal128Type):
+        return kind.precision - kind.scale, kind.scale
     return _INTEGER_DIGITS, 0
 
 
 def sql_type(stored: pa.DataType) -> str:
-    """A stored type in the dialect SEIL writes its SQL in."""
+    """A column type in SEIL's own dialect."""
     if isinstance(stored, pa.Decimal128Type):
         return f"DECIMAL({stored.precision},{stored.scale})"
     return _SQL_NAMES[stored]
@@ -96,11 +96,11 @@ _SQL_NAMES = {
 }
 
 
-def type_name(found: pa.DataType) -> str:
-    """As a person would write it."""
-    if isinstance(found, _DECIMALS):
-        return f"decimal({found.precision},{found.scale})"
-    return _NAMES.get(found, str(found))
+def type_name(kind: pa.DataType) -> str:
+    """A type's name for messages and descriptions."""
+    if isinstance(kind, _DECIMALS):
+        return f"decimal({kind.precision},{kind.scale})"
+    return _NAMES.get(kind, str(kind))
 
 
 _NAMES = {

@@ -206,7 +206,7 @@ def test_rebuild_keeps_what_users_made(site: Site) -> None:
         ("CREATE SEQUENCE numbers", "sequence numbers is not SEIL's and cannot be copied"),
         (
             "CREATE TABLE t (a INTEGER); CREATE VIEW v AS SELECT a FROM t; DROP TABLE t",
-            "view v cannot be made again",
+            "view v cannot be recreated",
         ),
     ],
     ids=["macro", "sequence", "broken view"],

@@ -67,7 +67,7 @@ def test_a_file_locked_by_another_process_names_it(
         pytest.raises(WarehouseError, match=f"PID {pid}") as caught,
     ):
         open_warehouse(settings, read_only=read_only, wait=NO_WAIT)
-    assert caught.value.hint.startswith("Close that program or wait until it is done")
+    assert caught.value.hint.startswith("Close that program, or wait until it ends")
     assert caught.value.exit_code == 3
 
 

@@ -194,7 +194,7 @@ def test_a_rebuilt_file_is_published_even_if_its_headers_are_those_of_the_old(
     whole[-1] ^= 1
     copy.file.write_bytes(whole)
     assert publish(settings).how == "unchanged"
-    publish(settings, anew=True)
+    publish(settings, is_replaced=True)
     assert copy.path.read_bytes() == bytes(whole)
 
 

@@ -1,4 +1,4 @@
-"""What a DuckDB file keeps about its data, read."""
+"""Reads the bookkeeping of a DuckDB file."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from seil.warehouse.bookkeeping_tables import LOADS, OUTBOX, RUNS
 from seil.warehouse.duckdb import changes
 from seil.warehouse.duckdb.ledger import (
     LAST_RUNS,
-    among,
     flow_runs_of,
     has_ledger,
     ledger_rows,
+    one_of,
     unbalanced_runs,
 )
 from seil.warehouse.sql import Sql, compose
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from seil.lake.notices import NoticePlace
     from seil.warehouse.duckdb.database import EmbeddedDatabase
 
-# Of more values, all that belong to their objects are read instead.
-_MOST_NAMED = 2_000
+# With more values, all rows of their objects are read instead.
+_MAX_VALUES = 2_000
 _PROVISIONAL = """
 SELECT DISTINCT table_name, column_name FROM seil.schema_changes AS c
 WHERE provisional AND NOT EXISTS (
@@ -51,16 +51,16 @@ class EmbeddedBookkeeping:
     def ledger(
         self, *, objects: Collection[str] = (), flow_runs: Collection[str] = ()
     ) -> list[LedgerRow]:
-        return ledger_rows(self.database, objects, flow_runs) if self._is_there else []
+        return ledger_rows(self.database, objects, flow_runs) if self._has_ledger else []
 
     def unbalanced_runs(self) -> frozenset[str]:
-        return unbalanced_runs(self.database) if self._is_there else frozenset()
+        return unbalanced_runs(self.database) if self._has_ledger else frozenset()
 
     def last_runs(self) -> frozenset[str]:
         return frozenset(str(row["flow_run_id"]) for row in self._rows(LAST_RUNS))
 
     def flow_runs(self, run_id: str) -> frozenset[str]:
-        return flow_runs_of(self.database, run_id) if self._is_there else frozenset()
+        return flow_runs_of(self.database, run_id) if self._has_ledger else frozenset()
 
     def load_totals(self) -> LoadTotals:
         totals = self._rows("SELECT count(*) AS n, max(loaded_at) AS last FROM seil.loads")
@@ -76,9 +76,11 @@ class EmbeddedBookkeeping:
     def loaded_files(
         self, keys: Collection[str], *, objects: Collection[str]
     ) -> Mapping[str, datetime]:
-        named = _name_filter("curated_key", keys, objects)
+        which = _name_filter("curated_key", keys, objects)
         select = compose(
-            "SELECT curated_key, curated_at FROM {loads} WHERE {named}", loads=LOADS, named=named
+            "SELECT curated_key, curated_at FROM {loads} WHERE {which}",
+            loads=LOADS,
+            which=which,
         )
         rows = self._rows(select) if keys else []
         return {row["curated_key"]: row["curated_at"] for row in rows}
@@ -86,8 +88,8 @@ class EmbeddedBookkeeping:
     def recorded_runs(
         self, flow_runs: Collection[str], *, objects: Collection[str]
     ) -> frozenset[str]:
-        named = _name_filter("flow_run_id", flow_runs, objects)
-        select = compose("SELECT flow_run_id FROM {runs} WHERE {named}", runs=RUNS, named=named)
+        which = _name_filter("flow_run_id", flow_runs, objects)
+        select = compose("SELECT flow_run_id FROM {runs} WHERE {which}", runs=RUNS, which=which)
         rows = self._rows(select) if flow_runs else []
         return frozenset(str(row["flow_run_id"]) for row in rows)
 
@@ -131,14 +133,14 @@ class EmbeddedBookkeeping:
         return [Event.from_dict(json.loads(row["body"])) for row in rows]
 
     @property
-    def _is_there(self) -> bool:
+    def _has_ledger(self) -> bool:
         return has_ledger(self.database)
 
     def _rows(self, select: str) -> list[dict[str, Any]]:
-        return self.database.query(select).to_pylist() if self._is_there else []
+        return self.database.query(select).to_pylist() if self._has_ledger else []
 
     def _group(self, select: str) -> dict[str, frozenset[str]]:
-        """A SELECT's second column by its first."""
+        """The values of a SELECT's second column, by its first."""
         groups: dict[str, set[str]] = {}
         for row in self._rows(select):
             group, value = row.values()
@@ -147,5 +149,5 @@ class EmbeddedBookkeeping:
 
 
 def _name_filter(column: str, values: Collection[str], objects: Collection[str]) -> Sql:
-    is_many = len(values) > _MOST_NAMED
-    return among("object", objects) if is_many and objects else among(column, values)
+    is_many = len(values) > _MAX_VALUES
+    return one_of("object", objects) if is_many and objects else one_of(column, values)

@@ -12,19 +12,19 @@ from seil.warehouse.tables import TableName
 if TYPE_CHECKING:
     from seil.warehouse.duckdb.database import EmbeddedDatabase
 
-# rowid numbers a table's rows until the transaction ends. A row that is made as it was is in
-# neither part, however often it is there. What is too many of is named by its rowid; what is
-# missing has none.
+# rowid identifies a table's rows until the transaction ends. Rows that do not change are in neither
+# part, however often they repeat. A row to delete has its rowid, a row to insert has none.
 _DIFFERENCE = """
     CREATE OR REPLACE TEMP TABLE {rows} AS
     SELECT {columns}, unnest(
-        CASE WHEN _more > 0 THEN list_resize(CAST([] AS BIGINT[]), _more) ELSE _there[:-_more] END
+        CASE WHEN _surplus > 0 THEN list_resize(CAST([] AS BIGINT[]), _surplus)
+             ELSE _ids[:-_surplus] END
     ) AS {row}
     FROM (
-        SELECT {columns}, CAST(sum(_one) AS BIGINT) AS _more,
-               list({row}) FILTER ({row} IS NOT NULL) AS _there
+        SELECT {columns}, CAST(sum(_one) AS BIGINT) AS _surplus,
+               list({row}) FILTER ({row} IS NOT NULL) AS _ids
         FROM (
-            SELECT {columns}, 1 AS _one, CAST(NULL AS BIGINT) AS {row} FROM {made}
+            SELECT {columns}, 1 AS _one, CAST(NULL AS BIGINT) AS {row} FROM {candidate}
             UNION ALL
             SELECT {columns}, -1, rowid FROM {table} WHERE {scope} IN (SELECT scope FROM {keys})
         ) AS versions
@@ -68,9 +68,11 @@ class EmbeddedBuilder:
 
     def stage_change(self, table: TableName, select: str, *, scope: str) -> StagedBuild:
         names = self._names(table)
-        self._run("CREATE OR REPLACE TEMP TABLE {made} AS {select}", **names, select=Sql(select))
+        self._run(
+            "CREATE OR REPLACE TEMP TABLE {candidate} AS {select}", **names, select=Sql(select)
+        )
         self._run(_DIFFERENCE, **names, scope=SqlName(scope))
-        self._run("DROP TABLE {made}", **names)
+        self._run("DROP TABLE {candidate}", **names)
         self._run("DROP TABLE {keys}", **names)
         for view in (_NEXT, _ADDED, _REMOVED):
             self._run(view, **names)
@@ -112,7 +114,7 @@ class EmbeddedBuilder:
             "table": table,
             "name": SqlName(table.name),
             "next": SqlName(_next(table)),
-            "made": SqlName(f"{table.name}__made"),
+            "candidate": SqlName(f"{table.name}__candidate"),
             "rows": SqlName(f"{table.name}__rows"),
             "added": SqlName(f"{table.name}__added"),
             "removed": SqlName(f"{table.name}__removed"),
@@ -122,8 +124,8 @@ class EmbeddedBuilder:
         }
 
     def _count(self, relation: SqlName) -> int:
-        counted = self._database.query(compose("SELECT count(*) AS n FROM {t}", t=relation))
-        return int(counted["n"][0].as_py())
+        count = self._database.query(compose("SELECT count(*) AS n FROM {t}", t=relation))
+        return int(count["n"][0].as_py())
 
     def _run(self, template: str, **parts: str | TableName) -> None:
         self._database.execute(compose(template, **parts))

@@ -1,4 +1,4 @@
-"""Where a merge into current records keeps what it changed."""
+"""The log of the records that a merge changes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChangeLog:
-    """Where a merge writes the records it changes, before and after, as far as `columns` go.
+    """Where a merge logs `columns` of the records it changes, before and after.
 
-    `table` has these columns and `_sequence`, `_is_old`. What a record was in between is in there
-    twice, as old and as new; one that was not there before has no row with `_is_old`.
+    `table` has these columns, `_sequence` and `_is_old`. An intermediate version is logged twice,
+    as old and as new; a new record has no row with `_is_old`.
     """
 
     table: TableName

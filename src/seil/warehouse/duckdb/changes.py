@@ -1,9 +1,9 @@
-"""What changed in the current records since each of the tables was built.
+"""Tracks what changed in the current records since each table was built.
 
-A build writes to `seil.watched` the columns that its tables read. From then on each merge keeps, in
-schema `seil_changes`, how those columns of the records it changes were and became, and a row of
-`seil.changes`, in the transaction of the merge. `seil.built` says up to which change each table has
-been built; what all of them have seen is removed.
+A build stores in `seil.watched` the columns that its tables read. From then on each merge logs
+those columns of the records it changes, before and after, in schema `seil_changes`, and adds a row
+to `seil.changes`, in its own transaction. `seil.built` holds the last change that each table has;
+changes that all of them have are removed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _OWN: list[Any] = [pa.field(SEQUENCE, pa.int64()), pa.field(IS_OLD, pa.bool_())]
 
-# Following this large a part of a table's records costs more than building anew.
+# With more changed records than this, a full build is cheaper.
 _WHOLE_SHARE = 0.3
 _WHOLE_ROWS = 20_000
 
@@ -34,16 +34,16 @@ _WHOLE_ROWS = 20_000
 def change_log(
     database: EmbeddedDatabase, table: TableName, key: str, *, watched: Collection[str]
 ) -> ChangeLog | None:
-    """For the next merge into a table; None when no table that has been built reads it."""
+    """For the next merge into a table; None if no built table reads it."""
     columns = database.columns(table) if watched else None
     if columns is None:
         return None
-    wanted = pa.schema([c for c in columns if c.name in {*watched, key}])
+    logged_columns = pa.schema([c for c in columns if c.name in {*watched, key}])
     sequence = last_change(database) + 1
-    if not _prepare(database, images(table), wanted):
+    if not _prepare(database, images(table), logged_columns):
         _record_whole_change(database, table)
         sequence += 1
-    return ChangeLog(images(table), tuple(wanted.names), sequence)
+    return ChangeLog(images(table), tuple(logged_columns.names), sequence)
 
 
 def watched_columns(database: EmbeddedDatabase) -> Mapping[str, frozenset[str]]:
@@ -58,55 +58,57 @@ def watched_columns(database: EmbeddedDatabase) -> Mapping[str, frozenset[str]]:
     return {source: frozenset(names) for source, names in columns.items()}
 
 
-def _prepare(database: EmbeddedDatabase, table: TableName, wanted: pa.Schema) -> bool:
-    """Makes a table able to take the columns. False when what it held had to be thrown away."""
-    known = database.columns(table)
-    is_kept = known is None or all(
-        known.field(c.name).type == c.type for c in wanted if c.name in known.names
+def _prepare(database: EmbeddedDatabase, table: TableName, columns: pa.Schema) -> bool:
+    """Creates the log, or adds columns that it lacks. Returns False if a column has another type
+    now: then the log starts empty.
+    """
+    existing = database.columns(table)
+    is_compatible = existing is None or all(
+        existing.field(c.name).type == c.type for c in columns if c.name in existing.names
     )
-    if not is_kept:
+    if not is_compatible:
         database.drop(table)
-        known = None
-    if known is None:
-        database.create_table(table, pa.schema([*_OWN, *wanted]))
-        return is_kept
-    for column in wanted:
-        if column.name not in known.names:
+        existing = None
+    if existing is None:
+        database.create_table(table, pa.schema([*_OWN, *columns]))
+        return is_compatible
+    for column in columns:
+        if column.name not in existing.names:
             database.add_column(table, column)
     return True
 
 
 def record_change(database: EmbeddedDatabase, table: TableName, log: ChangeLog) -> None:
-    """After the merge, in its transaction.
+    """Call it after the merge, in its transaction.
 
-    What a table that fails again and again has not seen is kept for it only so far.
+    Limits the log: a table whose builds keep failing gets one change of the whole source instead.
     """
-    counted = compose(
+    select = compose(
         "SELECT (SELECT count(*) FROM {table}) AS all_rows, "
         "coalesce(max(changed) FILTER (_sequence = {sequence}), 0) AS changed, "
-        "coalesce(sum(changed), 0) AS kept FROM (SELECT _sequence, greatest("
+        "coalesce(sum(changed), 0) AS logged FROM (SELECT _sequence, greatest("
         "sum(CAST(_is_old AS INTEGER)), sum(CAST(NOT _is_old AS INTEGER))) AS changed "
         "FROM {log} GROUP BY ALL)",
         table=table,
         log=log.table,
         sequence=log.sequence,
     )
-    row = database.query(counted).to_pylist()[0]
-    if row["kept"] > max(_WHOLE_ROWS, _WHOLE_SHARE * int(row["all_rows"])):
+    row = database.query(select).to_pylist()[0]
+    if row["logged"] > max(_WHOLE_ROWS, _WHOLE_SHARE * int(row["all_rows"])):
         _record_whole_change(database, table)
     elif row["changed"]:
         _record(database, Change(log.sequence, table, is_whole=False, rows=int(row["changed"])))
 
 
 def _record_whole_change(database: EmbeddedDatabase, table: TableName) -> None:
-    """Any record may have changed: every table that reads these is built anew."""
+    """Any record may have changed: every table that reads them gets a full build."""
     if database.columns(images(table)) is not None:
         database.execute(compose("DELETE FROM {images}", images=images(table)))
-    counted = database.query(compose("SELECT count(*) AS n FROM {table}", table=table))
-    rows = int(counted["n"][0].as_py())
+    count = database.query(compose("SELECT count(*) AS n FROM {table}", table=table))
+    rows = int(count["n"][0].as_py())
     sequence = last_change(database) + 1
-    forget = "DELETE FROM seil.changes WHERE source_table = {name}"
-    database.execute(compose(forget, name=str(table)))
+    delete = "DELETE FROM seil.changes WHERE source_table = {name}"
+    database.execute(compose(delete, name=str(table)))
     _record(database, Change(sequence, table, is_whole=True, rows=rows))
 
 
@@ -146,11 +148,9 @@ def record_built(
     built: Iterable[BuiltVersion],
     watched: Mapping[str, Mapping[TableName, Collection[str]]],
     *,
-    among: Collection[str],
+    models: Collection[str],
 ) -> None:
-    """`watched` are the columns that newly built tables read, by table and source; `known` the
-    tables that there are: what is written of others is forgotten.
-    """
+    """See `seil.warehouse.bookkeeping.Recorder.record_built`."""
     rows = [
         {
             "table_name": entry.table,
@@ -162,14 +162,14 @@ def record_built(
         }
         for entry in built
     ]
-    _replace(database, BUILT, rows, among=among)
+    _replace(database, BUILT, rows, models=models)
     read = [
         {"table_name": table, "source_table": str(source), "column_name": column}
         for table, sources in watched.items()
         for source, columns in sources.items()
         for column in sorted(columns)
     ]
-    _replace(database, WATCHED, read, among=among)
+    _replace(database, WATCHED, read, models=models)
     _prune_consumed(database)
 
 
@@ -178,32 +178,32 @@ def _replace(
     table: TableName,
     rows: list[dict[str, Any]],
     *,
-    among: Collection[str],
+    models: Collection[str],
 ) -> None:
     names = {row["table_name"] for row in rows}
-    keep = sorted(set(among) - names)
-    listed = join(", ", map(literal, keep)) if keep else Sql("''")
+    keep = sorted(set(models) - names)
+    names_sql = join(", ", map(literal, keep)) if keep else Sql("''")
     delete = "DELETE FROM {table} WHERE table_name NOT IN ({keep})"
-    database.execute(compose(delete, table=table, keep=listed))
+    database.execute(compose(delete, table=table, keep=names_sql))
     if rows:
         database.append(table, pa.Table.from_pylist(rows, schema=table_schema(table)))
 
 
 def _prune_consumed(database: EmbeddedDatabase) -> None:
-    found = database.query(Sql("SELECT coalesce(min(sequence), 0) AS n FROM seil.built"))
-    seen = int(found["n"][0].as_py())
-    kept = changes(database)
-    unseen = {change.source for change in kept if change.sequence > seen}
-    for source in {change.source for change in kept if change.sequence <= seen}:
+    oldest = database.query(Sql("SELECT coalesce(min(sequence), 0) AS n FROM seil.built"))
+    consumed = int(oldest["n"][0].as_py())
+    pending = changes(database)
+    needed = {change.source for change in pending if change.sequence > consumed}
+    for source in {change.source for change in pending if change.sequence <= consumed}:
         columns = database.columns(images(source))
-        if columns is not None and source in unseen:
-            delete = "DELETE FROM {images} WHERE _sequence <= {seen}"
-            database.execute(compose(delete, images=images(source), seen=seen))
+        if columns is not None and source in needed:
+            delete = "DELETE FROM {images} WHERE _sequence <= {consumed}"
+            database.execute(compose(delete, images=images(source), consumed=consumed))
         elif columns is not None:
-            # To delete every row would cost more than all else that a build commits.
+            # Deleting every row would cost more than the rest of the build's commit.
             database.drop(images(source))
             database.create_table(images(source), columns)
-    database.execute(compose("DELETE FROM seil.changes WHERE sequence <= {seen}", seen=seen))
+    database.execute(compose("DELETE FROM seil.changes WHERE sequence <= {n}", n=consumed))
 
 
 def _record(database: EmbeddedDatabase, change: Change) -> None:

@@ -1,4 +1,4 @@
-"""A commit to a DuckDB file: one transaction, and what may be changed in it."""
+"""A commit to a DuckDB file: one transaction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from seil.warehouse.duckdb import history
 from seil.warehouse.duckdb.builds import EmbeddedBuilder
 from seil.warehouse.duckdb.changes import watched_columns
-from seil.warehouse.duckdb.gaps import note_new_columns
+from seil.warehouse.duckdb.gaps import log_new_columns
 from seil.warehouse.duckdb.merged_records import show_merged_records
 from seil.warehouse.duckdb.merging import OverlayCache, merge
 from seil.warehouse.duckdb.recorder import EmbeddedRecorder
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EmbeddedCommit:
-    """The transaction that the warehouse has begun."""
+    """Within the transaction that the warehouse began."""
 
     id: str
     database: EmbeddedDatabase
@@ -58,7 +58,7 @@ class EmbeddedTableEditor:
     overlays: OverlayCache
 
     def create_table(self, table: TableName, columns: pa.Schema, *, key: str) -> None:
-        # An index on the key would make every merge slower than the join it saves.
+        # An index on the key would slow merges down by more than it saves in joins.
         self.database.create_table(table, columns)
 
     def add_columns(self, table: TableName, columns: pa.Schema) -> None:
@@ -67,8 +67,8 @@ class EmbeddedTableEditor:
         for column in new:
             self.database.add_column(table, column)
         if new and FILE in existing.names:
-            note_new_columns(self.database, table, [column.name for column in new])
-            self.overlays.forget()
+            log_new_columns(self.database, table, [column.name for column in new])
+            self.overlays.invalidate()
 
     def change_type(self, table: TableName, column: Column) -> None:
         self.database.change_type(table, column)
@@ -109,5 +109,5 @@ class EmbeddedMerger:
 
     @cached_property
     def _watched(self) -> Mapping[str, frozenset[str]]:
-        """Read once a commit, since a commit can merge into many tables."""
+        """Read once per commit, which may merge into many tables."""
         return watched_columns(self.database)

@@ -1,4 +1,4 @@
-"""Rows of the source beside those of a table."""
+"""Compares rows of the source with those of a table."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from seil.warehouse.tables import TableName
 
 READ = Sql("temp.main._seil_read")
-"""The source's rows while they are compared: a temporary table, so that a kill leaves none."""
+"""The source's rows: a temporary table, so that a kill leaves none behind."""
 _IS_DELETED = "isdeleted"
 
 
 @dataclass(frozen=True)
 class TableComparison:
-    """Of the rows in READ, whose columns are `read`."""
+    """Compares the rows in READ, whose columns are `read`, with `table`."""
 
     database: EmbeddedDatabase
     table: TableName
@@ -37,12 +37,12 @@ class TableComparison:
     cursor: str
 
     def living(self) -> int:
-        counted = compose(
+        count = compose(
             "SELECT count(*) AS n FROM {table} AS t WHERE {lives}",
             table=self.table,
             lives=_lives(self.columns, "t"),
         )
-        return int(self.database.query(counted)["n"][0].as_py())
+        return int(self.database.query(count)["n"][0].as_py())
 
     def ids_not_in_source(self, before: datetime) -> list[str]:
         ids = compose(
@@ -61,13 +61,13 @@ class TableComparison:
         return self._of_source(before, compose("t.{key} IS NULL", key=self._key))
 
     def hidden(self, before: datetime) -> list[str]:
-        wanted = compose(
-            "t.{key} IS NOT NULL AND NOT ({lives}) AND {seen}",
+        condition = compose(
+            "t.{key} IS NOT NULL AND NOT ({lives}) AND {lives_in_source}",
             key=self._key,
             lives=_lives(self.columns, "t"),
-            seen=_lives(self.read, "i"),
+            lives_in_source=_lives(self.read, "i"),
         )
-        return [id_ for id_, _ in self._of_source(before, wanted)]
+        return [id_ for id_, _ in self._of_source(before, condition)]
 
     def deleted(self, before: datetime) -> list[str]:
         wanted = compose(
@@ -90,9 +90,9 @@ class TableComparison:
             key=self._key,
             differs=join(" OR ", map(self._differs, columns)),
         )
-        counted = self.database.query(compose("SELECT count(*) AS n FROM ({rows})", rows=rows))
+        count = self.database.query(compose("SELECT count(*) AS n FROM ({rows})", rows=rows))
         with self.database.stream(rows) as batches:
-            yield int(counted["n"][0].as_py()), batches
+            yield int(count["n"][0].as_py()), batches
 
     @property
     def _key(self) -> SqlName:
@@ -100,23 +100,23 @@ class TableComparison:
 
     def _differs(self, name: str) -> Sql:
         kinds = (self.columns.field(name.lower()).type, stored_type(self.read.field(name).type))
-        # What either side keeps as text is compared as text.
+        # Compared as text where either side is text.
         template = "t.{old} IS DISTINCT FROM n.{new}"
         if TEXT in kinds:
             template = "CAST(t.{old} AS VARCHAR) IS DISTINCT FROM CAST(n.{new} AS VARCHAR)"
         return compose(template, old=SqlName(name.lower()), new=SqlName(name))
 
-    def _of_source(self, before: datetime, wanted: Sql) -> list[tuple[str, Any]]:
+    def _of_source(self, before: datetime, condition: Sql) -> list[tuple[str, Any]]:
         rows = compose(
             """
             SELECT i.{key} AS id, {stamp} AS stamp
             FROM {read} AS i LEFT JOIN {table} AS t ON t.{key} = i.{key}
-            WHERE {wanted} AND {before} ORDER BY 1""",
+            WHERE {condition} AND {before} ORDER BY 1""",
             key=self._key,
             stamp=compose("i.{c}", c=SqlName(self.cursor)) if self.cursor else Sql("NULL"),
             table=self.table,
             read=READ,
-            wanted=wanted,
+            condition=condition,
             before=self._before("i", before),
         )
         return [(row["id"], row["stamp"]) for row in self.database.query(rows).to_pylist()]

@@ -1,7 +1,7 @@
 """The connection to a DuckDB file: statements, transactions, tables.
 
-Only this package sees it. DuckDB locks the file for one writing process, so it is opened when it is
-needed and closed as soon as it is not.
+Private to this package. DuckDB locks the file for one writing process, so open it late and close it
+early.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _LOCK_POLL_SECONDS = 0.1
 # By another process; by another thread of this one, which reads where we write or the reverse.
 _IN_USE = ("lock on file", "different configuration")
-# DuckDB looks for a file `w.salesforce.json` where there is no such table.
+# For a missing table `json`, DuckDB looks for a file `w.salesforce.json`.
 _FILE_KINDS = frozenset(
     {"arrow", "avro", "csv", "ipc", "json", "jsonl", "ndjson", "parquet", "tsv", "xlsx"}
 )
@@ -47,8 +47,8 @@ _Setting = str | bool | int | float | list[str]
 
 
 class DuckDBConnection:
-    """`wait` is how long a lock of another process is waited for; `fence` refuses the commits of a
-    run that lost its lease; `open_url` reads staged files that DuckDB cannot reach.
+    """`wait` is how long to wait for another process's lock; `fence` rejects commits of a run that
+    lost its lease; `open_url` reads staged files that DuckDB cannot reach.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class DuckDBConnection:
         self.read_only = read_only
         config: dict[str, _Setting] = {
             "memory_limit": memory,
-            # Else a table called `log` or `time` is taken for a variable of this program.
+            # Otherwise a table named `log` or `time` resolves to a Python variable.
             "python_enable_replacements": False,
-            # Each reader has one of its own: DuckDB removes it whole at the end.
+            # One per reader: DuckDB removes the whole folder at the end.
             "temp_directory": f"{file}.tmp-{os.getpid()}" if read_only else f"{file}.tmp",
-            # Extensions would be fetched from the internet in the middle of a query.
+            # Otherwise a query may download an extension.
             "autoinstall_known_extensions": False,
             "preserve_insertion_order": False,
             # Of a new file. Each column of each table that gets some rows takes whole blocks, in
@@ -87,11 +87,11 @@ class DuckDBConnection:
         with translated_errors(self.url):
             self._connection = _connect(file, config, read_only=read_only, wait=wait)
             self._connection.execute("SET TimeZone = 'UTC'")
-            named = self._connection.execute("SELECT current_database()").fetchone()
-            self._database = str(named[0]) if named else ""
+            row = self._connection.execute("SELECT current_database()").fetchone()
+            self._database = str(row[0]) if row else ""
             self._in_transaction = False
             if read_only:
-                # A read-only file alone would still let COPY write and read_csv read others.
+                # Even with a read-only database, COPY writes and read_csv reads other files.
                 self._connection.execute("SET enable_external_access = false")
                 self._connection.execute("SET lock_configuration = true")
 
@@ -111,7 +111,7 @@ class DuckDBConnection:
                 self._fence.check()
             self.execute("COMMIT")
         except BaseException:
-            # A failed COMMIT, or a database that DuckDB has shut down, leaves nothing to roll back.
+            # After a failed COMMIT, or once DuckDB has invalidated the database, ROLLBACK fails.
             with suppress(WarehouseError):
                 self.execute("ROLLBACK")
             raise
@@ -133,8 +133,8 @@ class DuckDBConnection:
             with translated_errors(self.url):
                 return self._connection.execute(sql)
         except RuntimeError as error:
-            # What DuckDB makes of Ctrl-C. Its own threads work on until they are told, and whatever
-            # comes next would wait for them.
+            # DuckDB raises this on Ctrl-C. Its threads run on until interrupt(), and the next
+            # statement would wait for them.
             if "interrupted" not in str(error):
                 raise
             self._connection.interrupt()
@@ -164,8 +164,8 @@ class DuckDBConnection:
             pass
 
     def _check_single_query(self, sql: str) -> None:
-        """DuckDB gives no result for no statement, and of several queries the last one's only."""
-        sql.encode()  # What is not UTF-8, DuckDB takes for no text at all.
+        """DuckDB returns nothing for an empty text, and only the last of several results."""
+        sql.encode()  # DuckDB reads text that is not UTF-8 as empty.
         with translated_errors(self.url):
             statements = self._connection.extract_statements(sql)
         if not statements:
@@ -176,7 +176,7 @@ class DuckDBConnection:
             raise StatementError(self.url, f"it holds {queries:,} queries; run them one by one")
 
     def tables(self, schema: str = "") -> list[str]:
-        found = self.query(
+        rows = self.query(
             compose(
                 "SELECT table_name FROM duckdb_tables() WHERE NOT temporary "
                 "AND database_name = current_database() AND schema_name = {schema} "
@@ -184,11 +184,11 @@ class DuckDBConnection:
                 schema=schema or DEFAULT_SCHEMA,
             )
         )
-        return [str(name) for name in found["table_name"].to_pylist()]
+        return [str(name) for name in rows["table_name"].to_pylist()]
 
     def columns(self, table: TableName) -> pa.Schema | None:
-        # Asked for every table in every run: listing the tables first would take longer than this.
-        # With its database, it is not a temporary table that is found.
+        # Called for every table in every run: listing the tables first would be slower. The
+        # database in the name excludes temporary tables.
         if table.name in _FILE_KINDS and table.name not in self.tables(table.schema):
             return None
         select = compose(
@@ -214,14 +214,14 @@ class DuckDBConnection:
         self.execute(f"ALTER TABLE {qualify(table)} ADD COLUMN {columns_sql}")
 
     def change_type(self, table: TableName, column: Column) -> None:
-        known = self.existing_columns(table).field(column.name)
+        current = self.existing_columns(table).field(column.name)
         self.execute(
             compose(
                 "ALTER TABLE {table} ALTER COLUMN {name} SET DATA TYPE {type} USING {value}",
                 table=qualify(table),
                 name=SqlName(column.name),
                 type=Sql(sql_type(column.type)),
-                value=merge_sql.cast(known, column.type),
+                value=merge_sql.cast(current, column.type),
             )
         )
 
@@ -244,11 +244,11 @@ class DuckDBConnection:
     ) -> Mapping[str, MergeOutcome]:
         return self._rows.merge(table, files, key=key, log=log, every_version=every_version)
 
-    def misfits(self, source: TableName | StagedFile, column: str, wanted: pa.DataType) -> Misfits:
-        return self._rows.misfits(source, column, wanted)
+    def misfits(self, source: TableName | StagedFile, column: str, target: pa.DataType) -> Misfits:
+        return self._rows.misfits(source, column, target)
 
     def existing_columns(self, table: TableName) -> pa.Schema:
-        """Raises StatementError where there is no such table."""
+        """Raises StatementError if there is no such table."""
         columns = self.columns(table)
         if columns is None:
             raise StatementError(self.url, f"there is no table {table}")
@@ -267,12 +267,12 @@ class DuckDBConnection:
 def _connect(
     file: Path, config: dict[str, _Setting], *, read_only: bool, wait: timedelta
 ) -> duckdb.DuckDBPyConnection:
-    give_up = time.monotonic() + wait.total_seconds()
+    deadline = time.monotonic() + wait.total_seconds()
     while True:
         try:
             return duckdb.connect(str(file), read_only=read_only, config=config)
         except (duckdb.IOException, duckdb.ConnectionException) as error:
             in_use = any(words in str(error) for words in _IN_USE)
-            if not in_use or time.monotonic() >= give_up:
+            if not in_use or time.monotonic() >= deadline:
                 raise
             time.sleep(_LOCK_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""What the parts of the DuckDB warehouse ask of its connection."""
+"""The interface of the connection that the parts of the DuckDB warehouse share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class EmbeddedDatabase(Protocol):
     def url(self) -> str: ...
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Commits when the block ends, rolls back when it raises. Does not nest."""
+        """Commits when the block ends, rolls back if it raises. Does not nest."""
         ...
 
     def execute(self, sql: str) -> None: ...
@@ -34,11 +34,11 @@ class EmbeddedDatabase(Protocol):
     def columns(self, table: TableName) -> pa.Schema | None: ...
 
     def existing_columns(self, table: TableName) -> pa.Schema:
-        """Raises StatementError where there is no such table."""
+        """Raises StatementError if there is no such table."""
         ...
 
     def create_table(self, table: TableName, columns: pa.Schema) -> None:
-        """Does nothing when the table is there. Creates the schema as well."""
+        """Does nothing if the table exists. Creates the schema as well."""
         ...
 
     def add_column(self, table: TableName, column: Column) -> None: ...
@@ -48,13 +48,13 @@ class EmbeddedDatabase(Protocol):
     def drop(self, table: TableName) -> None: ...
 
     def append(self, table: TableName, rows: pa.Table) -> None:
-        """Columns are matched by name; those not given are null."""
+        """Matches columns by name; missing ones are null."""
         ...
 
     def registration(
         self, name: str, rows: pa.Table | pa.RecordBatchReader
     ) -> AbstractContextManager[None]:
-        """Rows as a relation of this name for the length of the block."""
+        """Registers the rows as a relation of this name for the block."""
         ...
 
     def merge_rows(
@@ -66,8 +66,8 @@ class EmbeddedDatabase(Protocol):
         log: ChangeLog | None = None,
         every_version: bool = False,
     ) -> Mapping[str, MergeOutcome]:
-        """Makes the table hold, per key, the newest version among its own row and the files'.
+        """Keeps, per key, the newest of the table's row and the files' rows.
 
-        With `every_version`, the key and systemmodstamp together tell rows apart.
+        With `every_version`, key and systemmodstamp together identify a row.
         """
         ...

@@ -1,7 +1,7 @@
-"""Values that versions before layout 2 kept otherwise: empty texts, and Ids of 15 characters.
+"""Values in the form of versions before layout 2: empty texts, and Ids of 15 characters.
 
-They came with files of other tools only. A load completes them in curated files, but a table may
-hold the records they were merged into, and the same record of 18 characters would be a second one.
+Only files of other tools had them. A load converts those in curated files, but a table may hold
+them from earlier merges, and the same record with an Id of 18 characters would be a second row.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from seil.warehouse.duckdb.database import EmbeddedDatabase
 
 _SCHEMA = "salesforce"
-_NAMED = 3
+_EXAMPLES = 3
 
 
 def refuse_earlier_values(database: EmbeddedDatabase) -> None:
-    """Raises WarehouseError. Reads the texts of every current-record table once."""
-    places = list(_places(database))
-    if not places:
+    """Raises WarehouseError if there are any. Scans the texts of every current-record table."""
+    findings = list(_findings(database))
+    if not findings:
         return
-    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+    more = f" and {len(findings) - _EXAMPLES} more" if len(findings) > _EXAMPLES else ""
     raise WarehouseError(
         database.url,
-        f"an earlier version kept {', '.join(places[:_NAMED])}{more}, which are read otherwise now;"
-        " nothing was changed",
-        hint="Run `seil rebuild`: it makes the tables again from the curated files",
+        f"holds {', '.join(findings[:_EXAMPLES])}{more}, written by an earlier version;"
+        " this one stores them differently. Nothing was changed",
+        hint="Run `seil rebuild`: it recreates the tables from the curated files",
     )
 
 
-def _places(database: EmbeddedDatabase) -> Iterator[str]:
+def _findings(database: EmbeddedDatabase) -> Iterator[str]:
     for name in database.tables(_SCHEMA):
         table = TableName(_SCHEMA, name)
         columns = database.columns(table)
@@ -52,8 +52,8 @@ def _places(database: EmbeddedDatabase) -> Iterator[str]:
             short=join("", [short]),
             table=table,
         )
-        found = database.query(counts).to_pylist()[0]
-        if found["empty_texts"]:
-            yield f"empty texts in {found['empty_texts']:,} records of {table}"
-        if found["short_ids"]:
-            yield f"{found['short_ids']:,} Ids of 15 characters in {table}"
+        row = database.query(counts).to_pylist()[0]
+        if row["empty_texts"]:
+            yield f"empty texts in {row['empty_texts']:,} records of {table}"
+        if row["short_ids"]:
+            yield f"{row['short_ids']:,} Ids of 15 characters in {table}"

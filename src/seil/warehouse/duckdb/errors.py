@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from seil.errors import LostReasonError, StatementError, WarehouseError
 
-# DuckDB has one exception class for everything the file system answers, so its words decide.
+# DuckDB has one exception class for all errors of the file system, so the message decides.
 _LOCKED = r"set lock on file.*held in"
 _IN_USE = r"set lock on file|different configuration|already attached"
 _FULL = r"No space left|failed to offload|max_temp_directory_size|File too large|[Qq]uota exceeded"
@@ -23,17 +23,17 @@ _BROKEN = (
 _FORBIDDEN = r"Permission denied|Read-only file system|Operation not permitted"
 _NO_FOLDER = r"No such file or directory|Not a directory"
 _MEMORY = r"Out of Memory|could not allocate"
-# Where one of its threads fails, DuckDB stops the others, and now and then names the stopping as
-# the error: https://github.com/duckdb/duckdb/pull/25902. Ctrl-C comes in other words.
+# When one of its threads fails, DuckDB stops the others, and sometimes reports that as the error:
+# https://github.com/duckdb/duckdb/pull/25902. Ctrl-C has another message.
 _STOPPED = r"INTERRUPT Error"
 
 _REBUILD = (
-    "Run `seil rebuild`: it makes all of it anew from curated files, and keeps this one as .broken"
+    "Run `seil rebuild`: it recreates everything from curated files, and keeps this one as .broken"
 )
-# Advice for DuckDB's own command line, which is not what the reader has run.
-_NOT_OURS = re.compile(r"\.? However, you would be able to open this database.*", re.DOTALL)
+# Advice for DuckDB's own command line.
+_CLI_ADVICE = re.compile(r"\.? However, you would be able to open this database.*", re.DOTALL)
 _HINTS = {
-    _LOCKED: "Close that program or wait until it is done",
+    _LOCKED: "Close that program, or wait until it ends",
     _IN_USE: "Close the other connection to this file first",
     _FULL: "The disk is full: free some space, then run the same command again; nothing is lost",
     _MISSING: "Load something first: `seil run`, or `seil load` where files are waiting",
@@ -41,10 +41,10 @@ _HINTS = {
     _FORBIDDEN: "Give this user the right to write there, or change [warehouse] url in seil.toml",
     _NO_FOLDER: "Check [warehouse] url in seil.toml",
     _MEMORY: "Raise [warehouse] memory in seil.toml",
-    _STOPPED: "Nothing of it was done. Run the same command again: it names the reason",
+    _STOPPED: "Nothing was changed. Run the same command again: it names the reason",
 }
 
-_REFUSED = (
+_STATEMENT_ERRORS = (
     duckdb.ProgrammingError,
     duckdb.DataError,
     duckdb.IntegrityError,
@@ -62,7 +62,7 @@ def translated_errors(url: str) -> Iterator[None]:
 
 
 def translated_batches(url: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same for what fails while a result is read: Arrow passes on only DuckDB's words."""
+    """Like `translated_errors` while a result is read: Arrow passes on only the message."""
     try:
         yield from batches
     except (OSError, pa.ArrowException) as error:
@@ -70,22 +70,24 @@ def translated_batches(url: str, batches: Iterable[pa.RecordBatch]) -> Iterator[
 
 
 def translate(url: str, error: duckdb.Error) -> WarehouseError:
-    kind = StatementError if isinstance(error, _REFUSED) else WarehouseError
+    kind = StatementError if isinstance(error, _STATEMENT_ERRORS) else WarehouseError
     return _describe(url, str(error), kind)
 
 
 def is_broken(error: WarehouseError) -> bool:
-    """Whether the file itself cannot be read, now or later."""
+    """Whether the file itself is damaged."""
     return error.hint == _REBUILD
 
 
 def _describe(url: str, text: str, kind: type[WarehouseError]) -> WarehouseError:
-    message = _NOT_OURS.sub("", re.sub(r"\.? See also https?://\S+", "", text)).strip()
-    # Under the first line DuckDB repeats the statement with a caret below the place.
+    message = _CLI_ADVICE.sub("", re.sub(r"\.? See also https?://\S+", "", text)).strip()
+    # Below the first line DuckDB repeats the statement with a caret.
     reason = message.split("\n\nLINE ", 1)[0].replace("\n", " ").removeprefix("IO Error: ")
     for pattern, hint in _HINTS.items():
         if re.search(pattern, message, re.DOTALL):
             if pattern == _STOPPED:
-                return LostReasonError(url, "a statement failed, DuckDB lost its reason", hint=hint)
+                return LostReasonError(
+                    url, "a statement failed and DuckDB lost the reason", hint=hint
+                )
             return WarehouseError(url, reason, hint=hint)
     return kind(url, reason)

@@ -1,7 +1,7 @@
-"""The fencing token of the run that committed last, kept in the file itself.
+"""The fencing token of the last commit, stored in the file itself.
 
-A run that was paused past its lease is refused in the transaction it would commit: by then,
-`seil.fence` has the token of its successor.
+The transaction of a run that was paused past its lease fails: by then, `seil.fence` holds the token
+of its successor.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _COLUMNS = pa.schema([pa.field("token", pa.int64())])
 
 
 def admit(database: EmbeddedDatabase, fence: Fence) -> None:
-    """At the start of a transaction: raises LeaseLostError when a later run has committed here."""
+    """Call it at the start of a transaction. Raises LeaseLostError if a later run has committed."""
     if fence.token is None:
         return
     if database.columns(_FENCE) is None:

@@ -1,10 +1,10 @@
-"""Columns that a file does not have, while the table does: of them it says nothing.
+"""Columns of a table that a file lacks: their last values are kept.
 
-A field that this user may not read any more, or that is gone, is in no file from then on. The
-values that were read last are kept: before files without it are merged, those of the table go to
-`seil_kept`, each with the stamps of its version, and seil.warehouse.duckdb.overlays lays them over
-the new versions. `seil_gaps.<table>` names the columns that a file lacks, so that of two versions
-the newer one that has the column counts, in whatever order they come.
+A field that was removed, or that the user may not read any more, is missing from later files.
+Before such files are merged, its values in the table are copied to `seil_kept`, each with the
+stamps of its version; seil.warehouse.duckdb.overlays overlays them on the new versions.
+`seil_gaps.<table>` logs the columns that each file lacks, so that the newest version that has the
+column counts, in whatever order files arrive.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from seil.warehouse.merges import MergeOutcome, Records, StagedFile
 
 _COLUMNS = pa.schema([pa.field("file", TEXT), pa.field("columns", TEXT)])
-# The row of no file: values of these columns are kept as far as the table has any.
+# A row with this file logs columns whose values are already in `seil_kept`.
 _KEPT = ""
 
 
 @dataclass(frozen=True)
 class Gaps:
-    """Runs in the transaction of a merge of whole versions: `store_values` before it,
+    """Part of a merge of whole versions, in its transaction: call `store_values` before it and
     `store_losers` after it.
     """
 
@@ -40,138 +40,138 @@ class Gaps:
     records: Records
 
     def store_values(self, files: Sequence[StagedFile]) -> bool:
-        """Whether any of the files lacks a column."""
+        """Returns whether any of the files lacks a column."""
         columns = self.database.columns(self.records.table)
         if columns is None:
             return False
-        lacking = {
+        missing = {
             file.file: frozenset(columns.names).difference(
                 file.columns, OWN_COLUMNS, self.records.given_up
             )
             for file in files
         }
-        gaps = {name: lacked for name, lacked in lacking.items() if lacked}
+        gaps = {file: names for file, names in missing.items() if names}
         if not gaps:
             return False
         self.database.create_table(self._log_table, _COLUMNS)
         for names in set(gaps.values()):
             self._store(names, columns)
-        self._note(gaps)
+        self._log_gaps(gaps)
         return True
 
     def store_losers(
         self, files: Iterable[StagedFile], outcomes: Mapping[str, MergeOutcome]
     ) -> None:
-        """A version that came late may be the last to have a column."""
+        """A superseded version may be the newest that has a column."""
         if self.database.columns(self._log_table) is None:
             return
-        noted = self._logged_columns()
+        logged = self._logged_columns()
         table, key = self.records.table, self.records.key
         for file in files:
-            wanted = {n: c for n, c in file.columns.items() if n in {*noted, *STAMPS, key}}
-            self._forget(wanted.keys() & noted)
-            if outcomes[file.key].superseded and wanted.keys() & noted:
-                columns = self.database.columns(table)
-                types = {n: columns.field(n).type for n in wanted} if columns is not None else {}
-                loser = replace(file, columns=wanted)
+            columns = {n: c for n, c in file.columns.items() if n in {*logged, *STAMPS, key}}
+            self._remove_kept(columns.keys() & logged)
+            if outcomes[file.key].superseded and columns.keys() & logged:
+                schema = self.database.columns(table)
+                types = {n: schema.field(n).type for n in columns} if schema is not None else {}
+                loser = replace(file, columns=columns)
                 self.database.merge_rows(self._overlay_table(types), [loser], key=key)
 
     @property
     def _log_table(self) -> TableName:
         return _gaps_of(self.records.table)
 
-    def _note(self, gaps: Mapping[str, Collection[str]]) -> None:
-        rows = [{"file": file, "columns": _written(names)} for file, names in gaps.items()]
+    def _log_gaps(self, gaps: Mapping[str, Collection[str]]) -> None:
+        rows = [{"file": file, "columns": _encode(names)} for file, names in gaps.items()]
         self.database.append(self._log_table, pa.Table.from_pylist(rows, schema=_COLUMNS))
 
     def _store(self, names: Collection[str], columns: pa.Schema) -> None:
-        """What the table says of these columns, unless it is kept already. Records whose files have
-        the same of them go together: the others are of an earlier version, and kept with that.
+        """Copies the table's values of these columns, unless they are kept already. Records are
+        grouped by which of the columns their files have: values of the others are kept from an
+        earlier version.
         """
-        noted = self._column("SELECT columns FROM {noted} WHERE file = {kept}", kept=_KEPT)
-        if _written(names) in noted:
+        kept = self._column("SELECT columns FROM {log} WHERE file = {kept}", kept=_KEPT)
+        if _encode(names) in kept:
             return
         files = self._column(
-            "SELECT DISTINCT string_agg(columns, '') FROM {noted} WHERE file <> {kept}"
-            " GROUP BY file",
+            "SELECT DISTINCT string_agg(columns, '') FROM {log} WHERE file <> {kept} GROUP BY file",
             kept=_KEPT,
         )
-        lacked = {frozenset(n for n in names if f"|{n}|" in written) for written in ["", *files]}
-        for lacks in lacked:
+        groups = {frozenset(n for n in names if f"|{n}|" in gaps) for gaps in ["", *files]}
+        for lacks in groups:
             if present := frozenset(names) - lacks:
                 self._store_present(present, lacks, columns)
-        self._note({_KEPT: names})
+        self._log_gaps({_KEPT: names})
 
     def _store_present(
         self, present: Collection[str], lacks: Collection[str], columns: pa.Schema
     ) -> None:
-        """Of the records whose files have the columns `present`, and not those that it `lacks`."""
+        """Copies values of records whose files have the columns `present` and lack `lacks`."""
         key, table = self.records.key, self.records.table
         stamps = [name for name in STAMPS if name in columns.names]
         names = sorted({*present, *stamps})
         types = {key: TEXT, **{name: columns.field(name).type for name in names}}
-        apart = self._overlay_table(types)
+        overlay = self._overlay_table(types)
         values = [compose("t.{name}", name=SqlName(name)) for name in (*types, *OWN_COLUMNS)]
         self._run(
             """
             CREATE OR REPLACE TEMP TABLE _seil_kept AS
             SELECT {values} FROM {table} AS t
-            LEFT JOIN {apart} AS w ON w.{key} = t.{key}
-            LEFT JOIN (SELECT file, string_agg(columns, '') AS columns FROM {noted} GROUP BY file)
+            LEFT JOIN {overlay} AS w ON w.{key} = t.{key}
+            LEFT JOIN (SELECT file, string_agg(columns, '') AS columns FROM {log} GROUP BY file)
                 AS g ON g.file = t._file
             WHERE (w.{key} IS NOT NULL OR {any})
             AND (w.{key} IS NULL OR {kept} < {version})
             AND {same}""",
             values=join(", ", values),
             table=table,
-            apart=apart,
+            overlay=overlay,
             key=SqlName(key),
-            noted=self._log_table,
+            log=self._log_table,
             any=join(" OR ", (compose("t.{n} IS NOT NULL", n=SqlName(n)) for n in sorted(present))),
             kept=version_order(pa.schema(types), "w"),
             version=version_order(columns, "t"),
             same=_same_gaps(present, lacks),
         )
         self._run(
-            "DELETE FROM {apart} WHERE {key} IN (SELECT {key} FROM temp.main._seil_kept)",
-            apart=apart,
+            "DELETE FROM {overlay} WHERE {key} IN (SELECT {key} FROM temp.main._seil_kept)",
+            overlay=overlay,
             key=SqlName(key),
         )
-        self._run("INSERT INTO {apart} BY NAME FROM temp.main._seil_kept", apart=apart)
+        self._run("INSERT INTO {overlay} BY NAME FROM temp.main._seil_kept", overlay=overlay)
         self._run("DROP TABLE temp.main._seil_kept")
 
     def _overlay_table(self, types: Mapping[str, pa.DataType]) -> TableName:
-        apart = overlay_table(self.records.table, types, KEPT_SCHEMA)
-        self.database.create_table(apart, pa.schema({**types, **OWN_COLUMNS}))
-        return apart
+        overlay = overlay_table(self.records.table, types, KEPT_SCHEMA)
+        self.database.create_table(overlay, pa.schema({**types, **OWN_COLUMNS}))
+        return overlay
 
-    def _forget(self, names: Collection[str]) -> None:
-        """The table has newer values of them."""
+    def _remove_kept(self, names: Collection[str]) -> None:
+        """The table has newer values of these columns: they are copied again when needed."""
         if names:
             self._run(
-                "DELETE FROM {noted} WHERE file = {kept} AND ({newer})",
-                noted=self._log_table,
+                "DELETE FROM {log} WHERE file = {kept} AND ({newer})",
+                log=self._log_table,
                 kept=_KEPT,
                 newer=join(" OR ", (_lacks_column("columns", name) for name in sorted(names))),
             )
 
     def _logged_columns(self) -> set[str]:
-        noted = self._column("SELECT DISTINCT columns FROM {noted}")
-        return {name for written in noted for name in written.split("|") if name}
+        rows = self._column("SELECT DISTINCT columns FROM {log}")
+        return {name for columns in rows for name in columns.split("|") if name}
 
     def _column(self, select: str, **parts: str) -> list[str]:
-        values = self.database.query(compose(select, noted=self._log_table, **parts))
+        values = self.database.query(compose(select, log=self._log_table, **parts))
         return [str(value) for value in values.column(0).to_pylist()]
 
     def _run(self, template: str, **parts: str | TableName) -> None:
         self.database.execute(compose(template, **parts))
 
 
-def note_new_columns(database: EmbeddedDatabase, table: TableName, names: Collection[str]) -> None:
-    """No file that was merged so far has them."""
+def log_new_columns(database: EmbeddedDatabase, table: TableName, names: Collection[str]) -> None:
+    """Logs them as missing from every file merged so far."""
     database.create_table(_gaps_of(table), _COLUMNS)
-    insert = "INSERT INTO {noted} SELECT DISTINCT _file, {columns} FROM {table}"
-    database.execute(compose(insert, noted=_gaps_of(table), columns=_written(names), table=table))
+    insert = "INSERT INTO {log} SELECT DISTINCT _file, {columns} FROM {table}"
+    database.execute(compose(insert, log=_gaps_of(table), columns=_encode(names), table=table))
 
 
 def _gaps_of(table: TableName) -> TableName:
@@ -182,17 +182,19 @@ def _same_gaps(present: Collection[str], lacks: Collection[str]) -> Sql:
     return join(
         " AND ",
         (
-            compose("{lacks} = {is_lacked}", lacks=lacked, is_lacked=Sql(value))
+            compose("{lacks} = {value}", lacks=lacks_column, value=Sql(value))
             for group, value in ((present, "false"), (lacks, "true"))
-            for lacked in (_lacks_column("coalesce(g.columns, '')", name) for name in sorted(group))
+            for lacks_column in (
+                _lacks_column("coalesce(g.columns, '')", name) for name in sorted(group)
+            )
         ),
     )
 
 
-def _lacks_column(written: str, name: str) -> Sql:
-    """Whether the columns that were written down have the name among them."""
-    return Sql(f"contains({written}, {literal(f'|{name}|')})")
+def _lacks_column(columns: str, name: str) -> Sql:
+    """Whether the logged columns include the name."""
+    return Sql(f"contains({columns}, {literal(f'|{name}|')})")
 
 
-def _written(names: Collection[str]) -> str:
+def _encode(names: Collection[str]) -> str:
     return f"|{'|'.join(sorted(names))}|"

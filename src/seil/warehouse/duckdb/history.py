@@ -1,9 +1,9 @@
-"""Every version of a record, for tables whose records have a history.
+"""Every version of a record, for tables with history.
 
-`seil_versions.<table>` holds one row per record and SystemModstamp, the last reading of it, and
-`seil_versions.<table>__deleted` each deletion that was read from a list. The view
-`salesforce_history.<table>` makes intervals of them. So a version that comes late splits the
-interval it belongs in, and one that comes twice changes nothing.
+`seil_versions.<table>` holds one row per record and SystemModstamp, as last read, and
+`seil_versions.<table>__deleted` each deletion from a list. The view `salesforce_history.<table>`
+derives intervals from them. So a late version splits its interval, and a repeated one changes
+nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _DELETED: dict[str, pa.DataType] = {
 def store_versions(
     database: EmbeddedDatabase, records: Records, files: Sequence[StagedFile]
 ) -> None:
-    """Before the current records change."""
+    """Call it before the current records change."""
     table, key = records.table, records.key
     columns = database.columns(table)
     if columns is None:
@@ -49,7 +49,7 @@ def store_versions(
         database.merge_rows(versions, whole, key=key, every_version=True)
     if deletions := [file for file in files if file.holds == "deletions"]:
         database.merge_rows(deleted, deletions, key=key, every_version=True)
-    _note(database, table, [file.key for file in files])
+    _record_files(database, table, [file.key for file in files])
     database.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(_VIEWS)}")
     database.execute(_view(records, versions, deleted, columns))
 
@@ -57,12 +57,12 @@ def store_versions(
 def files_without_versions(
     database: EmbeddedDatabase, records: Records, object_name: str
 ) -> frozenset[str]:
-    noted = _files_table(records.table)
-    kept = Sql("false")
-    if database.columns(noted) is not None:
-        kept = compose("curated_key IN (SELECT file FROM {files})", files=noted)
-    select = "SELECT curated_key FROM seil.loads WHERE object = {object} AND NOT {kept}"
-    keys = database.query(compose(select, object=object_name, kept=kept))
+    stored_files = _files_table(records.table)
+    is_stored = Sql("false")
+    if database.columns(stored_files) is not None:
+        is_stored = compose("curated_key IN (SELECT file FROM {files})", files=stored_files)
+    select = "SELECT curated_key FROM seil.loads WHERE object = {object} AND NOT {is_stored}"
+    keys = database.query(compose(select, object=object_name, is_stored=is_stored))
     return frozenset(map(str, keys["curated_key"].to_pylist()))
 
 
@@ -75,12 +75,12 @@ def store_current_versions(
     versions = TableName(_STORE, records.table.name)
     _prepare(database, versions, columns)
     insert = "INSERT INTO {versions} BY NAME SELECT * FROM {table} WHERE _file IN ({files})"
-    listed = join(", ", map(literal, sorted(files)))
-    database.execute(compose(insert, versions=versions, table=records.table, files=listed))
-    _note(database, records.table, sorted(files))
+    file_list = join(", ", map(literal, sorted(files)))
+    database.execute(compose(insert, versions=versions, table=records.table, files=file_list))
+    _record_files(database, records.table, sorted(files))
 
 
-def _note(database: EmbeddedDatabase, table: TableName, keys: list[str]) -> None:
+def _record_files(database: EmbeddedDatabase, table: TableName, keys: list[str]) -> None:
     rows = pa.table({"file": pa.array(keys, TEXT)})
     database.create_table(_files_table(table), rows.schema)
     database.append(_files_table(table), rows)
@@ -91,7 +91,7 @@ def _files_table(table: TableName) -> TableName:
 
 
 def _prepare(database: EmbeddedDatabase, versions: TableName, columns: pa.Schema) -> None:
-    """The columns of the current records, whatever they have become."""
+    """Creates the table, or brings its columns to those of the current records."""
     existing = database.columns(versions)
     if existing is None:
         database.create_table(versions, columns)
@@ -104,8 +104,8 @@ def _prepare(database: EmbeddedDatabase, versions: TableName, columns: pa.Schema
 
 
 def _view(records: Records, versions: TableName, deleted: TableName, columns: pa.Schema) -> Sql:
-    """A deletion read later than the version of the same second ends that version at once. One
-    after which the version was seen alive was none.
+    """A deletion read later than the version of the same second ends that version immediately. One
+    after which the record was read live does not count.
     """
     is_deleted = "isdeleted" in columns.names
     since, until, current = _interval(columns.names)
@@ -114,27 +114,28 @@ def _view(records: Records, versions: TableName, deleted: TableName, columns: pa
         CREATE OR REPLACE VIEW {view} AS
         WITH versions AS (
             SELECT v.*, nullif({stamp}, TIMESTAMPTZ '-infinity') AS _seil_moment,
-                   false AS _seil_told, {deleted_flag} AS _seil_gone
+                   false AS _seil_is_deletion, {deleted_flag} AS _seil_is_deleted
             FROM {versions} AS v
         ), moments AS (
             SELECT * FROM versions
             UNION ALL BY NAME
-            SELECT {key}, _extracted_at, systemmodstamp AS _seil_moment, true AS _seil_told,
-                   true AS _seil_gone
+            SELECT {key}, _extracted_at, systemmodstamp AS _seil_moment, true AS _seil_is_deletion,
+                   true AS _seil_is_deleted
             FROM {deleted} AS d WHERE NOT EXISTS (
                 SELECT 1 FROM versions AS v
-                WHERE v.{key} = d.{key} AND NOT v._seil_gone AND {stamp} <= d.systemmodstamp
+                WHERE v.{key} = d.{key} AND NOT v._seil_is_deleted AND {stamp} <= d.systemmodstamp
                 AND NOT {holds})
         ), placed AS (
             SELECT *, lead(_seil_moment) OVER (
-                PARTITION BY {key} ORDER BY _seil_moment NULLS FIRST, _extracted_at, _seil_told
+                PARTITION BY {key}
+                ORDER BY _seil_moment NULLS FIRST, _extracted_at, _seil_is_deletion
             ) AS _seil_end
             FROM moments
         )
         SELECT {columns}, _seil_moment AS {since}, _seil_end AS {until},
                _seil_end IS NULL AS {current}
         FROM placed
-        WHERE NOT _seil_gone
+        WHERE NOT _seil_is_deleted
         AND (_seil_end IS NULL OR _seil_moment IS NULL OR _seil_end > _seil_moment)""",
         view=TableName(_VIEWS, records.table.name),
         versions=versions,
@@ -152,9 +153,9 @@ def _view(records: Records, versions: TableName, deleted: TableName, columns: pa
     )
 
 
-def _interval(taken: Collection[str]) -> tuple[str, ...]:
+def _interval(columns: Collection[str]) -> tuple[str, ...]:
     """The names of an interval's columns: where the records have them, `seil_<name>`."""
-    used = {name.lower() for name in taken}
+    used = {name.lower() for name in columns}
     names = []
     for name in _INTERVAL:
         free = name

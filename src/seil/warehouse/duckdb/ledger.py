@@ -1,4 +1,4 @@
-"""The ledger in a DuckDB file: its tables, and what each flow run's rows add up to."""
+"""The ledger in a DuckDB file: its tables, and the totals of each flow run."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from seil.warehouse.duckdb.database import EmbeddedDatabase
     from seil.warehouse.tables import TableName
 
-# A page that was rejected whole is in no load, so its rows are landed but not curated. Files that
-# came without a manifest (AppFlow's, exported ones) report nothing and land what they hold.
+# A page that was rejected as a whole has no load, so its rows are landed but not curated. Files
+# without a manifest (AppFlow's, exports) have no reported count, and land the rows they hold.
 _ROWS = """
 WITH files AS (
     SELECT object, flow_run_id,
@@ -27,7 +27,7 @@ WITH files AS (
            max(columns_left_out) AS columns_left_out,
            string_agg(DISTINCT nullif(columns_lost, ''), ', ') AS columns_lost,
            max(loaded_at) AS loaded_at
-    FROM seil.loads WHERE {among}
+    FROM seil.loads WHERE {condition}
     GROUP BY object, flow_run_id
 ), counted AS (
     SELECT coalesce(runs.object, files.object) AS object,
@@ -46,7 +46,7 @@ WITH files AS (
            coalesce(files.columns_left_out, '') AS columns_left_out,
            coalesce(files.columns_lost, '') AS columns_lost,
            coalesce(files.loaded_at, runs.finished_at) AS last_at
-    FROM (SELECT * FROM seil.runs WHERE {among}) AS runs
+    FROM (SELECT * FROM seil.runs WHERE {condition}) AS runs
     FULL JOIN files ON files.object = runs.object AND files.flow_run_id = runs.flow_run_id
 )
 SELECT *,
@@ -56,7 +56,7 @@ SELECT *,
        AND columns_lost = '' AS balanced
 FROM counted
 """
-_VIEW = f"CREATE OR REPLACE VIEW seil.ledger AS {_ROWS.format(among='true')}"
+_VIEW = f"CREATE OR REPLACE VIEW seil.ledger AS {_ROWS.format(condition='true')}"
 
 
 _FINGERPRINT = hashlib.sha256(repr((COLUMNS, _VIEW)).encode()).hexdigest()[:16]
@@ -72,16 +72,16 @@ def prepare_ledger(database: EmbeddedDatabase) -> None:
         for table in COLUMNS:
             _complete(database, table)
         database.execute(_VIEW)
-        # What balances may be another question now.
+        # The rule for balance may have changed.
         database.execute(compose("DELETE FROM {table}", table=UNBALANCED))
-        _note_unbalanced(database, Sql("true"))
+        _record_unbalanced(database, Sql("true"))
         database.execute(compose("DELETE FROM {table}", table=LAYOUT))
         insert = "INSERT INTO {table} VALUES ({fingerprint})"
         database.execute(compose(insert, table=LAYOUT, fingerprint=_FINGERPRINT))
 
 
 def has_ledger(database: EmbeddedDatabase) -> bool:
-    # Asked many times in a run: to list the tables takes four times as long.
+    # Called many times in a run: listing the tables takes four times as long.
     return database.columns(LOADS) is not None
 
 
@@ -102,27 +102,26 @@ def _complete(database: EmbeddedDatabase, table: TableName) -> None:
             database.add_column(table, column)
 
 
-def note_balance(database: EmbeddedDatabase, flow_runs: Collection[str]) -> None:
-    """After rows of these runs were written, in the same transaction: which of them do not balance.
-
-    To ask all runs there ever were takes longer each hour.
+def record_balance(database: EmbeddedDatabase, flow_runs: Collection[str]) -> None:
+    """Updates which of these runs do not balance; call it after writing rows of theirs, in the same
+    transaction. Checking all runs would take longer with each run.
     """
     if flow_runs:
-        named = among("flow_run_id", flow_runs)
-        delete = "DELETE FROM {table} WHERE {named}"
-        database.execute(compose(delete, table=UNBALANCED, named=named))
-        _note_unbalanced(database, named)
+        condition = one_of("flow_run_id", flow_runs)
+        delete = "DELETE FROM {table} WHERE {condition}"
+        database.execute(compose(delete, table=UNBALANCED, condition=condition))
+        _record_unbalanced(database, condition)
 
 
-def _note_unbalanced(database: EmbeddedDatabase, named: Sql) -> None:
+def _record_unbalanced(database: EmbeddedDatabase, condition: Sql) -> None:
     insert = """
         INSERT INTO {table} SELECT object, flow_run_id FROM ({rows}) AS ledger WHERE NOT balanced"""
-    rows = Sql(_ROWS.format(among=named))
+    rows = Sql(_ROWS.format(condition=condition))
     database.execute(compose(insert, table=UNBALANCED, rows=rows))
 
 
 def unbalanced_runs(database: EmbeddedDatabase) -> frozenset[str]:
-    # Before the first load of this version, the table may be missing or of other rules.
+    # Before the first load by this version, the table may be missing or follow other rules.
     is_current = stored_fingerprint(database) == _FINGERPRINT
     stored = "SELECT flow_run_id FROM seil.unbalanced"
     counted = "SELECT flow_run_id FROM seil.ledger WHERE NOT balanced"
@@ -140,7 +139,7 @@ def flow_runs_of(database: EmbeddedDatabase, run_id: str) -> frozenset[str]:
     return frozenset(map(str, rows.column(0).to_pylist()))
 
 
-# Either may be the last one: a run without a file, or a file without a run of ours.
+# A run may have no file, and a file no run of SEIL.
 LAST_RUNS = """
 SELECT max_by(flow_run_id, finished_at) AS flow_run_id FROM seil.runs GROUP BY object
 UNION SELECT max_by(flow_run_id, loaded_at) FROM seil.loads GROUP BY object"""
@@ -149,23 +148,23 @@ UNION SELECT max_by(flow_run_id, loaded_at) FROM seil.loads GROUP BY object"""
 def ledger_rows(
     database: EmbeddedDatabase, objects: Collection[str], flow_runs: Collection[str]
 ) -> list[LedgerRow]:
-    wanted = compose(
-        # All of its columns: a warehouse that no load has opened since an upgrade has fewer.
+    select = compose(
+        # A star: a warehouse that no load has opened since an upgrade has fewer columns.
         "SELECT * EXCLUDE (last_at) FROM {ledger} WHERE {objects} AND {runs} "
         "ORDER BY last_at, flow_run_id, object",
         ledger=_ledger_of(database, flow_runs),
-        objects=among("object", objects) if objects else Sql("true"),
-        runs=among("flow_run_id", flow_runs) if flow_runs else Sql("true"),
+        objects=one_of("object", objects) if objects else Sql("true"),
+        runs=one_of("flow_run_id", flow_runs) if flow_runs else Sql("true"),
     )
-    return [LedgerRow(**row) for row in database.query(wanted).to_pylist()]
+    return [LedgerRow(**row) for row in database.query(select).to_pylist()]
 
 
 def _ledger_of(database: EmbeddedDatabase, flow_runs: Collection[str]) -> Sql:
-    """The view would add up all runs there ever were before it leaves out all but these."""
+    """Not the view for some runs: it would total all runs before it filters."""
     if not flow_runs or stored_fingerprint(database) != _FINGERPRINT:
         return Sql("seil.ledger")
-    return Sql(f"({_ROWS.format(among=among('flow_run_id', flow_runs))}) AS ledger")
+    return Sql(f"({_ROWS.format(condition=one_of('flow_run_id', flow_runs))}) AS ledger")
 
 
-def among(column: str, values: Collection[str]) -> Sql:
+def one_of(column: str, values: Collection[str]) -> Sql:
     return Sql(f"{column} IN ({join(', ', map(literal, sorted(values)))})")

@@ -32,18 +32,18 @@ def column_list(columns: pa.Schema) -> Sql:
     )
 
 
-def cast(column: Column, wanted: pa.DataType) -> Sql:
-    """A value of `wanted`; empty text is null."""
+def cast(column: Column, target: pa.DataType) -> Sql:
+    """The column cast to a type; empty text becomes null."""
     value = compose("{name}", name=SqlName(column.name))
     if stored_type(column.type) == TEXT:
-        # Files that were curated by an earlier version have empty texts.
-        template = "nullif({value}, '')" if wanted == TEXT else "nullif(trim({value}::VARCHAR), '')"
+        # Curated files of earlier versions contain empty texts.
+        template = "nullif({value}, '')" if target == TEXT else "nullif(trim({value}::VARCHAR), '')"
         value = compose(template, value=value)
-    return compose("CAST({value} AS {type})", value=value, type=_type(wanted))
+    return compose("CAST({value} AS {type})", value=value, type=_type(target))
 
 
 def projection(file: StagedFile, columns: pa.Schema) -> Sql:
-    """The file's rows as `columns`: cast, null where the file lacks one."""
+    """The file's values cast to the types of `columns`, null where the file lacks one."""
     values = (
         compose("{value} AS {name}", value=_value(file, column), name=SqlName(column.name))
         for column in columns
@@ -59,7 +59,7 @@ def _value(file: StagedFile, column: Column) -> Sql:
 
 
 def _full_id(value: Sql) -> Sql:
-    """With its checksum where it is an Id of 15 characters: see seil.salesforce.ids."""
+    """Adds the checksum to an Id of 15 characters: see seil.salesforce.ids."""
     checks = (
         compose(
             "substr({letters}, 1 + {upper}, 1)",
@@ -90,7 +90,7 @@ def _full_id(value: Sql) -> Sql:
 
 
 def rows_of(files: Sequence[tuple[int, StagedFile]], columns: pa.Schema) -> Sql:
-    """Rows of local files that have one schema, each with its file's number and its position."""
+    """Rows of local files of one schema, with the file's number and the row's position."""
     first = files[0][1]
     if len(files) == 1:
         return compose(
@@ -127,7 +127,7 @@ def rows_of(files: Sequence[tuple[int, StagedFile]], columns: pa.Schema) -> Sql:
 
 
 def _origin(number: int, file: StagedFile) -> Sql:
-    """What all rows of a file have in common."""
+    """The columns whose values are the same in all rows of a file."""
     return compose(
         "{file} AS _file, {at}::TIMESTAMPTZ AS _extracted_at, {number}::BIGINT AS _seil_file",
         file=file.file,
@@ -155,7 +155,7 @@ def copy_batches(number: int, file: StagedFile, columns: pa.Schema) -> Sql:
 
 
 def first_rows(staged: Sql, key: str, columns: pa.Schema) -> Sql:
-    """Per file what it would add to an empty table; `_keys` are those of all files."""
+    """Per file, the counts if the table is empty; `_keys` is the number of keys in all files."""
     return compose(
         """
         WITH staged AS (
@@ -173,7 +173,7 @@ def first_rows(staged: Sql, key: str, columns: pa.Schema) -> Sql:
 
 
 def rank(staged: Sql, target: Sql, key: str, columns: pa.Schema) -> Sql:
-    """One row per staged row: does it win its key against the others and the table's own row."""
+    """One row per staged row: whether it wins its key against the others and the table's row."""
     return compose(
         """
         CREATE OR REPLACE TEMP TABLE _seil_ranked AS
@@ -188,11 +188,11 @@ def rank(staged: Sql, target: Sql, key: str, columns: pa.Schema) -> Sql:
                          _seil_file DESC, _seil_row DESC
             ) AS place
             FROM staged
-        ), known AS (
+        ), existing AS (
             SELECT {key}::VARCHAR AS key, {deleted} AS deleted, {stamps}, _extracted_at, _file
             FROM {target}
         )
-        SELECT p._seil_file, p._seil_row, p.key, k.key IS NOT NULL AS known,
+        SELECT p._seil_file, p._seil_row, p.key, k.key IS NOT NULL AS in_table,
                p.key IS NOT NULL AND p.place = 1 AND (
                    k.key IS NULL
                    OR row(p.stamp, p.modified, p._extracted_at, p._file)
@@ -200,7 +200,7 @@ def rank(staged: Sql, target: Sql, key: str, columns: pa.Schema) -> Sql:
                ) AS wins,
                k.stamp = p.stamp AND k.modified = p.modified AS same_version,
                p.deleted AND NOT coalesce(k.deleted, false) AS newly_deleted
-        FROM placed AS p LEFT JOIN known AS k ON k.key = p.key""",
+        FROM placed AS p LEFT JOIN existing AS k ON k.key = p.key""",
         staged=staged,
         target=target,
         key=_key(key),
@@ -210,24 +210,25 @@ def rank(staged: Sql, target: Sql, key: str, columns: pa.Schema) -> Sql:
 
 
 def log_changes(target: Sql, staged: Sql, key: str, log: tuple[Sql, ChangeLog]) -> Sql:
-    """Writes down the records that are about to be replaced, and those that take their place;
-    not those that stay as they are, which cancel each other out.
+    """Logs the records that are about to be replaced and their replacements; identical pairs cancel
+    each other out.
     """
-    table, wanted = log
+    table, change_log = log
     return compose(
         """
         INSERT INTO {log} BY NAME
         SELECT {sequence}::BIGINT AS _sequence, bool_or(_is_old) AS _is_old, {columns} FROM (
             SELECT true AS _is_old, {columns} FROM {target} AS t
-            WHERE t.{key}::VARCHAR IN (SELECT key FROM temp.main._seil_ranked WHERE wins AND known)
+            WHERE t.{key}::VARCHAR IN (
+                SELECT key FROM temp.main._seil_ranked WHERE wins AND in_table)
             UNION ALL
             SELECT false, {columns} FROM ({staged}) AS s
             SEMI JOIN (SELECT * FROM temp.main._seil_ranked WHERE wins) AS r
             ON r._seil_file = s._seil_file AND r._seil_row = s._seil_row
         ) GROUP BY ALL HAVING count(*) = 1""",
         log=table,
-        sequence=wanted.sequence,
-        columns=join(", ", (compose("{name}", name=SqlName(name)) for name in wanted.columns)),
+        sequence=change_log.sequence,
+        columns=join(", ", (compose("{name}", name=SqlName(name)) for name in change_log.columns)),
         target=target,
         key=SqlName(key),
         staged=staged,
@@ -237,14 +238,14 @@ def log_changes(target: Sql, staged: Sql, key: str, log: tuple[Sql, ChangeLog]) 
 def delete_replaced(target: Sql, key: str) -> Sql:
     return compose(
         "DELETE FROM {target} WHERE {key}::VARCHAR IN "
-        "(SELECT key FROM temp.main._seil_ranked WHERE wins AND known)",
+        "(SELECT key FROM temp.main._seil_ranked WHERE wins AND in_table)",
         target=target,
         key=_key(key),
     )
 
 
 def version_key(key: str, columns: pa.Schema) -> Sql:
-    """What tells a version of a record from all others: its key and its stamp."""
+    """Identifies a version of a record: its key and its stamp."""
     stamps = [
         compose("TRY_CAST({name} AS TIMESTAMPTZ)", name=SqlName(name))
         for name in ("systemmodstamp", "lastmodifieddate")
@@ -276,19 +277,19 @@ def insert_winners(target: Sql, staged: Sql, *, all_win: bool) -> Sql:
 
 
 OUTCOMES = """
-    SELECT _seil_file, count(*) FILTER (wins AND known) AS _replaced,
+    SELECT _seil_file, count(*) FILTER (wins AND in_table) AS _replaced,
            count(*) FILTER (wins) AS _won,
            count(*) FILTER (key IS NULL) AS without_key,
            count(*) FILTER (key IS NOT NULL AND NOT wins) AS superseded,
            count(*) FILTER (wins AND newly_deleted) AS deleted,
-           count(*) FILTER (wins AND NOT newly_deleted AND NOT known) AS inserted,
-           count(*) FILTER (wins AND NOT newly_deleted AND known AND same_version) AS unchanged,
-           count(*) FILTER (wins AND NOT newly_deleted AND known AND NOT same_version) AS updated
+           count(*) FILTER (wins AND NOT newly_deleted AND NOT in_table) AS inserted,
+           count(*) FILTER (wins AND NOT newly_deleted AND in_table AND same_version) AS unchanged,
+           count(*) FILTER (wins AND NOT newly_deleted AND in_table AND NOT same_version) AS updated
     FROM temp.main._seil_ranked GROUP BY _seil_file"""
 
 
 def _stamps(columns: pa.Schema) -> Sql:
-    """Both stamps, the oldest possible where they are missing, so that they compare."""
+    """Both stamps, -infinity where they are missing, so that they compare."""
     values = {
         name: compose("TRY_CAST({name} AS TIMESTAMPTZ)", name=SqlName(name))
         for name in ("systemmodstamp", "lastmodifieddate")
@@ -304,12 +305,12 @@ def _stamps(columns: pa.Schema) -> Sql:
 
 
 def _is_deleted(columns: pa.Schema) -> Sql:
-    known = "isdeleted" in columns.names
-    return Sql("coalesce(TRY_CAST(isdeleted AS BOOLEAN), false)" if known else "false")
+    has_flag = "isdeleted" in columns.names
+    return Sql("coalesce(TRY_CAST(isdeleted AS BOOLEAN), false)" if has_flag else "false")
 
 
-def misfits(relation: Sql, column: str, wanted: pa.DataType) -> Sql:
-    """Counts text that does not read as `wanted` without loss; null and empty text do."""
+def misfits(relation: Sql, column: str, target: pa.DataType) -> Sql:
+    """Counts texts that cannot be cast to a type without loss; null and empty text can."""
     text = compose("nullif(trim({name}), '')", name=SqlName(column))
     return compose(
         """
@@ -320,19 +321,19 @@ def misfits(relation: Sql, column: str, wanted: pa.DataType) -> Sql:
         name=SqlName(column),
         relation=relation,
         text=text,
-        type=_type(wanted),
-        lossless=_lossless(wanted),
+        type=_type(target),
+        lossless=_lossless(target),
     )
 
 
-def _lossless(wanted: pa.DataType) -> Sql:
-    """A type that keeps what a cast of text to `wanted` would round away."""
-    if isinstance(wanted, pa.Decimal128Type):
-        return Sql(f"DECIMAL(38,{38 - (wanted.precision - wanted.scale)})")
-    if pa.types.is_integer(wanted):
+def _lossless(target: pa.DataType) -> Sql:
+    """A type that keeps the digits that a cast of text to the target would round away."""
+    if isinstance(target, pa.Decimal128Type):
+        return Sql(f"DECIMAL(38,{38 - (target.precision - target.scale)})")
+    if pa.types.is_integer(target):
         return Sql("DECIMAL(38,18)")
-    return Sql("TIMESTAMP") if pa.types.is_date(wanted) else _type(wanted)
+    return Sql("TIMESTAMP") if pa.types.is_date(target) else _type(target)
 
 
-def _type(wanted: pa.DataType) -> Sql:
-    return Sql(sql_type(wanted))
+def _type(target: pa.DataType) -> Sql:
+    return Sql(sql_type(target))

@@ -17,7 +17,7 @@ _NONE = Sql(
     "SELECT '' AS object, '' AS loser_id, '' AS winner_id, TIMESTAMPTZ '-infinity' AS merged_at"
     " WHERE false"
 )
-# More merges in a row than anybody makes; and the end of a circle, which no org should have.
+# Longer than any real chain of merges; also ends a cycle.
 _LONGEST_CHAIN = 100
 
 

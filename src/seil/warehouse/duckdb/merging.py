@@ -1,4 +1,4 @@
-"""A merge of files into current records: versions, what they lack, and what is laid over them."""
+"""Merges files into current records: versions, columns that they lack, and overlays."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class OverlayCache:
-    """Which tables there are to lay over current records: listed once, as nobody else writes
-    meanwhile. `forget` it where such a table is made, or a transaction is rolled back.
+    """The overlay tables, listed once: there is no other writer. `invalidate` it when such a table
+    is created or a transaction is rolled back.
     """
 
     def __init__(self, database: EmbeddedDatabase) -> None:
         self._database = database
         self._tables: OverlayTables | None = None
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         self._tables = None
 
     @property
@@ -42,7 +42,7 @@ def merge(
     *,
     watched: Collection[str],
 ) -> Mapping[str, MergeOutcome]:
-    """`watched` are the columns that built tables read: their changes are kept."""
+    """`watched` are the columns that built tables read: their changes are logged."""
     database.existing_columns(records.table)
     log = change_log(database, records.table, records.key, watched=watched)
     versions = [file for file in files if file.holds == "versions"]
@@ -53,13 +53,13 @@ def merge(
     if versions:
         gaps = Gaps(database, records)
         if gaps.store_values(versions):
-            overlays.forget()
+            overlays.invalidate()
         outcomes |= database.merge_rows(records.table, versions, key=records.key, log=log)
         gaps.store_losers(versions, outcomes)
     if parts:
         outcomes |= store_overlays(database, records, parts)
-        overlays.forget()
-    Overlay(database, records, log).lay(overlays.tables, [file.file for file in files])
+        overlays.invalidate()
+    Overlay(database, records, log).apply(overlays.tables, [file.file for file in files])
     if log:
         record_change(database, records.table, log)
     return outcomes

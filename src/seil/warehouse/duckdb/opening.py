@@ -1,4 +1,4 @@
-"""The file that `[warehouse] url` names, opened."""
+"""Opens the file that `[warehouse] url` names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def open_file(
     fence: Fence | None = None,
     open_url: OpenUrl | None = None,
 ) -> EmbeddedWarehouse:
-    """`file` stands in for the one that the URL names."""
+    """`file` overrides the one that the URL names."""
     file = file or local_file(settings)
     if not read_only:
         _make_folder(settings.url, file.parent)
@@ -40,7 +40,7 @@ def open_file(
 
 
 def local_file(settings: WarehouseSettings) -> Path:
-    """Raises ConfigurationError where `[warehouse] url` names no file that can hold one."""
+    """Raises ConfigurationError unless `[warehouse] url` names a usable file."""
     location = settings.url.partition(":")[2]
     file = Path(location)
     cure = "write duckdb:<file>, as in duckdb:warehouse.duckdb"
@@ -51,8 +51,8 @@ def local_file(settings: WarehouseSettings) -> Path:
     elif not file.name or file.is_dir():
         reason = f"{file} is a folder, not a file"
     elif file.stem.lower() in SCHEMAS:
-        # DuckDB calls the database after the file, and `seil.loads` could then mean two things.
-        reason = f"{file.name!r} is called like a schema in it"
+        # DuckDB names the database after the file, which makes `seil.loads` ambiguous.
+        reason = f"{file.name!r} has the name of a schema in it"
         cure = f"write duckdb:{file.with_name('warehouse.duckdb')}"
     else:
         return file

@@ -1,13 +1,12 @@
-"""What is laid over the current records.
+"""Overlays of the current records.
 
-Deletions from lists, values read by themselves, and values of columns that newer files lack.
+Deletions from lists, values of single columns, and values of columns that newer files lack.
 
-They are kept apart: `seil_deletions.<table>` holds every deletion that was reported,
+They have tables of their own: `seil_deletions.<table>` holds every reported deletion,
 `seil_formulas.<table>_<columns>` the newest values of each record, and
-`seil_kept.<table>_<columns>` what whole versions said of columns that other files lack: see
-seil.warehouse.duckdb.gaps. A value of the last kind is as old as its version, whenever its file
-landed. A current record is what its newest version says, with these laid over it where they were
-read later.
+`seil_kept.<table>_<columns>` values in whole versions of columns that other files lack: see
+seil.warehouse.duckdb.gaps. Values of the last kind are as old as their version, whenever its file
+landed. A current record is its newest version with the overlays that were read later.
 """
 
 from __future__ import annotations
@@ -45,20 +44,20 @@ _PATCH = Sql("temp.main._seil_patch")
 
 @dataclass(frozen=True)
 class OverlayTables:
-    """Which tables there are, since listing them takes longer than a small merge."""
+    """Names of the overlay tables; listing them takes longer than a small merge."""
 
     deletions: frozenset[str]
     values: tuple[str, ...]
     gaps: frozenset[str]
-    kept: tuple[str, ...]
+    last_values: tuple[str, ...]
 
     def values_of(self, table: TableName) -> list[TableName]:
-        """Tables with values to lay over the records of this one."""
-        names = {VALUES_SCHEMA: self.values, KEPT_SCHEMA: self.kept}
+        """Tables with values that overlay this table's records."""
+        names = {VALUES_SCHEMA: self.values, KEPT_SCHEMA: self.last_values}
         return [
             TableName(schema, name)
-            for schema, listed in names.items()
-            for name in listed
+            for schema, tables in names.items()
+            for name in tables
             if name.rpartition("_")[0] == table.name
         ]
 
@@ -75,24 +74,26 @@ def overlay_tables(database: EmbeddedDatabase) -> OverlayTables:
 def store_overlays(
     database: EmbeddedDatabase, records: Records, files: Sequence[StagedFile]
 ) -> Mapping[str, MergeOutcome]:
-    """Deletions and values of files. `inserted` in their outcomes is what is new to the table that
-    keeps them.
+    """Stores the files' deletions and values. `inserted` in the outcomes counts rows that are new
+    to the overlay table.
     """
     outcomes: dict[str, MergeOutcome] = {}
     for file in files:
         types = {name: stored_type(c.type) or TEXT for name, c in file.columns.items()}
-        # An earlier deletion can be the one that counts, where a later one was taken back.
-        every = file.holds == "deletions"
-        apart = _deletions_of(records.table) if every else overlay_table(records.table, types)
-        database.create_table(apart, pa.schema({**types, **OWN_COLUMNS}))
-        outcomes |= database.merge_rows(apart, [file], key=records.key, every_version=every)
+        # An earlier deletion may count where a later one was revoked.
+        is_deletion = file.holds == "deletions"
+        overlay = (
+            _deletions_of(records.table) if is_deletion else overlay_table(records.table, types)
+        )
+        database.create_table(overlay, pa.schema({**types, **OWN_COLUMNS}))
+        outcomes |= database.merge_rows(overlay, [file], key=records.key, every_version=is_deletion)
     return outcomes
 
 
 def overlay_table(
     table: TableName, types: Mapping[str, pa.DataType], schema: str = VALUES_SCHEMA
 ) -> TableName:
-    """Values of the same columns and types share a table, so that none of its nulls is a gap."""
+    """One table per set of columns and types, so that a null in it is a value."""
     described = repr(sorted((name, str(kind)) for name, kind in types.items()))
     name = f"{table.name}_{hashlib.sha256(described.encode()).hexdigest()[:8]}"
     return TableName(schema, name)
@@ -104,18 +105,18 @@ def _deletions_of(table: TableName) -> TableName:
 
 @dataclass(frozen=True)
 class Overlay:
-    """To be laid over after each merge, in its transaction; changed records go into `log`."""
+    """Applied after each merge, in its transaction; logs changed records to `log`."""
 
     database: EmbeddedDatabase
     records: Records
     log: ChangeLog | None = None
 
-    def lay(self, among: OverlayTables, files: Iterable[str]) -> None:
-        """Over the records that `files` have touched."""
+    def apply(self, tables: OverlayTables, files: Iterable[str]) -> None:
+        """Overlays the records that `files` touched."""
         table = self.records.table
-        apart = among.values_of(table)
-        has_deletions = table.name in among.deletions
-        columns = self.database.columns(table) if apart or has_deletions else None
+        overlay = tables.values_of(table)
+        has_deletions = table.name in tables.deletions
+        columns = self.database.columns(table) if overlay or has_deletions else None
         if columns is None:
             return
         if has_deletions:
@@ -123,8 +124,8 @@ class Overlay:
                 self.database.add_column(table, pa.field("isdeleted", pa.bool_()))
                 columns = columns.append(pa.field("isdeleted", pa.bool_()))
             self._patch(self._deletions(columns))
-        gaps = TableName(GAPS_SCHEMA, table.name) if table.name in among.gaps else None
-        for group, names in self._groups(apart).items():
+        gaps = TableName(GAPS_SCHEMA, table.name) if table.name in tables.gaps else None
+        for group, names in self._groups(overlay).items():
             if names := [name for name in names if name in columns.names]:
                 values = _Values(self.database, self.records, columns, gaps, frozenset(files))
                 self._patch(values.patch(group, names))
@@ -145,20 +146,20 @@ class Overlay:
         )
 
     def _groups(self, tables: Iterable[TableName]) -> dict[tuple[TableName, ...], list[str]]:
-        """Columns by the tables that have them: one table, unless columns came or went."""
+        """Columns by the tables that have them: one table, unless columns were added or removed."""
         holders: dict[str, tuple[TableName, ...]] = {}
-        for apart in tables:
-            columns = self.database.columns(apart)
+        for overlay in tables:
+            columns = self.database.columns(overlay)
             for column in columns.names if columns is not None else ():
                 if column not in (self.records.key, *OWN_COLUMNS):
-                    holders[column] = (*holders.get(column, ()), apart)
+                    holders[column] = (*holders.get(column, ()), overlay)
         groups: dict[tuple[TableName, ...], list[str]] = {}
         for column, group in holders.items():
             groups.setdefault(group, []).append(column)
         return groups
 
     def _patch(self, patch: Sql) -> None:
-        """Puts the values of `patch` into the records it names."""
+        """Updates the records that `patch` names with its values."""
         database, key = self.database, self.records.key
         database.execute(
             compose("CREATE OR REPLACE TEMP TABLE _seil_patch AS {patch}", patch=patch)
@@ -207,7 +208,7 @@ class Overlay:
 
 @dataclass(frozen=True)
 class _Values:
-    """Kept apart, over the records of a table that `files` have touched."""
+    """Overlay values for the records of a table that `files` touched."""
 
     database: EmbeddedDatabase
     records: Records
@@ -216,9 +217,9 @@ class _Values:
     files: frozenset[str]
 
     def patch(self, group: Sequence[TableName], names: Sequence[str]) -> Sql:
-        """Per record the newest value that was read by itself, where it is newer than the record's
-        version, and the newest that a whole version had, where its newest does not have the column;
-        those that differ from the table.
+        """Per record, the newest single value where it is newer than the record's version, and the
+        newest of whole versions where the newest version lacks the column; only those that differ
+        from the table.
         """
         values = {name: self._value(name) for name in names}
         return compose(
@@ -254,16 +255,16 @@ class _Values:
             ),
         )
 
-    def _values_select(self, apart: TableName, names: Sequence[str]) -> Sql:
-        """`_seil_read_at` is when the source said so, as far as that is known."""
-        is_kept = apart.schema == KEPT_SCHEMA
-        stamps = (self.database.columns(apart) or _NONE) if is_kept else _NONE
+    def _values_select(self, overlay: TableName, names: Sequence[str]) -> Sql:
+        """`_seil_read_at` is when the source was read, as far as that is known."""
+        is_kept = overlay.schema == KEPT_SCHEMA
+        stamps = (self.database.columns(overlay) or _NONE) if is_kept else _NONE
         return compose(
             """
             SELECT {key}, {values}, {is_kept} AS _seil_kept, {version} AS _seil_version,
                    CASE WHEN {is_kept} AND NOT {timed}
                         THEN {stamp} ELSE a._extracted_at END AS _seil_read_at
-            FROM {apart} AS a""",
+            FROM {overlay} AS a""",
             key=SqlName(self.records.key),
             values=join(
                 ", ", _values({name: _type(self.columns.field(name).type) for name in names})
@@ -272,7 +273,7 @@ class _Values:
             version=version_order(stamps, "a"),
             timed=is_timed(self.records, "a"),
             stamp=version_stamp(stamps, "a"),
-            apart=apart,
+            overlay=overlay,
         )
 
     def _value(self, name: str) -> Sql:

@@ -26,7 +26,7 @@ from typing import IO
 from seil.errors import WarehouseError
 from seil.settings import WarehouseSettings
 from seil.warehouse.duckdb.opening import local_file, open_file
-from seil.warehouse.readers import How, Publication, WarehouseReader
+from seil.warehouse.readers import CopyOutcome, Publication, WarehouseReader
 
 log = logging.getLogger(__name__)
 
@@ -58,49 +58,49 @@ class PublishedCopy:
         except FileNotFoundError:
             return None
 
-    def publish(self, *, anew: bool = False) -> Publication:
-        """For whoever holds the run lock and has closed the warehouse. `anew`: it is another file
-        than the last one.
+    def publish(self, *, is_replaced: bool = False) -> Publication:
+        """Requires the run lock and a closed warehouse. `is_replaced`: the warehouse is
+        another file since the last copy.
         """
-        begun = time.monotonic()
+        start = time.monotonic()
         if not self.file.exists():
             return Publication("missing")
         try:
-            with _unwritten(self.file) as source:
-                how = self._renew(source, anew=anew)
+            with _lock_for_reading(self.file) as source:
+                how = self._renew(source, is_replaced=is_replaced)
                 size = os.fstat(source.fileno()).st_size
         except (OSError, WarehouseError) as error:
             self._part.unlink(missing_ok=True)
             problem = _problem(self.path, error)
             log.warning("%s", problem)
             return Publication("failed", self.path, problem=problem)
-        seconds = time.monotonic() - begun
+        seconds = time.monotonic() - start
         log.info("published %s: %s, %d bytes in %.3f s", self.path, how, size, seconds)
         return Publication(how, self.path, size, seconds)
 
     def withdraw(self) -> None:
-        """Where nobody keeps it up to date, it goes: its readers would not notice."""
+        """Removes a copy that is not kept up to date: readers would not notice its age."""
         with suppress(OSError):
             for path in (self.path, _wal(self.path), self._part):
                 path.unlink(missing_ok=True)
 
     @property
     def _part(self) -> Path:
-        """The one name of a copy in the making: what a kill leaves there, the next one replaces."""
+        """The unfinished copy: one name, so that the next publish replaces what a kill left."""
         return self.path.with_name(f"{self.path.name}.new")
 
-    def _renew(self, source: IO[bytes], *, anew: bool) -> How:
-        if not anew and self._is_current(source):
+    def _renew(self, source: IO[bytes], *, is_replaced: bool) -> CopyOutcome:
+        if not is_replaced and self._is_current(source):
             os.utime(self.path)
             return "unchanged"
         self._part.unlink(missing_ok=True)
-        # Mode 0 for the moment: nobody is to open half a file.
+        # Mode 0 until it is complete: no reader may open half a file.
         descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0)
         with os.fdopen(descriptor, "wb", buffering=0) as target:
             how = _copy(source, target)
             os.fchmod(descriptor, os.fstat(source.fileno()).st_mode & _ANYBODY_READS)
             os.fsync(descriptor)
-        # Of a program that may write anywhere, and has: it belongs to no copy of ours.
+        # Left by a privileged program that opened the copy for writing: not a log of this copy.
         _wal(self.path).unlink(missing_ok=True)
         self._part.replace(self.path)
         _wal(self.path).unlink(missing_ok=True)
@@ -109,7 +109,7 @@ class PublishedCopy:
         return how
 
     def _sweep_spill(self) -> None:
-        """What readers that were killed have written beside the copy for want of memory."""
+        """Removes temporary folders of readers that were killed."""
         for folder in self.path.parent.glob(f"{self.path.name}.tmp-*"):
             number = folder.name.rpartition("-")[2]
             if number.isdecimal() and not _is_running(int(number)):
@@ -129,18 +129,18 @@ def published_copy(settings: WarehouseSettings) -> PublishedCopy:
     return PublishedCopy(local_file(settings))
 
 
-def publish(settings: WarehouseSettings, *, anew: bool) -> Publication:
-    """Brings the copy up to date, or takes it away where the settings want none."""
+def publish(settings: WarehouseSettings, *, is_replaced: bool) -> Publication:
+    """Updates the copy, or removes it where the settings disable it."""
     copy = published_copy(settings)
     if not settings.publish:
         copy.withdraw()
         return Publication("off")
     _write_out(settings, copy.file)
-    return copy.publish(anew=anew)
+    return copy.publish(is_replaced=is_replaced)
 
 
 def _write_out(settings: WarehouseSettings, file: Path) -> None:
-    """A write-ahead log is left where the last writer was killed: opening applies it."""
+    """Applies the write-ahead log that a killed writer left, by opening the file."""
     if not _wal(file).exists():
         return
     with (
@@ -151,8 +151,8 @@ def _write_out(settings: WarehouseSettings, file: Path) -> None:
 
 
 @contextmanager
-def _unwritten(file: Path) -> Iterator[IO[bytes]]:
-    """The file, whole, locked as DuckDB locks what it reads: nobody writes to it meanwhile."""
+def _lock_for_reading(file: Path) -> Iterator[IO[bytes]]:
+    """The complete file, under the lock of a DuckDB reader: no process can write to it."""
     with file.open("rb") as source:
         try:
             fcntl.lockf(source, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -167,20 +167,20 @@ def _unwritten(file: Path) -> Iterator[IO[bytes]]:
         yield source
 
 
-def _copy(source: IO[bytes], target: IO[bytes]) -> How:
+def _copy(source: IO[bytes], target: IO[bytes]) -> CopyOutcome:
     try:
         fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
     except OSError:
-        # Not this file system, or not this kernel.
+        # Neither every file system nor every kernel supports it.
         _copy_bytes(source, target)
         return "copy"
     return "reflink"
 
 
 def _copy_bytes(source: IO[bytes], target: IO[bytes]) -> None:
-    """In the kernel where it can, so that no byte passes through this process."""
+    """By the kernel where it can, without passing bytes through this process."""
     if hasattr(os, "copy_file_range"):
-        with suppress(_NotHereError), _not_here():
+        with suppress(_UnsupportedError), _unsupported_as_error():
             while os.copy_file_range(source.fileno(), target.fileno(), _CHUNK):
                 pass
             return
@@ -189,18 +189,18 @@ def _copy_bytes(source: IO[bytes], target: IO[bytes]) -> None:
     shutil.copyfileobj(source, target, 1 << 20)
 
 
-class _NotHereError(Exception):
+class _UnsupportedError(Exception):
     pass
 
 
 @contextmanager
-def _not_here() -> Iterator[None]:
+def _unsupported_as_error() -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
             raise
-        raise _NotHereError from error
+        raise _UnsupportedError from error
 
 
 def _sync_folder(folder: Path) -> None:
@@ -239,14 +239,14 @@ def _problem(path: Path, error: OSError | WarehouseError) -> str:
 
 @contextmanager
 def open_reading(settings: WarehouseSettings, *, wait: timedelta) -> Iterator[WarehouseReader]:
-    """The copy; the file where there is none, or where somebody locks it. `wait` is for the file's
-    lock.
+    """Opens the copy; the file itself where there is no copy, or it is locked. `wait` is how long
+    to wait for the file's lock.
     """
-    reading = _copy_reading(settings)
-    if reading is None:
-        reading = WarehouseReader(open_file(settings, read_only=True, wait=wait))
-    with reading.warehouse:
-        yield reading
+    reader = _copy_reading(settings)
+    if reader is None:
+        reader = WarehouseReader(open_file(settings, read_only=True, wait=wait))
+    with reader.warehouse:
+        yield reader
 
 
 def _copy_reading(settings: WarehouseSettings) -> WarehouseReader | None:
@@ -254,9 +254,9 @@ def _copy_reading(settings: WarehouseSettings) -> WarehouseReader | None:
     as_of = copy.as_of if settings.publish else None
     if as_of is None:
         return None
-    at_copy = settings.model_copy(update={"url": f"duckdb:{copy.path}"})
+    copy_settings = settings.model_copy(update={"url": f"duckdb:{copy.path}"})
     try:
-        return WarehouseReader(open_file(at_copy, read_only=True, wait=timedelta(0)), as_of)
+        return WarehouseReader(open_file(copy_settings, read_only=True, wait=timedelta(0)), as_of)
     except WarehouseError as error:
         log.info("reads %s instead: %s", copy.file, error)
         return None

@@ -1,4 +1,4 @@
-"""What a DuckDB file keeps about its data, written within a transaction."""
+"""Writes the bookkeeping of a DuckDB file, within a transaction."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from seil.warehouse.bookkeeping_tables import (
     table_schema,
 )
 from seil.warehouse.duckdb import changes
-from seil.warehouse.duckdb.ledger import among, note_balance
+from seil.warehouse.duckdb.ledger import one_of, record_balance
 from seil.warehouse.sql import SqlName, compose, join
 from seil.warehouse.tables import TableName
 
@@ -49,11 +49,11 @@ class EmbeddedRecorder:
         now = datetime.now(UTC)
         self._delete(LOADS, "curated_key", [load.curated_key for load in loads])
         self._append(LOADS, [_load_row(load, now) for load in loads])
-        note_balance(self.database, {load.flow_run_id for load in loads})
+        record_balance(self.database, {load.flow_run_id for load in loads})
 
     def record_runs(self, runs: Sequence[FlowRunRow]) -> None:
         self._replace(RUNS, ("object", "flow_run_id"), [asdict(run) for run in runs])
-        note_balance(self.database, {run.flow_run_id for run in runs})
+        record_balance(self.database, {run.flow_run_id for run in runs})
 
     def record_schema_changes(self, changes: Iterable[SchemaChange]) -> None:
         now = datetime.now(UTC)
@@ -62,7 +62,7 @@ class EmbeddedRecorder:
             row = asdict(change)
             names = {"table_name": row.pop("table"), "column_name": row.pop("column")}
             rows.append({**names, **row, "changed_at": change.changed_at or now})
-        # A decision has a time of its own, and may be taken again.
+        # A decision has its own time, and may be repeated.
         decisions = [row for row in rows if row["changed_at"] != now]
         self._replace(SCHEMA_CHANGES, (*_SAME_CHANGE, "changed_at"), decisions)
         self._replace(SCHEMA_CHANGES, _SAME_CHANGE, [r for r in rows if r["changed_at"] == now])
@@ -96,9 +96,9 @@ class EmbeddedRecorder:
         built: Iterable[BuiltVersion],
         watched: Mapping[str, Mapping[TableName, Collection[str]]],
         *,
-        among: Collection[str],
+        models: Collection[str],
     ) -> None:
-        changes.record_built(self.database, built, watched, among=among)
+        changes.record_built(self.database, built, watched, models=models)
 
     def replace_events(self, events: Sequence[Event]) -> None:
         now = datetime.now(UTC)
@@ -114,7 +114,7 @@ class EmbeddedRecorder:
     def _replace(
         self, table: TableName, key: Sequence[str], rows: Sequence[Mapping[str, Any]]
     ) -> None:
-        """A commit that is redone writes the same rows again: they take the place of the first."""
+        """Replaces rows with the same key: a repeated commit writes the same rows again."""
         if not rows:
             return
         typed = pa.Table.from_pylist(list(rows), schema=table_schema(table))
@@ -126,9 +126,9 @@ class EmbeddedRecorder:
 
     def _delete(self, table: TableName, column: str, values: Collection[str]) -> None:
         if values:
-            delete = "DELETE FROM {table} WHERE {named}"
-            named = among(column, values)
-            self.database.execute(compose(delete, table=table, named=named))
+            delete = "DELETE FROM {table} WHERE {condition}"
+            condition = one_of(column, values)
+            self.database.execute(compose(delete, table=table, condition=condition))
 
     def _append(self, table: TableName, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:

@@ -1,4 +1,4 @@
-"""Another DuckDB file in place of the one in use."""
+"""Swaps a new DuckDB file for the current one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 
 @dataclass
 class FileReplacement:
-    """Made in a file beside the old one, whose name it takes."""
+    """Written to a file beside the old one, then renamed to its name."""
 
     settings: WarehouseSettings
     fence: Fence
@@ -46,13 +46,13 @@ class FileReplacement:
     def read_old(
         self, read: Callable[[EmbeddedWarehouse], Result]
     ) -> tuple[OldState, Result | None]:
-        """Opened for writing, so that what stands in its write-ahead log gets into the file."""
+        """Opens the file for writing, so that its write-ahead log is applied."""
         if not self.file.exists():
             return self.state, None
         try:
             with self._open_file(self.file) as warehouse:
                 with warehouse.database.transaction():
-                    # The fence is passed: runs before this one commit nothing more.
+                    # Stores this run's fencing token: earlier runs cannot commit any more.
                     pass
                 result = read(warehouse)
                 warehouse.database.execute("CHECKPOINT")
@@ -84,7 +84,7 @@ class FileReplacement:
         with self._fence_commits(), _translate_errors(self.file):
             if self.state == "broken":
                 self.file.replace(self.file.with_name(f"{self.file.name}{_BROKEN}"))
-            # A log belongs to one file; what stood in it is in the old file by now.
+            # The log belongs to the old file, which includes its changes by now.
             _wal(self.file).unlink(missing_ok=True)
             self._new.replace(self.file)
             folder = os.open(self.file.parent, os.O_RDONLY)
@@ -94,7 +94,7 @@ class FileReplacement:
                 os.close(folder)
 
     def discard(self) -> None:
-        """Also what a rebuild that was killed has left."""
+        """Also removes the remains of a killed rebuild."""
         with _translate_errors(self._new):
             self._new.unlink(missing_ok=True)
             _wal(self._new).unlink(missing_ok=True)
@@ -132,7 +132,7 @@ class FileReplacement:
 
     @contextmanager
     def _fence_commits(self) -> Iterator[None]:
-        """While the old one is replaced, nobody commits to it, nor has a later run done so."""
+        """Holds the old file's write lock, and fails if a later run has committed to it."""
         if self.state != "present":
             self.fence.check()
             yield

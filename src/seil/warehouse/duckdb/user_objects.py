@@ -1,4 +1,4 @@
-"""What users made in a warehouse file beside SEIL's own: listed, and copied into another file."""
+"""Lists what users created in a warehouse file, and copies it into another file."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from seil.warehouse.duckdb.database import EmbeddedDatabase
 
 _OLD = "seil_old_file"
-# In the order in which they can be made again: views may read tables, indexes are on them.
-_COPIED = ("schema", "table", "index", "view")
-_LISTED = """
+# In the order of creation: views read tables, and indexes are on tables.
+_COPY_ORDER = ("schema", "table", "index", "view")
+_LIST_OBJECTS = """
 SELECT 'schema' AS kind, schema_name AS schema, '' AS name, '' AS sql
 FROM duckdb_schemas() WHERE database_name = current_database() AND NOT internal
 UNION ALL SELECT 'table', schema_name, table_name, sql
@@ -40,55 +40,55 @@ ORDER BY 1, 2, 3
 def user_objects(
     warehouse: EmbeddedDatabase, *, own_schemas: Pattern[str], own_tables: Collection[TableName]
 ) -> list[UserObject]:
-    """All but schemas of such names, with what is in them, and `own_tables`, with their indexes."""
-    found = list(_entries(warehouse))
+    """See `seil.warehouse.replacement.Replacement.user_objects`."""
+    entries = list(_entries(warehouse))
     tables = {(table.schema or "main", table.name) for table in own_tables}
-    holding = {schema for schema, _ in tables}
+    own_table_schemas = {schema for schema, _ in tables}
     return [
         entry
-        for entry in found
+        for entry in entries
         if not own_schemas.fullmatch(entry.schema)
         and (entry.schema, entry.name) not in tables
-        and not (entry.kind == "schema" and entry.schema in holding)
+        and not (entry.kind == "schema" and entry.schema in own_table_schemas)
     ]
 
 
 def copy_user_objects(
     warehouse: EmbeddedDatabase, file: Path, objects: Sequence[UserObject]
 ) -> list[UserObject]:
-    """Makes those of `file` in the warehouse that are not there yet. Returns what it made.
+    """Creates the objects of `file` that the warehouse lacks, with their rows; returns them.
 
-    Raises WarehouseError naming what cannot be made, such as a view on a column that is gone.
+    Raises WarehouseError naming an object that fails, such as a view on a dropped column.
     """
-    there = {(entry.kind, entry.schema, entry.name) for entry in _entries(warehouse)}
-    wanted = [e for e in objects if (e.kind, e.schema, e.name) not in there and e.is_copied]
-    if not wanted:
+    existing = {(entry.kind, entry.schema, entry.name) for entry in _entries(warehouse)}
+    missing = [e for e in objects if (e.kind, e.schema, e.name) not in existing and e.is_copied]
+    if not missing:
         return []
     warehouse.execute(f"ATTACH {compose('{path}', path=str(file))} AS {_OLD} (READ_ONLY)")
     try:
-        _make(warehouse, wanted)
+        _create_all(warehouse, missing)
     finally:
         warehouse.execute(f"DETACH {_OLD}")
-    return wanted
+    return missing
 
 
 def _entries(warehouse: EmbeddedDatabase) -> Iterator[UserObject]:
-    for row in warehouse.query(_LISTED).to_pylist():
-        yield UserObject(**row, is_copied=row["kind"] in _COPIED)
+    for row in warehouse.query(_LIST_OBJECTS).to_pylist():
+        yield UserObject(**row, is_copied=row["kind"] in _COPY_ORDER)
 
 
-def _make(warehouse: EmbeddedDatabase, wanted: Sequence[UserObject]) -> None:
-    schemas = dict.fromkeys(entry.schema for entry in wanted if entry.schema != "main")
+def _create_all(warehouse: EmbeddedDatabase, entries: Sequence[UserObject]) -> None:
+    schemas = dict.fromkeys(entry.schema for entry in entries if entry.schema != "main")
     for schema in schemas:
         warehouse.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
-    for kind in _COPIED[1:]:
-        waiting = [entry for entry in wanted if entry.kind == kind]
-        # Tables may refer to, and views read, others that come later: those are tried again.
+    for kind in _COPY_ORDER[1:]:
+        waiting = [entry for entry in entries if entry.kind == kind]
+        # Tables may reference, and views read, others that follow: those are retried.
         while waiting:
-            left = [entry for entry in waiting if not _try_to_create(warehouse, entry)]
-            if len(left) == len(waiting):
-                _create(warehouse, left[0])
-            waiting = left
+            failed = [entry for entry in waiting if not _try_to_create(warehouse, entry)]
+            if len(failed) == len(waiting):
+                _create(warehouse, failed[0])
+            waiting = failed
 
 
 def _try_to_create(warehouse: EmbeddedDatabase, entry: UserObject) -> bool:
@@ -108,5 +108,5 @@ def _create(warehouse: EmbeddedDatabase, entry: UserObject) -> None:
             warehouse.execute(compose(insert, to=table, old=quote(_OLD)))
     except WarehouseError as error:
         raise WarehouseError(
-            warehouse.url, f"{entry} cannot be made again: {error.reason}", hint=error.hint
+            warehouse.url, f"{entry} cannot be recreated: {error.reason}", hint=error.hint
         ) from error

@@ -27,7 +27,7 @@ def version_stamp(columns: pa.Schema, alias: str) -> Sql:
 
 
 def version_order(columns: pa.Schema, alias: str) -> Sql:
-    """A row that compares as a merge does: see seil.warehouse.duckdb.merge_sql."""
+    """A row value that orders versions as seil.warehouse.duckdb.merge_sql does."""
     modified = [pa.field(n, TEXT) for n in columns.names if n == "lastmodifieddate"]
     return compose(
         "row({stamp}, {modified}, {t}._extracted_at, {t}._file)",
@@ -46,8 +46,8 @@ def is_timed(records: Records, alias: str) -> Sql:
 
 
 def stays_deleted(records: Records, record: str, deletion: str, stamp: Sql) -> Sql:
-    """Whether a deletion holds for a version of the record, given as aliases and the version's
-    stamp: it is not older than the version, and nobody saw that version alive later on.
+    """Whether a deletion holds for a version of the record: it is not older than the version, and
+    the version was not read live later. Takes aliases, and the version's stamp.
     """
     return compose(
         """

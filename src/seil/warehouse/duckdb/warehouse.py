@@ -62,7 +62,7 @@ class EmbeddedWarehouse:
             with self.database.transaction():
                 yield EmbeddedCommit(commit_id, self.database, self._overlays)
         except BaseException:
-            self._overlays.forget()
+            self._overlays.invalidate()
             raise
 
     def query(self, sql: str) -> pa.Table:
@@ -77,8 +77,8 @@ class EmbeddedWarehouse:
     def columns(self, table: TableName) -> pa.Schema | None:
         return self.database.columns(table)
 
-    def misfits(self, source: TableName | StagedFile, column: str, wanted: pa.DataType) -> Misfits:
-        return self.database.misfits(source, column, wanted)
+    def misfits(self, source: TableName | StagedFile, column: str, target: pa.DataType) -> Misfits:
+        return self.database.misfits(source, column, target)
 
     def files_without_versions(self, records: Records, object_name: str) -> frozenset[str]:
         return history.files_without_versions(self.database, records, object_name)
