@@ -1,7 +1,7 @@
-"""A model's SELECT as blocks: what each reads, how that is joined, where its columns come from.
+"""Parses a model's SELECT into blocks: their relations, joins and the origins of columns.
 
-Only what has to be known to follow a change through a model is kept, and only what is certain: an
-`UnanalysableError` says which part of the SQL is not understood.
+The blocks hold what is needed to follow a change through a model. An `UnanalysableError` names SQL
+that the analysis does not support.
 """
 
 from __future__ import annotations
@@ -38,28 +38,28 @@ _Node = TypeVar("_Node")
 
 
 class UnanalysableError(Exception):
-    """What about a model's SQL is not understood: a change cannot be followed through it."""
+    """The model's SQL is not supported by the analysis: changes cannot be followed through it."""
 
 
 class VolatileError(UnanalysableError):
-    """The model can give other rows without any change of its sources."""
+    """The model can return other rows without any change of its sources."""
 
 
 @dataclass(frozen=True)
 class BlockColumn:
-    """A column of one of the relations that a block reads, by the alias it has there."""
+    """A column of one of a block's relations, by the relation's alias."""
 
     alias: str
     name: str
 
 
 Alternatives = tuple[BlockColumn, ...]
-"""Columns of which one has the value, whatever the row."""
+"""In every row, one of these columns has the value."""
 
 
 @dataclass(frozen=True)
 class Equality:
-    """Holds in every row in which the joined relation was found."""
+    """Holds in every row with a match of the joined relation."""
 
     own: Alternatives
     other: Alternatives
@@ -67,10 +67,10 @@ class Equality:
 
 @dataclass(eq=False)
 class ModelBlock:
-    """One SELECT. `relations` are in the order of joining, the first is kept whole (`root`).
+    """One SELECT. `relations` are in join order; no join removes rows of the first (`root`), unless
+    it is in `inner`.
 
-    `grains` are the columns by which rows are grouped, or looked at together by a window: each is a
-    set of columns that rows of one group have in common.
+    `grains` are the columns of GROUP BY and of each window's PARTITION BY.
     """
 
     select: exp.Select
@@ -87,26 +87,26 @@ class ModelBlock:
         return next(iter(self.relations))
 
     def trace(self, name: str) -> Alternatives:
-        """The columns that hold an output column's value, unchanged."""
+        """The columns that an output column takes its value from, unchanged."""
         if name in self.outputs:
             return self.columns(self.outputs[name])
         if self.star:
             return (BlockColumn(self.star, name),)
         raise UnanalysableError(f"{self.name or 'the last SELECT'} has no column {name}")
 
-    def same(self, name: str) -> BlockColumn | None:
-        """The one column that an output column is, if it is one."""
+    def plain_copy(self, name: str) -> BlockColumn | None:
+        """The column that an output column is a plain copy of; None for other expressions."""
         plain = self.outputs[name].unalias().unnest() if name in self.outputs else None
         if isinstance(plain, exp.Column):
             return self.trace(name)[0]
         return BlockColumn(self.star, name) if self.star and plain is None else None
 
     def columns(self, expression: exp.Expression) -> Alternatives:
-        """The columns of which one has the expression's value."""
+        """The columns, one of which has the expression's value."""
         return tuple(dict.fromkeys(self._columns(expression)))
 
     def keeps_together(self, column: BlockColumn) -> bool:
-        """Whether rows that are grouped or looked at together agree in the column."""
+        """Whether the column is in every grain: rows of one group agree in it."""
         return all(column in grain for grain in self.grains)
 
     def tables(self) -> Iterator[TableName]:
@@ -145,13 +145,13 @@ class ModelBlock:
             return BlockColumn(alias, name)
         if len(self.relations) == 1:
             return BlockColumn(self.root, name)
-        having = [
+        owners = [
             a for a, r in self.relations.items() if isinstance(r, ModelBlock) and name in r.outputs
         ]
         unknown = any(isinstance(r, TableName) or r.star for r in self.relations.values())
-        if len(having) != 1 or unknown:
+        if len(owners) != 1 or unknown:
             raise UnanalysableError(f"{name} is not said to be of one relation")
-        return BlockColumn(having[0], name)
+        return BlockColumn(owners[0], name)
 
 
 Relation = ModelBlock | TableName
@@ -164,7 +164,7 @@ def model_block(sql: str) -> ModelBlock:
     for node in query.walk():
         if isinstance(node, _VOLATILE_NODES):
             raise VolatileError(f"{node.sql(WRITTEN_IN)} differs from build to build")
-        # It could be an aggregate, or give another value every time.
+        # It may be an aggregate, or volatile.
         if isinstance(node, exp.Anonymous) and not is_call(node):
             raise VolatileError(f"the function {node.name.lower()} is not known")
     return _block(query, {}, "")
@@ -182,7 +182,7 @@ def _block(query: object, ctes: Mapping[str, ModelBlock], name: str) -> ModelBlo
     block = ModelBlock(query, name)
     _read_relations(block, ctes)
     reads_table = any(isinstance(r, TableName) for r in block.relations.values())
-    for column in _own(block, exp.Column):
+    for column in _own_nodes(block, exp.Column):
         if not column.table and reads_table and len(block.relations) > 1:
             raise UnanalysableError(f"{column.name} is not said to be of one relation")
         if column.table and column.table.lower() not in block.relations:
@@ -221,8 +221,8 @@ def _read_relations(block: ModelBlock, ctes: Mapping[str, ModelBlock]) -> None:
     _read_relation(block, source.this, ctes)
     for join in block.select.args.get("joins") or []:
         kind, side = str(join.args.get("kind") or ""), str(join.args.get("side") or "")
-        odd = {"using", "method", "pivots"} & {n for n, v in join.args.items() if v}
-        if odd or kind not in ("", "INNER", "OUTER", "CROSS") or side not in ("", "LEFT"):
+        unsupported = {"using", "method", "pivots"} & {n for n, v in join.args.items() if v}
+        if unsupported or kind not in ("", "INNER", "OUTER", "CROSS") or side not in ("", "LEFT"):
             raise UnanalysableError(f"the join {join.sql(WRITTEN_IN)[:80]!r} is not understood")
         alias = _read_relation(block, join.this, ctes)
         if not side:
@@ -241,7 +241,7 @@ def _read_relation(
         raise UnanalysableError(f"{alias} renames its columns")
     if isinstance(source, exp.Subquery):
         if block.relations:
-            # It could read columns of what stands before it.
+            # It may be lateral.
             raise UnanalysableError(f"{alias} is a query within a join")
         relation = _block(source.this, ctes, alias)
     elif is_table(source):
@@ -268,14 +268,14 @@ def _read_outputs(block: ModelBlock) -> None:
 
 def _read_equalities(block: ModelBlock) -> None:
     where = block.select.args.get("where")
-    of_all = list(_conjuncts(where.this)) if where else []
+    where_conjuncts = list(_conjuncts(where.this)) if where else []
     ons = {
         j.this.alias_or_name.lower(): j.args.get("on") for j in block.select.args.get("joins") or []
     }
     earlier: set[str] = set()
     for alias in block.relations:
         on = ons.get(alias)
-        conjuncts = [*(_conjuncts(on) if on else ()), *of_all]
+        conjuncts = [*(_conjuncts(on) if on else ()), *where_conjuncts]
         block.equalities[alias] = [
             equality
             for conjunct in conjuncts
@@ -320,16 +320,16 @@ def _grains(block: ModelBlock) -> Iterator[frozenset[BlockColumn]]:
         if any(value for clause, value in group.args.items() if clause != "expressions"):
             raise UnanalysableError(f"{group.sql(WRITTEN_IN).strip()} does not name its columns")
         yield _plain(block, group.expressions)
-    elif any(_own(block, exp.AggFunc, windowed=False)):
+    elif any(_own_nodes(block, exp.AggFunc, windowed=False)):
         yield frozenset()
-    for window in _own(block, exp.Window):
+    for window in _own_nodes(block, exp.Window):
         if window.args.get("alias"):
             raise UnanalysableError("a window is defined by name")
         yield _plain(block, window.args.get("partition_by") or [])
 
 
-def _own(block: ModelBlock, kind: type[_Node], *, windowed: bool = True) -> Iterator[_Node]:
-    """Nodes of the SELECT itself, not of queries that it reads from."""
+def _own_nodes(block: ModelBlock, kind: type[_Node], *, windowed: bool = True) -> Iterator[_Node]:
+    """Nodes of the SELECT itself, without those of its subqueries in FROM."""
     clauses = [block.select.args.get(name) for name in _OWN_CLAUSES]
     ons = [join.args.get("on") for join in block.select.args.get("joins") or []]
     for part in [*block.select.expressions, *clauses, *ons]:
@@ -339,13 +339,13 @@ def _own(block: ModelBlock, kind: type[_Node], *, windowed: bool = True) -> Iter
 
 
 def _plain(block: ModelBlock, expressions: list[exp.Expression]) -> frozenset[BlockColumn]:
-    """Those of the expressions that are columns; `GROUP BY 1` is the first output."""
+    """The expressions that are columns; `GROUP BY 1` means the first output."""
     columns = set()
     outputs = list(block.outputs.values())
     for expression in expressions:
-        is_place = isinstance(expression, exp.Literal) and expression.is_int
-        named = outputs[int(expression.name) - 1] if is_place else expression
-        plain = named.unalias().unnest()
+        is_position = isinstance(expression, exp.Literal) and expression.is_int
+        item = outputs[int(expression.name) - 1] if is_position else expression
+        plain = item.unalias().unnest()
         if isinstance(plain, exp.Column):
             columns |= set(block.columns(plain))
     return frozenset(columns)

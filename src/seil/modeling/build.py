@@ -1,8 +1,8 @@
-"""The tables, built from the current records: all of them in one transaction.
+"""Builds the tables from the current records, all in one commit.
 
-Each is staged and tested; then those that passed take the place of the old ones
-together. A table that fails keeps its old content, and so do the tables that read it. Where changes
-can be followed, only the rows that they reach are made, and those that differ replaced.
+Each table is staged and tested; those that pass are published together. A table that fails keeps
+its old content, and so do the tables that read it. Where changes can be followed, only the rows
+that they reach are computed, and only rows that differ are replaced.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ BuildState = Literal["built", "failed", "skipped"]
 
 @dataclass(frozen=True)
 class TableBuild:
-    """One table: `notes` say what was read as null, `message` why it is not built, `reason` why it
-    was built in this `mode`; `deleted` and `inserted` are the rows that a change touched.
+    """The outcome for one table. `message` is why it failed or was skipped, `reason` why it was
+    built in this `mode`; `notes` name what was read as null; `deleted` and `inserted` count rows.
     """
 
     table: str
@@ -77,8 +77,8 @@ class TableBuild:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """`loads` is how many loaded files the tables hold, the last at `last_loaded_at`; `removed` are
-    the tables that are there without a model.
+    """`loads` is the number of loaded files that the tables include, the last of `last_loaded_at`;
+    `removed` are built tables without a model.
     """
 
     build_id: str
@@ -102,24 +102,26 @@ def build(
     event_source: str = "seil",
     progress: Progress = SILENT,
 ) -> BuildReport:
-    """Brings the named tables up to date, all when none is named; `full` makes them anew.
-    `event_source` is the source of the build's event, for the bus's subscribers.
+    """Brings tables up to date, all if `tables` is empty; `full` rebuilds every row. `event_source`
+    is the source of the build's event.
 
     The steps are `stage` and `test` of each table that changes, and `publish tables`, which ends
-    with the commit. Raises ConfigurationError for a name that is no table. A model that fails is in
-    the report.
+    with the commit. Raises ConfigurationError for an unknown table. A model that fails is in the
+    report.
     """
     selected = models.select(tables)
     warehouse.prepare()
     outbox = Outbox(warehouse, bus)
     started = datetime.now(UTC)
-    made = _Build(warehouse, models, selected, started, outbox, progress, event_source, full=full)
-    report = made.run()
+    attempt = _Build(
+        warehouse, models, selected, started, outbox, progress, event_source, full=full
+    )
+    report = attempt.run()
     for table in report.tables:
-        quiet = logging.DEBUG if table.mode == "unchanged" else logging.INFO
-        level = quiet if table.is_built else logging.WARNING
-        about = (table.table, table.state, table.mode, table.rows, table.message)
-        log.log(level, "%s: %s (%s), %d rows. %s", *about, extra=_log_fields(report, table))
+        built_level = logging.DEBUG if table.mode == "unchanged" else logging.INFO
+        level = built_level if table.is_built else logging.WARNING
+        values = (table.table, table.state, table.mode, table.rows, table.message)
+        log.log(level, "%s: %s (%s), %d rows. %s", *values, extra=_log_fields(report, table))
     outbox.publish([_event(report, event_source)])
     outbox.clear()
     return report
@@ -131,17 +133,17 @@ def _log_fields(report: BuildReport, table: TableBuild) -> dict[str, object]:
 
 
 class _FailedStatementError(Exception):
-    """A statement failed, and with it the transaction: it is done again without that table."""
+    """A statement failed, and with it the transaction: the build is retried without that table."""
 
 
 class _ExplainedError(Exception):
-    """Ends the transaction that only looked."""
+    """Rolls back the transaction of `explain`."""
 
 
 def explain(
     warehouse: Warehouse, models: Models, *, tables: Iterable[str] = (), full: bool = False
 ) -> list[ModelPlan]:
-    """What a build would do to each table, and why. Changes nothing."""
+    """What a build would do to each table, and why. Rolls back."""
     selected = models.select(tables)
     warehouse.prepare()
     plans: list[ModelPlan] = []
@@ -157,8 +159,8 @@ def explain(
 
 @dataclass
 class _Build:
-    """`refused` are the tables whose statements the warehouse refused, with its reason; `full_for`
-    those of them that are tried anew, because they were not made anew at first.
+    """`refused` are tables whose statements failed, with the reason; `full_for` those that failed
+    in an incremental build and are retried with a full one.
     """
 
     warehouse: Warehouse
@@ -188,7 +190,7 @@ class _Build:
             return self._attempt(commit, publishing)
 
     def _attempt(self, commit: Commit, publishing: ExitStack) -> BuildReport:
-        """`publishing` is left when the commit has ended."""
+        """`publishing` is closed after the commit."""
         self.planner = new_planner(
             self.warehouse, commit.builder, self.models, full=self.full, full_for=self.full_for
         )
@@ -197,14 +199,14 @@ class _Build:
         tables: dict[str, TableBuild] = {}
         for model in self.selected:
             tables[model.name] = self._stage(model, tables)
-        tested = self._tested_against(tables)
+        inputs = self._test_inputs(tables)
         for model in self.selected:
             if tables[model.name].is_built:
-                tables[model.name] = self._test(model, tables[model.name], tested)
+                tables[model.name] = self._test(model, tables[model.name], inputs)
         if any(work.is_staged for work in self.work.values()):
             publishing.enter_context(self.progress.step("publish tables"))
         self._settle(tables, commit.tables)
-        self._remember(tables, commit.recorder)
+        self._record_versions(tables, commit.recorder)
         return self._record(tuple(tables.values()), commit.recorder)
 
     def _stage(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild:
@@ -212,7 +214,7 @@ class _Build:
             return TableBuild(model.name, "failed", message=reason)
         if blocked := self._blocked_build(model, tables):
             return blocked
-        begun = time.monotonic()
+        start = time.monotonic()
         modes = {n: work.plan.mode for n, work in self.work.items() if work.differs}
         with self._refusable(model, "incremental"):
             plan = self.planner.plan(model, modes)
@@ -234,7 +236,7 @@ class _Build:
             model.name,
             "built",
             rows=staged.rows,
-            seconds=time.monotonic() - begun,
+            seconds=time.monotonic() - start,
             mode=plan.mode,
             reason=plan.reason,
             deleted=staged.deleted,
@@ -243,10 +245,10 @@ class _Build:
         )
 
     def _step_of(self, work: Work) -> Progress:
-        """What does not change a table is no step."""
+        """An unchanged table has no step."""
         return self.progress if work.is_staged else SILENT
 
-    def _tested_against(self, tables: Mapping[str, TableBuild]) -> TestInputs:
+    def _test_inputs(self, tables: Mapping[str, TableBuild]) -> TestInputs:
         staged = {name: work for name, work in self.work.items() if tables[name].is_built}
         return TestInputs(
             {name: work.staged.relation for name, work in staged.items() if work.differs},
@@ -254,19 +256,19 @@ class _Build:
             {name: entry.version for name, entry in self.planner.built.items()},
         )
 
-    def _test(self, model: Model, made: TableBuild, tested: TestInputs) -> TableBuild:
-        known = self.planner.built.get(model.name)
+    def _test(self, model: Model, table: TableBuild, inputs: TestInputs) -> TableBuild:
+        previous = self.planner.built.get(model.name)
         progress = self._step_of(self.work[model.name])
         with (
-            self._refusable(model, made.mode),
+            self._refusable(model, table.mode),
             progress.step(f"test {model.name}") as step,
         ):
-            passed = known.checked if known else {}
-            failures = tuple(failing_tests(model, self.warehouse, tested, passed))
+            passed = previous.checked if previous else {}
+            failures = tuple(failing_tests(model, self.warehouse, inputs, passed))
             errors = [str(failure) for failure in failures if failure.level == "error"]
             step.conclude(_tested_summary(model, failures), ok=not errors)
         state: BuildState = "failed" if errors else "built"
-        return replace(made, state=state, message="; ".join(errors), failures=failures)
+        return replace(table, state=state, message="; ".join(errors), failures=failures)
 
     def _settle(self, tables: dict[str, TableBuild], editor: TableEditor) -> None:
         """Publishes the tables that passed, together, and discards the others."""
@@ -283,25 +285,25 @@ class _Build:
             if work.plan.mode == "full":
                 work.describe(editor)
 
-    def _remember(self, tables: Mapping[str, TableBuild], recorder: Recorder) -> None:
-        """Up to which change the tables that are built have seen, and what they read."""
-        known = dict(self.planner.built)
+    def _record_versions(self, tables: Mapping[str, TableBuild], recorder: Recorder) -> None:
+        """Records the last change that each built table includes, and the columns it reads."""
+        entries = dict(self.planner.built)
         built = [model for model in self.selected if tables[model.name].is_built]
         for model in built:
             differs = self.work[model.name].differs
-            version = self._build_id if differs else known[model.name].version
-            known[model.name] = BuiltVersion(model.name, "", self.sequence, version)
-        versions = {name: entry.version for name, entry in known.items()}
-        in_doubt = {name for name, table in tables.items() if not table.is_built}
-        firm = {name: version for name, version in versions.items() if name not in in_doubt}
+            version = self._build_id if differs else entries[model.name].version
+            entries[model.name] = BuiltVersion(model.name, "", self.sequence, version)
+        versions = {name: entry.version for name, entry in entries.items()}
+        unbuilt = {name for name, table in tables.items() if not table.is_built}
+        current = {name: version for name, version in versions.items() if name not in unbuilt}
         for model in built:
-            known[model.name] = replace(
-                known[model.name],
-                fingerprint=self.work[model.name].fingerprint(known),
-                checked=passing_tests(model, tables[model.name].failures, firm),
+            entries[model.name] = replace(
+                entries[model.name],
+                fingerprint=self.work[model.name].fingerprint(entries),
+                checked=passing_tests(model, tables[model.name].failures, current),
             )
         recorder.record_built(
-            [known[model.name] for model in built],
+            [entries[model.name] for model in built],
             {model.name: self.planner.source_columns(model) for model in built},
             models=self.models,
         )
@@ -359,7 +361,7 @@ def _staged_summary(plan: ModelPlan, staged: StagedBuild) -> str:
 
 
 def _tested_summary(model: Model, failures: Sequence[TestFailure]) -> str:
-    """The failures first: a report's messages are cut at their end."""
+    """Failures first: a report truncates messages at the end."""
     count = f"{test_count(model):,} tests"
     return "; ".join([*(f"{f.level}: {f}" for f in failures), count])
 

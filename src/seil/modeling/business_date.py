@@ -1,7 +1,7 @@
-"""`BUSINESS_DATE(x)` in a model: the day that a time falls on where the business is.
+"""`BUSINESS_DATE(x)` in a model: the date of a time in the business's time zone.
 
-Models are written without a time zone; `expand` puts in the one in force when the SQL is about to
-run. What a source holds as a date is a day already, and stays that day.
+Models name no time zone; `expand` inserts the one in force before the SQL runs. A source's date
+stays the same date.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from seil.warehouse.tables import TableName
 _NAME = "BUSINESS_DATE"
 
 ColumnTypeOf = Callable[[TableName, str], pa.DataType | None]
-"""The type of a table's column, None where nobody knows it."""
+"""The type of a table's column, None if unknown."""
 
 
 @dataclass(frozen=True)
 class BusinessZone:
-    """By its IANA name; `note` says why it is not what a reader would expect."""
+    """A time zone by IANA name; `note` explains a fallback to the reader."""
 
     name: str = "UTC"
     note: str = ""
@@ -36,22 +36,22 @@ def is_call(node: object) -> bool:
 
 
 def check_calls(query: exp.Query) -> None:
-    """Raises ValueError."""
+    """Raises ValueError for a call with other than one argument."""
     for call in filter(is_call, query.find_all(exp.Anonymous)):
         if len(call.expressions) != 1:
             raise ValueError(f"{call.sql(WRITTEN_IN)}: {_NAME} takes one value")
 
 
 def cut_columns(query: exp.Query) -> frozenset[str]:
-    """Names of the columns that days are cut from; "" for what is no column."""
+    """Names of the columns in calls; "" for another expression."""
     values = [call.expressions[0] for call in filter(is_call, query.find_all(exp.Anonymous))]
     return frozenset(v.name.lower() if isinstance(v, exp.Column) else "" for v in values)
 
 
 def expand(query: exp.Query, zone: str, type_of: ColumnTypeOf) -> bool:
-    """Replaces every call in the query by SQL that any warehouse knows.
+    """Replaces every call in the query by plain SQL, in place.
 
-    Returns whether the zone makes a difference: it does not where all the values are dates.
+    Returns whether the zone matters: it does not if all values are dates.
     """
     matters = False
     for scope in traverse_scope(query):
@@ -79,7 +79,7 @@ def _local(value: exp.Expression, kind: pa.DataType | None, zone: str) -> exp.At
 
 
 def _type(value: exp.Expr, scope: Scope, type_of: ColumnTypeOf) -> pa.DataType | None:
-    """That of the source column which the value is, however many CTEs it came through."""
+    """The type of the source column behind the value, through any number of CTEs."""
     match value:
         case exp.Alias() | exp.Paren() | exp.Coalesce():
             return _type(value.this, scope, type_of)

@@ -1,4 +1,4 @@
-"""A built table's rows, streamed to whoever writes them to files."""
+"""Streams a built table's rows for export."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 def export_rows(
     warehouse: Warehouse, table: TableName, columns: Sequence[str | None], *, line_of: str = ""
 ) -> AbstractContextManager[pa.RecordBatchReader]:
-    """The columns in their order, None for a null; decimals as text with all their places.
+    """The rows' columns in this order, None for a column of nulls; decimals as text of full scale.
 
-    Ordered by every column, so that the same rows make the same file. With `line_of`, rows that
-    differ in neither that column nor the others are one.
+    Sorted by every column, so that the same rows give the same file. With `line_of`, rows that are
+    equal in that column and the others are deduplicated.
     """
     schema = warehouse.columns(table)
-    named = {column.name: column for column in schema} if schema is not None else {}
+    fields = {column.name: column for column in schema} if schema is not None else {}
     values = [
-        _value(named[column]) if column in named else Sql("CAST(NULL AS VARCHAR)")
+        _value(fields[column]) if column in fields else Sql("CAST(NULL AS VARCHAR)")
         for column in columns
     ]
-    filled = (str(n) for n, column in enumerate(columns, 1) if column)
+    positions = (str(n) for n, column in enumerate(columns, 1) if column)
     select = compose(
         "SELECT {columns} FROM {rows} ORDER BY {order}",
         columns=join(", ", values),
         rows=_distinct(table, columns, line_of) if line_of else quote(table),
-        order=join(", ", filled),
+        order=join(", ", positions),
     )
     return warehouse.stream(render(select, warehouse.dialect, place=f"the export of {table}"))
 
@@ -55,7 +55,7 @@ def _distinct(table: TableName, columns: Sequence[str | None], line_of: str) -> 
 
 
 def _value(column: pa.Field[pa.DataType]) -> Sql:
-    """Arrow would write small decimals with an exponent; SQL does not."""
+    """Decimals as text: Arrow would write small ones with an exponent."""
     is_decimal = pa.types.is_decimal(column.type)
     template = "CAST({name} AS VARCHAR)" if is_decimal else "{name}"
     return compose(template, name=SqlName(column.name))

@@ -1,4 +1,4 @@
-"""Where a column comes from, read from the models' SQL. No warehouse is needed."""
+"""Column lineage from the models' SQL, without a warehouse."""
 
 from __future__ import annotations
 
@@ -29,11 +29,10 @@ _Schema = dict[str, dict[str, dict[str, str]]]
 
 @dataclass(frozen=True)
 class Origin:
-    """A column, or a step on the way to it, with what it is made from.
+    """A column, or an intermediate step, with the columns it is computed from.
 
-    A leaf is a column of a source: then `field` is what the system it comes from calls it
-    (`Order.OrderNumber`) and `landing` the folder its values arrive in. The origin of a whole table
-    has its columns as `sources`.
+    A leaf is a source's column: `field` is its name in the source system (`Order.OrderNumber`),
+    `landing` the folder its values arrive in. The origin of a table has its columns as `sources`.
     """
 
     name: str
@@ -43,7 +42,7 @@ class Origin:
     sources: tuple[Origin, ...] = ()
 
     def leaves(self) -> Iterator[Origin]:
-        """The source columns below, each once."""
+        """The distinct source columns below."""
         yield from (origin for origin in dict.fromkeys(self.walk()) if origin.field)
 
     def lines(self) -> Iterator[str]:
@@ -71,7 +70,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Use:
-    """A model's column that a source's field feeds, as `expression`."""
+    """A model's column that depends on a source's field, by `expression`."""
 
     field: str
     column: str
@@ -87,8 +86,8 @@ def lineage(
 ) -> Origin:
     """The origin of a column, or of every column of a table.
 
-    `schema` gives columns of source tables that are not described, by table.
-    Raises ConfigurationError with near matches when there is no such table or column.
+    `schema` gives undescribed columns of source tables, by table.
+    Raises ConfigurationError with near matches when the table or column is unknown.
     """
     if problem := name_problem(table.lower(), "a table that is built", models):
         raise ConfigurationError([problem])
@@ -108,7 +107,7 @@ def downstream(
     *,
     schema: Mapping[str, pa.Schema] | None = None,
 ) -> list[Use]:
-    """The models' columns that a source, or one field of it, feeds.
+    """The models' columns that depend on a source, or on one of its fields.
 
     `table` is the source's table, label or alias. Raises ConfigurationError with near matches when
     there is no such source or field.
@@ -136,7 +135,7 @@ class _Reader:
         self._traced: dict[str, dict[str, Origin]] = {}
 
     def columns(self, name: str) -> dict[str, Origin]:
-        """A model's columns in order, each traced to the source tables."""
+        """A model's columns in order, traced to the source tables."""
         if name not in self._traced:
             model = self._models[name]
             nodes = self._nodes(model)
@@ -186,7 +185,7 @@ class _Reader:
         )
 
     def _schema_of(self, model: Model) -> _Schema:
-        """Types of every column the model can read, as sqlglot wants them."""
+        """Types of every column the model can read, in sqlglot's form."""
         schema: _Schema = {}
         for name in model.reads:
             if name.schema:
@@ -206,7 +205,7 @@ class _Reader:
 
 
 def _qualify(model: Model) -> exp.Query:
-    """The query with every table in a schema: sqlglot looks them all up at one depth."""
+    """Gives every table a schema: sqlglot requires one depth for all."""
     query = model.query
     for table in tables_of(query):
         if not table.db:
@@ -215,16 +214,16 @@ def _qualify(model: Model) -> exp.Query:
 
 
 def _source(models: Models, name: str) -> Source:
-    named = {
+    by_name = {
         alias.lower(): source
         for source in models.sources.values()
         for alias in (str(source.table), source.table.name, source.label, *source.aliases)
     }
-    if problem := name_problem(name.lower(), "a source of the models", named):
+    if problem := name_problem(name.lower(), "a source of the models", by_name):
         raise ConfigurationError([problem])
-    return named[name.lower()]
+    return by_name[name.lower()]
 
 
 def _distinct(origins: Iterable[Origin]) -> tuple[Origin, ...]:
-    # sqlglot gives them as a set, in another order every time.
+    # sqlglot returns them in random order.
     return tuple(sorted(set(origins), key=lambda origin: origin.name))

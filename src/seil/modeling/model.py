@@ -1,4 +1,4 @@
-"""The models: an SQL file a table, with a .yml that states its grain, key, columns and tests."""
+"""Models: one SQL file per table, with a .yml that states grain, key, columns and tests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Entry(BaseModel):
 
 
 def _as_text(value: object) -> object:
-    """As the warehouse writes it: YAML reads true and 1 as more than text."""
+    """As the warehouse casts it to text: YAML parses true and 1."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -54,7 +54,7 @@ class _Target(_Entry):
 class ModelTest(_Entry):
     """One test of a column or, with its columns named or as an expression, of the table.
 
-    In the .yml a test without arguments is just its name. unique: `columns` together; of a
+    In the .yml, a test without arguments is its name alone. unique: `columns` together; of a
     single column, nulls are ignored. accepted_values, relationships, expression: null passes.
     """
 
@@ -88,7 +88,7 @@ class ModelColumn(_Entry):
 
 
 class ModelDescription(_Entry):
-    """What the .yml says: `driving` is the source table whose records make the rows."""
+    """The .yml's content. `driving` is the source table whose records give the rows."""
 
     name: str
     description: str = ""
@@ -101,7 +101,7 @@ class ModelDescription(_Entry):
 
 @dataclass(frozen=True)
 class Model:
-    """One table: its SELECT, its description, and the SQL file's name in messages."""
+    """One table: its SELECT, its description, and the SQL file's name for messages."""
 
     name: str
     sql: str
@@ -118,7 +118,7 @@ class Model:
 
     @property
     def references(self) -> Iterator[tuple[str, str, str]]:
-        """What its relationship tests look up: (own column, model, that one's column)."""
+        """(own column, model, its column) of the relationship tests."""
         for column in self.described.columns:
             for test in column.tests:
                 if target := test.relationships:
@@ -126,17 +126,17 @@ class Model:
 
     @property
     def query(self) -> exp.Query:
-        """Parsed, the caller's own to change."""
+        """A copy that the caller may modify."""
         return self.parsed.copy()
 
     @property
     def parsed(self) -> exp.Query:
-        """Shared: not to be changed."""
+        """Shared: do not modify."""
         return parse_model(self.sql)
 
     @property
     def columns_of_models(self) -> tuple[tuple[str, str], ...]:
-        """What its SELECT reads of other models: (model, column)."""
+        """(model, column) that its SELECT reads of other models."""
         return _columns_of_models(self.sql)
 
     @property
@@ -146,17 +146,16 @@ class Model:
 
     @property
     def reads(self) -> frozenset[TableName]:
-        """The tables it reads, lower-cased; those of the default schema are other models."""
+        """The tables it reads, lower-case; those without schema are models."""
         return _reads(self.sql)
 
 
 class Models(Mapping[str, Model]):
     """Models by table name, each after those it reads.
 
-    `sources` are the tables that models may read besides each other, `needs` the columns that have
-    to be there besides those that models read; `zone` is called at each build for the time zone
-    then in force. Raises ConfigurationError naming every clash of names, unknown table and missing
-    column, and a circle.
+    `sources` are the other tables that models may read, `needs` columns that others than models
+    need; `zone` is called at each build for the time zone in force. Raises ConfigurationError
+    naming every name clash, unknown table and missing column, or a cycle.
     """
 
     def __init__(
@@ -173,7 +172,7 @@ class Models(Mapping[str, Model]):
         _raise(
             problem
             for model in self._models.values()
-            for problem in (*_name_problems(model, sources), *self._unknown(model))
+            for problem in (*_name_problems(model, sources), *self._unknown_tables(model))
         )
         self._order = self._sort()
         _raise(unmet_needs(self._models, needs))
@@ -188,36 +187,36 @@ class Models(Mapping[str, Model]):
         return len(self._order)
 
     def upstream(self, name: str) -> frozenset[str]:
-        """The models this one reads itself."""
+        """The models that it reads directly."""
         return frozenset(table.name for table in self[name].reads if not table.schema)
 
     def select(self, names: Iterable[str]) -> list[Model]:
-        """The named models, all when none is named, in the order of building.
+        """The models by name, all if `names` is empty, in build order.
 
-        A table comes with those that its rows refer to: left as they were, they would lack the rows
-        that new ones point at.
+        Includes the tables that their rows reference: otherwise new rows would reference rows that
+        those tables lack.
         """
-        wanted = [name.lower() for name in names]
-        _raise(name_problem(name, "a table that is built", self) for name in wanted)
-        along = set(wanted)
-        while more := {to for name in along for to in self._parents(self[name])} - along:
-            along |= more
-        return [self[name] for name in self if name in along or not wanted]
+        roots = [name.lower() for name in names]
+        _raise(name_problem(name, "a table that is built", self) for name in roots)
+        closure = set(roots)
+        while more := {to for name in closure for to in self._parents(self[name])} - closure:
+            closure |= more
+        return [self[name] for name in self if name in closure or not roots]
 
     def _sort(self) -> tuple[str, ...]:
         upstream = {name: self.upstream(name) for name in sorted(self._models)}
         try:
             return tuple(TopologicalSorter(upstream).static_order())
         except CycleError as error:
-            circle = " reads ".join(reversed(error.args[1]))
-            problem = Problem(self[error.args[1][0]].file, f"reads itself: {circle}")
+            cycle = " reads ".join(reversed(error.args[1]))
+            problem = Problem(self[error.args[1][0]].file, f"reads itself: {cycle}")
             raise ConfigurationError([problem]) from error
 
     def _parents(self, model: Model) -> Iterator[str]:
-        """The models that its relationship tests look into."""
+        """The models that its relationship tests reference."""
         yield from (table for _, table, _ in model.references if table in self)
 
-    def _unknown(self, model: Model) -> Iterator[Problem]:
+    def _unknown_tables(self, model: Model) -> Iterator[Problem]:
         for table in sorted(model.reads):
             names = map(str, self.sources) if table.schema else self._models
             if problem := name_problem(str(table), "a table", names, at=model.file):
@@ -235,14 +234,14 @@ def load_models(
     needs: Iterable[ColumnNeed] = (),
     zone: Callable[[], BusinessZone] = BusinessZone,
 ) -> Models:
-    """The models of several folders, each with its name in messages: a file replaces one of the
-    same name in those before.
+    """The models of several folders, each with a label for messages. A file overrides one of the
+    same name in an earlier folder.
 
-    Raises ConfigurationError naming everything that is wrong with them.
+    Raises ConfigurationError naming every problem.
     """
     files: dict[tuple[str, str], _File] = {}
-    for shown, folder in folders:
-        files |= _read_files(shown, folder)
+    for label, folder in folders:
+        files |= _read_files(label, folder)
     problems: list[Problem] = []
     models: list[Model] = []
     for name in sorted({stem for stem, _ in files}):
@@ -255,8 +254,8 @@ def load_models(
 
 
 def _raise(problems: Iterable[Problem | None]) -> None:
-    if some := [problem for problem in problems if problem]:
-        raise ConfigurationError(some)
+    if actual := [problem for problem in problems if problem]:
+        raise ConfigurationError(actual)
 
 
 def _name_problems(model: Model, sources: Sources) -> Iterator[Problem]:
@@ -267,13 +266,13 @@ def _name_problems(model: Model, sources: Sources) -> Iterator[Problem]:
     if model.name in RESERVED_NAMES or model.name.startswith("seil_"):
         reason = f"{model.name!r} is a name that the warehouse or SEIL uses itself"
         yield Problem(model.file, reason, "rename the file")
-    elif taken := [str(t) for t in sources if model.name in (t.name, t.schema)]:
-        yield Problem(model.file, f"is called like {taken[0]}, a source", "rename the file")
+    elif clashes := [str(t) for t in sources if model.name in (t.name, t.schema)]:
+        yield Problem(model.file, f"is called like {clashes[0]}, a source", "rename the file")
 
 
 @cache
 def parse_model(sql: str) -> exp.Query:
-    """Shared: not to be changed. Names of tables and CTEs are in lower case, as none has another.
+    """Shared: do not modify. Names of tables and CTEs are lower-case: the dialect ignores case.
 
     Raises SqlglotError.
     """
@@ -288,7 +287,7 @@ def parse_model(sql: str) -> exp.Query:
 
 @cache
 def parse_expression(sql: str) -> exp.Expr:
-    """A test's, shared: not to be changed. Raises SqlglotError."""
+    """Parses a test's expression. Shared: do not modify. Raises SqlglotError."""
     return exp.condition(sql, dialect=WRITTEN_IN, copy=False)
 
 
@@ -308,7 +307,7 @@ def _reads(sql: str) -> frozenset[TableName]:
 
 
 def tables_of(query: exp.Query) -> list[exp.Table]:
-    """The tables a query reads, where it reads them: not its own CTEs, not table functions."""
+    """Every place where a query reads a table, without CTEs and table functions."""
     tables = [
         source
         for scope in traverse_scope(query)
@@ -321,7 +320,7 @@ def tables_of(query: exp.Query) -> list[exp.Table]:
 @dataclass(frozen=True)
 class _File:
     content: bytes
-    shown: str
+    label: str
 
     @property
     def text(self) -> str:
@@ -333,17 +332,17 @@ class _File:
             raise self.refusal(reason, "save it as UTF-8") from error
 
     def refusal(self, reason: str, cure: str = "") -> ConfigurationError:
-        return ConfigurationError([Problem(self.shown, reason, cure)])
+        return ConfigurationError([Problem(self.label, reason, cure)])
 
 
-def _read_files(shown: str, folder: Path | Traversable) -> dict[tuple[str, str], _File]:
+def _read_files(label: str, folder: Path | Traversable) -> dict[tuple[str, str], _File]:
     """By table name and suffix. Raises ConfigurationError."""
     files: dict[tuple[str, str], _File] = {}
     for entry in folder.iterdir():
         stem, suffix = Path(entry.name).stem, Path(entry.name).suffix
         if entry.name.startswith(".") or suffix.lower() not in (*_SUFFIXES, ".yaml"):
             continue
-        place = f"{shown}/{entry.name}"
+        place = f"{label}/{entry.name}"
         if suffix not in _SUFFIXES:
             right = ".sql" if suffix.lower() == ".sql" else ".yml"
             raise _File(b"", place).refusal("is not read", f"rename it to {stem}{right}")
@@ -360,7 +359,7 @@ def _model(name: str, files: Mapping[tuple[str, str], _File]) -> Model:
         raise files[name, ".yml"].refusal(f"there is no {name}.sql beside it")
     _check_sql(sql)
     described = _description(name, yml) if yml else ModelDescription(name=name)
-    return Model(name, sql.text, described, sql.shown)
+    return Model(name, sql.text, described, sql.label)
 
 
 def _check_sql(file: _File) -> None:
@@ -371,7 +370,7 @@ def _check_sql(file: _File) -> None:
         reasons = list(outside_reads(query))
     except (ValueError, SqlglotError) as error:
         raise file.refusal(_first_line(error)) from error
-    _raise(Problem(file.shown, reason) for reason in dict.fromkeys(reasons))
+    _raise(Problem(file.label, reason) for reason in dict.fromkeys(reasons))
 
 
 def _description(name: str, file: _File) -> ModelDescription:
@@ -384,7 +383,7 @@ def _description(name: str, file: _File) -> ModelDescription:
     except ValidationError as error:
         from seil.wrong_values import problems_of
 
-        places = problems_of(error, lambda at: f"{file.shown}: {'.'.join(map(str, at))}")
+        places = problems_of(error, lambda at: f"{file.label}: {'.'.join(map(str, at))}")
         raise ConfigurationError(places) from error
     if described.name != name:
         raise file.refusal(f"is named {described.name!r} inside")
@@ -400,11 +399,11 @@ def _check_expression(sql: str, file: _File) -> None:
         reasons = list(expression_reads(parse_expression(sql)))
     except SqlglotError as error:
         raise file.refusal(f"{sql!r}: {_first_line(error)}") from error
-    _raise(Problem(file.shown, reason) for reason in dict.fromkeys(reasons))
+    _raise(Problem(file.label, reason) for reason in dict.fromkeys(reasons))
 
 
 def _yaml(file: _File) -> Any:
-    """As yaml.safe_load, which does not use libyaml, and so takes six times as long.
+    """Like yaml.safe_load, which does not use libyaml and takes six times as long.
 
     Raises ConfigurationError.
     """

@@ -1,4 +1,4 @@
-"""Names of tables and columns in SQL, and what to say about those that are not there."""
+"""Names of tables and columns in SQL, and problems with unknown ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def is_table(source: object) -> TypeIs[exp.Table]:
 
 
 def scope_relations(scope: Scope) -> Mapping[str, exp.Expression | Scope]:
-    """What a SELECT reads, by alias: also behind SEMI and ANTI, where `selected_sources` stops."""
+    """A SELECT's relations by alias, with those of SEMI and ANTI joins, unlike
+    `selected_sources`.
+    """
     return {alias: scope.sources[alias] for alias, _ in scope.references if alias in scope.sources}
 
 
@@ -29,7 +31,7 @@ def table_name(table: exp.Table) -> TableName:
 
 
 def name_problem(name: str, kind: str, among: Iterable[str], *, at: str = "") -> Problem | None:
-    """The problem with a name that is not among others, with near matches; None when it is."""
+    """A problem with near matches if the name is not in `among`; else None."""
     names = list(among)
     if name in names:
         return None
@@ -40,7 +42,7 @@ def name_problem(name: str, kind: str, among: Iterable[str], *, at: str = "") ->
 
 
 def near_names(name: str, among: Iterable[str]) -> str:
-    """A hint: the names that are near, else all of them where they are few."""
+    """A hint: the near matches, or all names if there are few."""
     names = sorted(among)
     if near := get_close_matches(name, names, 3, 0.5):
         return f"did you mean {' or '.join(near)}?"

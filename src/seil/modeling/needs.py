@@ -1,4 +1,4 @@
-"""What models need of each other's columns, checked on their SQL alone before anything is built."""
+"""Checks that models have the columns that others need, from their SQL alone."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class ModelColumns(Protocol):
 
     @property
     def parsed(self) -> exp.Query:
-        """Not to be changed."""
+        """Shared: do not modify."""
         ...
 
     @property
     def columns_of_models(self) -> Iterable[tuple[str, str]]:
-        """What its SELECT reads of other models: (model, column)."""
+        """(model, column) that its SELECT reads of other models."""
         ...
 
     @property
@@ -35,13 +35,13 @@ class ModelColumns(Protocol):
 
     @property
     def references(self) -> Iterable[tuple[str, str, str]]:
-        """What its tests look up: (own column, model, that one's column)."""
+        """(own column, model, its column) of relationship tests."""
         ...
 
 
 @dataclass(frozen=True)
 class ColumnNeed:
-    """A column of a model that somebody needs: `by` says who, in words that follow "which"."""
+    """A column that a model must have; `by` completes "..., which <by>" in messages."""
 
     table: str
     column: str
@@ -51,7 +51,7 @@ class ColumnNeed:
 def unmet_needs(
     models: Mapping[str, ModelColumns], needs: Iterable[ColumnNeed]
 ) -> Iterator[Problem]:
-    """A problem for each needed column that a model's SELECT does not give."""
+    """A problem for each needed column that a model's SELECT lacks."""
     outputs = _Outputs(models)
     of_models = (need for model in models.values() for need in _needs_of(model))
     for need in dict.fromkeys([*needs, *of_models]):
@@ -73,7 +73,7 @@ def _needs_of(model: ModelColumns) -> Iterator[ColumnNeed]:
 
 
 def columns_of_models(query: exp.Query) -> Iterator[tuple[str, str]]:
-    """(table, column) of models. A column that could be of several relations is left out."""
+    """(table, column) of models that a query reads. Ambiguous columns are omitted."""
     for scope in traverse_scope(query):
         alone = len(scope_relations(scope)) == 1
         for alias, source in scope_relations(scope).items():
@@ -86,7 +86,7 @@ def columns_of_models(query: exp.Query) -> Iterator[tuple[str, str]]:
 
 @dataclass
 class _Outputs:
-    """The columns of models by table; None where a star is of a table that is not described."""
+    """Models' columns by table; None for a star over a table that is not a model."""
 
     models: Mapping[str, ModelColumns]
 

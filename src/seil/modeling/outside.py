@@ -1,7 +1,7 @@
-"""What a model may not say: anything that reads or changes more than the warehouse's tables.
+"""Rejects SQL in models that reads or changes anything but the warehouse's tables.
 
-An allowlist for what stands where a table does, as an engine has many ways to read a file there.
-The one function that is not listed and matters elsewhere reads settings, sequences or variables.
+An allowlist for table expressions, as an engine has many that read files; a denylist for functions,
+which can read settings, sequences or variables.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from seil.warehouse.dialect import WRITTEN_IN
 
 _RELATIONS = (exp.Table, exp.Subquery, exp.Unnest, exp.Lateral, exp.Values)
 _ROWS = (exp.Query, exp.Values, exp.Table)
-# What these nodes can hold.
+# What these nodes may contain.
 _PARTS: Mapping[type[exp.Expr], tuple[type[exp.Expr], ...]] = {
     exp.From: _RELATIONS,
     exp.Join: _RELATIONS,
@@ -29,11 +29,11 @@ _REFUSED_FUNCTIONS = frozenset(
     {"current_setting", "currval", "getenv", "getvariable", "nextval", "setseed", "sleep_ms"}
     | {"which_secret", "write_log"}
 )
-_SHOWN = 60
+_MAX_SHOWN = 60
 
 
 def outside_reads(query: exp.Query) -> Iterator[str]:
-    """Why a SELECT is refused, a text for each place."""
+    """A reason for each part of a SELECT that is rejected."""
     tables = {
         id(source)
         for scope in traverse_scope(query)
@@ -48,7 +48,7 @@ def outside_reads(query: exp.Query) -> Iterator[str]:
 
 
 def expression_reads(expression: exp.Expr) -> Iterator[str]:
-    """The same of a test's expression, which looks at one row."""
+    """The same for a test's expression, which may read one row only."""
     for node in expression.walk():
         if isinstance(node, exp.Query):
             yield f"{_shorten(node)} is a query: write it in the model"
@@ -91,4 +91,4 @@ def _function_name(node: exp.Func) -> str:
 
 def _shorten(node: exp.Expr) -> str:
     text = node.sql(WRITTEN_IN)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."

@@ -1,4 +1,4 @@
-"""How each table is to be built: not at all, row by row, or anew, and why."""
+"""Plans how each table is built: unchanged, incremental or full, and why."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 BuildMode = Literal["full", "incremental", "unchanged"]
 
-# Raise it when tables have to be built anew because they are built in another way.
-_BUILT_THIS_WAY = "1"
+# Increase it when a change of the build requires a full build of all tables.
+_BUILD_VERSION = "1"
 WITHOUT_SCOPE = "without scope"
 _FULL_SHARE = 0.3
 _FULL_ROWS = 20_000
@@ -34,7 +34,7 @@ _EVERY = Sql("true")
 
 @dataclass(frozen=True)
 class SourceChange:
-    """Changes of a source table that a table has not seen."""
+    """Changes of a source that a table does not include yet."""
 
     source: TableName
     rows: int
@@ -45,7 +45,7 @@ class SourceChange:
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """`keys` is how many driving records are affected, None where that was not asked."""
+    """`keys` is the number of affected driving records, None if not computed."""
 
     table: str
     mode: BuildMode
@@ -56,17 +56,17 @@ class ModelPlan:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What a model's SQL says about following changes; `refused` where it says too little."""
+    """Whether changes can be followed through a model; `obstacle` is why they cannot."""
 
     block: ModelBlock | None
     scope: Scope | None
-    refused: str = ""
+    obstacle: str = ""
     is_volatile: bool = False
 
 
 @dataclass
 class Planner:
-    """Plans the tables of one build; only within its transaction."""
+    """Plans the tables of one build, within its commit."""
 
     warehouse: Warehouse
     builder: Builder
@@ -80,9 +80,9 @@ class Planner:
     _analyses: dict[str, Analysis] = field(default_factory=dict)
 
     def plan(self, model: Model, upstream: Mapping[str, BuildMode]) -> ModelPlan:
-        """Has the affected values of the scope held for the change.
+        """Stores the affected keys with `hold_keys` if the plan is incremental.
 
-        `upstream` is how the tables of this build are built that come before it.
+        `upstream` are the modes of the tables that this build stages before it.
         """
         changed = tuple(self._source_changes(model))
         if reason := self._reason(model, upstream):
@@ -110,21 +110,21 @@ class Planner:
         """Raises UnanalysableError when changes cannot be followed through the model."""
         analysis = self.analysis(model)
         if analysis.block is None or analysis.scope is None:
-            raise UnanalysableError(analysis.refused)
+            raise UnanalysableError(analysis.obstacle)
         return analysis.block, analysis.scope
 
     def fingerprint(self, model: Model, built: Mapping[str, BuiltVersion]) -> str:
-        """Differs where the model, or what it reads, is not what it was; `built` are the other
-        models' tables. The time zone stands behind the rest where the table depends on it.
+        """Changes with the model, its inputs and their types; `built` are the other models' tables.
+        Ends with the time zone where the table depends on it.
         """
-        inputs = [_BUILT_THIS_WAY, model.sql, model.described.model_dump_json()]
+        inputs = [_BUILD_VERSION, model.sql, model.described.model_dump_json()]
         for name in sorted(self.models.upstream(model.name)):
             inputs += [name, built[name].version if name in built else ""]
         for source, names in sorted(self.source_columns(model).items()):
             schema = self.columns(source)
-            have = set(schema.names) if schema is not None else set()
+            stored = set(schema.names) if schema is not None else set()
             types = [
-                f"{name} {schema.field(name).type if schema is not None and name in have else ''}"
+                f"{name} {schema.field(name).type if schema is not None and name in stored else ''}"
                 for name in sorted(names)
             ]
             inputs += [str(source), str(schema is None), *types]
@@ -135,15 +135,15 @@ class Planner:
         """The columns that a model reads of each source table."""
         read = dict(referenced_columns(model.sql))
         for source, names in read.items():
-            if "*" in names or self.analysis(model).refused:
+            if "*" in names or self.analysis(model).obstacle:
                 schema = self.columns(source)
                 read[source] = names.union(schema.names if schema is not None else ())
         return read
 
     def _depends_on_zone(self, model: Model) -> bool:
-        """Not where all that it cuts days from are days already, in this org.
+        """False if every business date is of a date column in this org.
 
-        Asked in every build: only names are compared, so more can depend on it than do.
+        Runs in every build, so it compares names only; it may return True needlessly.
         """
         type_of = source_types(self.models.sources, self.columns)
         read = referenced_columns(model.sql)
@@ -167,7 +167,7 @@ class Planner:
         return Analysis(block, scope)
 
     def _reason(self, model: Model, upstream: Mapping[str, BuildMode]) -> str:
-        """Why a table has to be built anew, whatever has changed; empty where it need not be."""
+        """Why the table needs a full build, whatever has changed; empty if it does not."""
         built = self.built.get(model.name)
         if self.full:
             return "asked for"
@@ -180,36 +180,36 @@ class Planner:
     def _outdated_reason(self, model: Model, built: BuiltVersion) -> str:
         if built.fingerprint == WITHOUT_SCOPE:
             return "it has rows without a driving record"
-        if built.fingerprint != (now := self.fingerprint(model, self.built)):
-            return _difference(built.fingerprint, now)
+        if built.fingerprint != (current := self.fingerprint(model, self.built)):
+            return _difference(built.fingerprint, current)
         follows = self.warehouse.traits.follows_changes
-        whole = {str(c.source) for c in self._unseen(model) if c.is_whole or not follows}
+        whole = {str(c.source) for c in self._pending_changes(model) if c.is_whole or not follows}
         return f"much of {', '.join(sorted(whole))} has changed" if whole else ""
 
     def _full_build_reason(self, model: Model, upstream: Mapping[str, BuildMode]) -> str:
         reads = self.models.upstream(model.name)
-        if moved := sorted(
+        if changing := sorted(
             name for name in reads if upstream.get(name, "unchanged") != "unchanged"
         ):
-            return f"it reads {', '.join(moved)}"
+            return f"it reads {', '.join(changing)}"
         analysis = self.analysis(model)
-        if analysis.is_volatile or (analysis.refused and self._unseen(model)):
-            return f"cannot follow changes: {analysis.refused}"
+        if analysis.is_volatile or (analysis.obstacle and self._pending_changes(model)):
+            return f"cannot follow changes: {analysis.obstacle}"
         return ""
 
-    def _unseen(self, model: Model) -> list[Change]:
+    def _pending_changes(self, model: Model) -> list[Change]:
         built = self.built.get(model.name)
-        seen = built.sequence if built else 0
-        return [c for c in self.changes if c.sequence > seen and c.source in model.reads]
+        last = built.sequence if built else 0
+        return [c for c in self.changes if c.sequence > last and c.source in model.reads]
 
     def _source_changes(self, model: Model) -> list[SourceChange]:
         rows: dict[TableName, int] = {}
-        for change in self._unseen(model):
+        for change in self._pending_changes(model):
             rows[change.source] = rows.get(change.source, 0) + change.rows
         return [SourceChange(source, number) for source, number in sorted(rows.items())]
 
     def _keys(self, model: Model, sources: Sequence[TableName]) -> int:
-        """Holds the affected values of the scope; returns how many there are."""
+        """Stores the affected values of the scope; returns their number."""
         block, scope = self.incremental_parts(model)
         read = self.source_columns(model)
 
@@ -227,14 +227,14 @@ class Planner:
         return self.builder.hold_keys(model.table, rendered)
 
     def _changed_records(self, model: Model, source: TableName, read: frozenset[str]) -> Sql:
-        """Records that differ in a column that is read, as they were and as they are.
+        """Changed records, before and after, that differ in a column that is read.
 
-        What a record was in between is left out, and so is one that came back to what it was.
+        Omits intermediate versions, and records that changed back.
         """
         key = self._source_keys[source]
         schema = self.columns(images(source))
         names = sorted(set(schema.names if schema is not None else ()) & (read | {key}))
-        changes = [change for change in self._unseen(model) if change.source == source]
+        changes = [change for change in self._pending_changes(model) if change.source == source]
         first_and_last = """
             QUALIFY {sequence} = CASE WHEN {is_old}
                 THEN min({sequence}) OVER (PARTITION BY {key})
@@ -258,8 +258,8 @@ class Planner:
         )
 
     def count(self, relation: str, where: Sql = _EVERY) -> int:
-        counted = compose("SELECT count(*) AS n FROM {t} WHERE {w}", t=SqlName(relation), w=where)
-        rows = self.warehouse.query(render(counted, self.warehouse.dialect))
+        select = compose("SELECT count(*) AS n FROM {t} WHERE {w}", t=SqlName(relation), w=where)
+        rows = self.warehouse.query(render(select, self.warehouse.dialect))
         return int(rows["n"][0].as_py())
 
 
@@ -271,7 +271,7 @@ def new_planner(
     full: bool = False,
     full_for: Mapping[str, str] | None = None,
 ) -> Planner:
-    """`full_for` are tables that have to be built anew, with the reason."""
+    """`full_for` are tables that need a full build, with the reason."""
     return Planner(
         warehouse,
         builder,
@@ -285,9 +285,9 @@ def new_planner(
     )
 
 
-def _difference(before: str, now: str) -> str:
+def _difference(before: str, after: str) -> str:
     """Between two fingerprints."""
-    (old, _, old_zone), (new, _, new_zone) = before.partition(" "), now.partition(" ")
+    (old, _, old_zone), (new, _, new_zone) = before.partition(" "), after.partition(" ")
     if old == new:
         return f"its days were cut in {old_zone}, and are in {new_zone} now"
     return "its model, or something that it reads, is not what it was"

@@ -1,11 +1,10 @@
-"""Which rows of a model a change of its sources can reach: SQL from changed records to the values
-of one output column, the scope.
+"""Which rows of a model a change of its sources can affect: SQL from the changed records to the
+values of one output column, the scope.
 
-From a changed record the joins are walked towards the driving record, a set of values at a time:
-the values that the changed records have in a join's column, before and after, then those of the
-next column in the rows that have these now. A row that had them before is a changed record itself,
-and leads on from there. Filters and other joins are left out on the way, so more can be found than
-has changed, never less.
+Follows the joins from a changed record to the driving record, a set of values at a time: first the
+changed records' values in a join's column, before and after; then the values of the next column in
+the rows that have those now. A row that had them before is a changed record itself, with a path of
+its own. Filters and other joins are ignored, so the result may be too large, never too small.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ _Values = str
 
 @dataclass(frozen=True)
 class Scope:
-    """An output column that says which driving record a row belongs to.
+    """An output column that identifies a row's driving record.
 
-    `source` and `column` are where its values come from. `is_joined`: by way of a join that finds
-    the driving record again, so it is null should that one not be found.
+    Its values come from `column` of `source`. `is_joined`: through a join back to the driving
+    record, so it is null without a match.
     """
 
     output: str
@@ -40,7 +39,7 @@ def model_scope(
 ) -> Scope:
     """`keys` are the keys of the source tables, `described` the model's own key.
 
-    Raises UnanalysableError when no output column says it.
+    Raises UnanalysableError if no output column identifies the driving record.
     """
     scopes = [scope for name in block.outputs for scope in _scopes(block, name)]
     by_key = [s for s in scopes if keys.get(s.source) == s.column]
@@ -52,7 +51,7 @@ def model_scope(
 
 
 def _scopes(block: ModelBlock, output: str) -> Iterable[Scope]:
-    column = block.same(output)
+    column = block.plain_copy(output)
     if column is None:
         return
     if column.alias == block.root:
@@ -66,36 +65,35 @@ def _scopes(block: ModelBlock, output: str) -> Iterable[Scope]:
 
 
 def _origin(block: ModelBlock, column: BlockColumn) -> tuple[TableName, str] | None:
-    """Where a column of the root comes from, if rows can be made for each value of it alone."""
+    """The source of a root's column, if the rows of each value depend on no other value."""
     if not block.keeps_together(column):
         return None
     relation = block.relations[block.root]
     if isinstance(relation, TableName):
         return relation, column.name
-    inner = relation.same(column.name)
+    inner = relation.plain_copy(column.name)
     return _origin(relation, inner) if inner and inner.alias == relation.root else None
 
 
 @dataclass
 class Reach:
-    """`changed` gives a SELECT of the changed records of a source table, before and after; `has`
-    says which columns there are.
+    """`changed` returns a SELECT of a source's changed records, before and after; `has`, whether a
+    source has a column.
     """
 
     changed: Callable[[TableName], Sql]
     has: Callable[[TableName, str], bool]
-    _named: dict[str, str] = field(default_factory=dict)
+    _ctes: dict[str, str] = field(default_factory=dict)
 
     def keys(self, block: ModelBlock, scope: Scope, sources: Iterable[TableName]) -> Sql | None:
-        """A SELECT of the scope's values that changes of `sources` reach, null left out.
-
-        None when they reach none. Raises UnanalysableError where they cannot be followed.
+        """A SELECT of the scope's values that changes of `sources` affect, without null; None if
+        there are none. Raises UnanalysableError if the changes cannot be followed.
         """
         touched = [self._touched_values(source, block, scope.output) for source in sorted(sources)]
-        values = self._together(touched)
+        values = self._union(touched)
         if values is None:
             return None
-        ctes = join(", ", (f"{name} AS ({sql})" for sql, name in self._named.items()))
+        ctes = join(", ", (f"{name} AS ({sql})" for sql, name in self._ctes.items()))
         return compose(
             "WITH {ctes} SELECT v AS scope FROM {values} WHERE v IS NOT NULL",
             ctes=ctes,
@@ -103,7 +101,7 @@ class Reach:
         )
 
     def _touched_values(self, source: TableName, relation: Relation, column: str) -> _Values | None:
-        """Values of the column in the rows of a relation that can differ."""
+        """Values of the column in rows of the relation that may differ."""
         if isinstance(relation, TableName):
             if relation != source or not self.has(source, column):
                 return None
@@ -113,84 +111,86 @@ class Reach:
         if source not in set(relation.tables()):
             return None
         touched = []
-        for wanted in self._require_together(relation, column):
+        for target in self._require_grouped_by(relation, column):
             for alias, inner in relation.relations.items():
                 if source in _tables(inner):
 
                     def values_of(name: str, inner: Relation = inner) -> _Values | None:
                         return self._touched_values(source, inner, name)
 
-                    touched.append(self._lead(relation, alias, values_of, wanted))
-        return self._together(touched)
+                    touched.append(self._propagate(relation, alias, values_of, target))
+        return self._union(touched)
 
-    def _require_together(self, block: ModelBlock, column: str) -> Iterable[BlockColumn]:
-        wanted = block.trace(column)
-        if block.grains and not (len(wanted) == 1 and block.keeps_together(wanted[0])):
+    def _require_grouped_by(self, block: ModelBlock, column: str) -> Iterable[BlockColumn]:
+        target = block.trace(column)
+        if block.grains and not (len(target) == 1 and block.keeps_together(target[0])):
             place = block.name or "the last SELECT"
             raise UnanalysableError(f"rows of {place} depend on rows with another {column}")
-        return wanted
+        return target
 
-    def _lead(
+    def _propagate(
         self,
         block: ModelBlock,
         at: str,
         values_of: Callable[[str], _Values | None],
-        wanted: BlockColumn,
+        target: BlockColumn,
     ) -> _Values | None:
-        """Values of `wanted` in the rows whose columns of `at` have the values of `values_of`."""
-        if at == wanted.alias:
-            return values_of(wanted.name)
+        """Values of `target` in the rows whose columns of `at` have the values of `values_of`."""
+        if at == target.alias:
+            return values_of(target.name)
         order = list(block.relations)
-        up = order.index(wanted.alias) < order.index(at)
-        refused = UnanalysableError(f"{at} is not joined to {wanted.alias} by equal columns")
-        for equality in block.equalities[at if up else wanted.alias]:
+        up = order.index(target.alias) < order.index(at)
+        refused = UnanalysableError(f"{at} is not joined to {target.alias} by equal columns")
+        for equality in block.equalities[at if up else target.alias]:
             try:
                 if up:
-                    values = self._together(values_of(own.name) for own in equality.own)
-                    return self._together(
-                        self._lead(block, other.alias, self._from(block, other, values), wanted)
+                    values = self._union(values_of(own.name) for own in equality.own)
+                    return self._union(
+                        self._propagate(
+                            block, other.alias, self._from(block, other, values), target
+                        )
                         for other in equality.other
                     )
-                values = self._together(
-                    self._lead(block, at, values_of, other) for other in equality.other
+                values = self._union(
+                    self._propagate(block, at, values_of, other) for other in equality.other
                 )
-                return self._together(
-                    self._from(block, own, values)(wanted.name) for own in equality.own
+                return self._union(
+                    self._from(block, own, values)(target.name) for own in equality.own
                 )
             except UnanalysableError as error:
                 refused = error
         raise refused
 
     def _from(
-        self, block: ModelBlock, given: BlockColumn, values: _Values | None
+        self, block: ModelBlock, start: BlockColumn, values: _Values | None
     ) -> Callable[[str], _Values | None]:
-        relation = block.relations[given.alias]
-        return lambda name: self._walk(relation, given.name, name, values)
+        relation = block.relations[start.alias]
+        return lambda name: self._walk(relation, start.name, name, values)
 
     def _walk(
-        self, relation: Relation, given: str, wanted: str, values: _Values | None
+        self, relation: Relation, start: str, target: str, values: _Values | None
     ) -> _Values | None:
-        """Values of one column in the rows that have `values` in another."""
-        if given == wanted or values is None:
+        """Values of `target` in the rows that have `values` in `start`."""
+        if start == target or values is None:
             return values
         if isinstance(relation, TableName):
-            if not (self.has(relation, given) and self.has(relation, wanted)):
+            if not (self.has(relation, start) and self.has(relation, target)):
                 return None
             select = compose(
-                "SELECT DISTINCT {wanted} AS v FROM {table} WHERE {given} IN (SELECT v FROM {v})",
-                wanted=SqlName(wanted),
+                "SELECT DISTINCT {target} AS v FROM {table} WHERE {start} IN (SELECT v FROM {v})",
+                target=SqlName(target),
                 table=relation,
-                given=SqlName(given),
+                start=SqlName(start),
                 v=SqlName(values),
             )
             return self._values(select)
-        return self._together(
-            self._lead(relation, start.alias, self._from(relation, start, values), end)
-            for start in relation.trace(given)
-            for end in relation.trace(wanted)
+        return self._union(
+            self._propagate(relation, begin.alias, self._from(relation, begin, values), end)
+            for begin in relation.trace(start)
+            for end in relation.trace(target)
         )
 
-    def _together(self, parts: Iterable[_Values | None]) -> _Values | None:
+    def _union(self, parts: Iterable[_Values | None]) -> _Values | None:
         names = list(dict.fromkeys(part for part in parts if part is not None))
         if len(names) < 2:
             return names[0] if names else None
@@ -198,7 +198,7 @@ class Reach:
         return self._values(join(" UNION ", selects))
 
     def _values(self, sql: str) -> _Values:
-        return self._named.setdefault(sql, f"reached_{len(self._named)}")
+        return self._ctes.setdefault(sql, f"reached_{len(self._ctes)}")
 
 
 def _tables(relation: Relation) -> set[TableName]:

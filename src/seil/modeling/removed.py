@@ -1,4 +1,4 @@
-"""Tables that builds made and whose model is gone since."""
+"""Built tables whose model was removed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def removed_tables(warehouse: Warehouse, models: Collection[str]) -> tuple[str, ...]:
-    """They stay as they were last built, until they are dropped or the warehouse is rebuilt."""
+    """They keep their last content until they are dropped or the warehouse is rebuilt."""
     return tuple(sorted(warehouse.bookkeeping.built_tables() - set(models)))
 
 
 def drop_removed(warehouse: Warehouse, models: Collection[str]) -> tuple[str, ...]:
-    """Returns what was dropped."""
+    """Returns the dropped tables."""
     names = removed_tables(warehouse, models)
     if names:
         with warehouse.commit(commit_id("drop", *names)) as commit:

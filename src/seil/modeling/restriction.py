@@ -1,8 +1,8 @@
-"""A model's SELECT for some of its driving records only, so that it costs as little as they are.
+"""Restricts a model's SELECT to some driving records, at a cost in proportion to them.
 
-The restriction goes into the import of the driving record. What is joined to it is restricted to
-the values that are looked up in it, windows and sums over whole tables included. Each use of a CTE
-gets a copy of its own, since each needs other rows of it.
+The filter is pushed down into the CTE that imports the driving record. Joined relations, including
+windows and aggregates over whole tables, are restricted to the values that the join needs. Each use
+of a CTE gets its own copy, as each needs other rows.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from seil.warehouse.tables import TableName
 
 
 def restrict(block: ModelBlock, scope: Scope, keys: str) -> exp.Select:
-    """The model's rows whose scope is among those of `keys`, a SELECT of one column."""
+    """The model's rows whose scope is in `keys`, a SELECT of one column."""
     restriction = _Restriction()
     root = block.root
-    column = block.same(scope.output)
+    column = block.plain_copy(scope.output)
     if column and column.alias != root:
         equalities = block.equalities[column.alias]
         column = next(e.other[0] for e in equalities if e.own == (column,))
@@ -38,11 +38,11 @@ def restrict(block: ModelBlock, scope: Scope, keys: str) -> exp.Select:
 @dataclass
 class _Restriction:
     ctes: list[tuple[str, exp.Select]] = field(default_factory=list)
-    _whole: dict[int, str] = field(default_factory=dict)
+    _unrestricted: dict[int, str] = field(default_factory=dict)
 
     def of(self, block: ModelBlock, column: BlockColumn | None, keys: str) -> exp.Select:
-        """A copy of the block with the rows that have `keys` in a column of its root; without a
-        column, all of its rows.
+        """A copy of the block restricted to rows that have `keys` in a column of its root; with all
+        rows if `column` is None.
         """
         select = block.select.copy()
         select.set("with_", None)
@@ -51,8 +51,8 @@ class _Restriction:
         for alias, relation in block.relations.items():
             if alias == block.root and column:
                 if isinstance(relation, TableName):
-                    wanted = f"{quote(reads[alias].alias_or_name)}.{quote(column.name)}"
-                    select.where(f"{wanted} IN ({keys})", dialect=WRITTEN_IN, copy=False)
+                    value = f"{quote(reads[alias].alias_or_name)}.{quote(column.name)}"
+                    select.where(f"{value} IN ({keys})", dialect=WRITTEN_IN, copy=False)
                     continue
                 name, is_narrow = self._name(relation, column.name, keys)
             elif isinstance(relation, TableName):
@@ -78,18 +78,18 @@ class _Restriction:
                     ),
                 )
                 return self._name(relation, equality.own[0].name, keys)
-        return self._complete(relation), False
+        return self._copy_unrestricted(relation), False
 
     def _name(self, block: ModelBlock, output: str, keys: str) -> tuple[str, bool]:
         column = _push_down(block, output)
         if column is None:
-            return self._complete(block), False
+            return self._copy_unrestricted(block), False
         return self._add(block, self.of(block, column, keys)), True
 
-    def _complete(self, block: ModelBlock) -> str:
-        if id(block) not in self._whole:
-            self._whole[id(block)] = self._add(block, self.of(block, None, ""))
-        return self._whole[id(block)]
+    def _copy_unrestricted(self, block: ModelBlock) -> str:
+        if id(block) not in self._unrestricted:
+            self._unrestricted[id(block)] = self._add(block, self.of(block, None, ""))
+        return self._unrestricted[id(block)]
 
     def _add(self, block: ModelBlock, select: exp.Select) -> str:
         name = f"{block.name}__{len(self.ctes)}"
@@ -98,8 +98,8 @@ class _Restriction:
 
 
 def _push_down(block: ModelBlock, output: str) -> BlockColumn | None:
-    """The root's column to restrict by, where that leaves out no row with a wanted `output` and
-    changes none.
+    """The root's column to filter by, if that neither loses nor changes rows with the values of
+    `output`; else None.
     """
     try:
         columns = block.trace(output)

@@ -1,8 +1,7 @@
-"""A model's SELECT as this warehouse can run it today.
+"""Adapts a model's SELECT to the tables that a warehouse has.
 
-What a site does not have is read as null: a source without a table as no rows, a column that the
-table lacks as nulls of the type the source describes. Tables built in the same transaction
-are read as they are staged.
+A source without a table is read as no rows, a missing column as nulls of the type that the source
+describes. Tables of the same build are read from their staged relations.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Select:
-    """`notes` say what was read as null, and that days are cut in UTC where no zone is set."""
+    """`notes` name what is read as null, and business dates in UTC where no zone is set."""
 
     sql: str
     notes: tuple[str, ...]
 
 
 Columns = Callable[["TableName"], "pa.Schema | None"]
-"""What a warehouse answers; asked often for the same table, so a build remembers it."""
+"""A warehouse's columns by table; a build caches it."""
 
 
 def runnable_select(
@@ -51,12 +50,12 @@ def runnable_select(
     zone: BusinessZone,
     query: exp.Query | None = None,
 ) -> Select:
-    """`query` is the model's SELECT in another form, read instead of its own; `columns` are those
-    of the source tables as they are, None where there is no such table; `relations` says as
-    what tables of this build are read until it ends; `zone` is where business dates are cut.
+    """`query` replaces the model's SELECT, if given; `columns` are the source tables' columns, None
+    if there is no such table; `relations` maps tables of this build to their staged relations;
+    `zone` is the time zone of business dates.
 
-    Raises ConfigurationError when the model reads a column that its source does not have, or the
-    dialect lacks what the model says.
+    Raises ConfigurationError if the model reads a column that its source does not have, or the
+    dialect lacks a construct.
     """
     query = query or model.query
     notes: dict[str, None] = {}
@@ -81,9 +80,9 @@ def runnable_select(
 
 @cache
 def referenced_columns(sql: str) -> Mapping[TableName, frozenset[str]]:
-    """The columns that a model's SQL reads of each source table, lower-cased; `*` for all.
+    """The columns that a model's SQL reads of each source table, lower-case; `*` for all.
 
-    A column that is not said to be of some table counts for all that it can be of.
+    An unqualified column counts for every table that it may belong to.
     """
     read: dict[TableName, set[str]] = {}
     for scope in traverse_scope(parse_model(sql)):
@@ -94,7 +93,7 @@ def referenced_columns(sql: str) -> Mapping[TableName, frozenset[str]]:
 
 
 def source_types(sources: Sources, columns: Columns) -> ColumnTypeOf:
-    """Those of source tables, as they are, else as they are described."""
+    """Types of source columns: stored, else described."""
 
     def type_of(table: TableName, column: str) -> pa.DataType | None:
         if not table.schema:
@@ -111,19 +110,19 @@ def source_types(sources: Sources, columns: Columns) -> ColumnTypeOf:
 
 @dataclass(frozen=True)
 class _SourceRead:
-    """One place where a model reads a source table; `schema` is None while there is no such."""
+    """A reference of a model to a source table; `schema` is None if the table does not exist."""
 
     model: Model
     source: Source
     schema: pa.Schema | None
 
-    def missing(self, wanted: set[str]) -> list[str]:
+    def missing(self, names: set[str]) -> list[str]:
         """Columns the model reads that the table lacks, sorted."""
-        have = set(self.schema.names) if self.schema is not None else set()
-        every = set(self.source.columns) if "*" in wanted else set()
-        missing = sorted((wanted | every) - have - {"*"})
-        if have or self.source.columns:
-            among = [*have, *self.source.columns]
+        existing = set(self.schema.names) if self.schema is not None else set()
+        described = set(self.source.columns) if "*" in names else set()
+        missing = sorted((names | described) - existing - {"*"})
+        if existing or self.source.columns:
+            among = [*existing, *self.source.columns]
             kind = f"a column of {self.source.table}"
             checked = [name_problem(name, kind, among, at=self.model.file) for name in missing]
             if problems := [problem for problem in checked if problem]:
@@ -141,9 +140,9 @@ class _SourceRead:
         bare = table.copy()
         bare.set("alias", None)
         if self.schema is None:
-            # Joined without reading a column of it, it still needs one.
-            some = nulls or [exp.alias_(exp.null(), "nothing")]
-            select = exp.select(*some).where(exp.false())
+            # Even a join that reads no column needs one.
+            columns = nulls or [exp.alias_(exp.null(), "nothing")]
+            select = exp.select(*columns).where(exp.false())
         else:
             select = exp.select(exp.Star(), *nulls).from_(bare)
         return select.subquery(table.alias_or_name)
@@ -160,10 +159,9 @@ class _SourceRead:
 
 
 def _referenced_columns(scope: Scope, alias: str, source: Source) -> Iterator[str]:
-    """Lower-cased names; `*` for all.
+    """Lower-case names; `*` for all.
 
-    A column that is not said to be of some table is this one's where it is the only one there, or
-    has such a field.
+    An unqualified column belongs to this relation if it is the only one, or has such a field.
     """
     if _reads_every_column(scope):
         yield "*"
@@ -175,14 +173,14 @@ def _referenced_columns(scope: Scope, alias: str, source: Source) -> Iterator[st
 
 
 def _referenced_names(scope: Scope, alias: str) -> Iterator[str]:
-    """Lower-cased, of each column that can be of that relation; `*` for all of them."""
+    """Lower-case names of columns that may belong to the relation; `*` for all."""
     if _reads_every_column(scope):
         yield "*"
     for column in scope.columns:
         if column.table.lower() in ("", alias.lower()):
             yield column.name.lower()
     for join in scope.find_all(exp.Join):
-        # They are plain names, not columns, to sqlglot.
+        # To sqlglot they are identifiers, not columns.
         yield from (name.name.lower() for name in join.args.get("using") or ())
 
 

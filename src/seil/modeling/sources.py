@@ -1,4 +1,4 @@
-"""The tables that models read but do not build, as whoever fills them describes them."""
+"""The tables that models read but do not build, as their loader describes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """`label` is the column's name in the system it comes from."""
+    """`label` is the column's name in the source system."""
 
     type: pa.DataType
     label: str
@@ -25,9 +25,9 @@ class SourceColumn:
 class Source:
     """A table in a schema of its own. `key` is the column that identifies a row.
 
-    `label` is what the system it comes from calls it, `aliases` what else a person may call it, and
-    `landing` the folder its values arrive in. `describe` gives the columns by lower-cased name; it
-    is called once, when they are first needed.
+    `label` is its name in the source system, `aliases` are other names for people, `landing` is the
+    folder its values arrive in. `describe` returns the columns by lower-case name; it is called
+    once, on first use.
     """
 
     table: TableName

@@ -1,4 +1,4 @@
-"""Tests of a built table: which rows break what its .yml promises."""
+"""Runs the tests in a table's .yml: which rows fail them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EXAMPLES = 5
 
 @dataclass(frozen=True)
 class TestFailure:
-    """A broken promise: how many rows break it, and the key of up to five of them."""
+    """A failed test: the number of failing rows, and the keys of up to five."""
 
     __test__ = False  # not a test case, whatever its name says to pytest
 
@@ -37,7 +37,7 @@ class TestFailure:
 
     @property
     def brief(self) -> str:
-        """With one example, for a screen."""
+        """With one example only."""
         return self._text(self.examples[:1])
 
     def _text(self, examples: Sequence[Mapping[str, Any]]) -> str:
@@ -52,9 +52,9 @@ class TestFailure:
 
 @dataclass(frozen=True)
 class TestInputs:
-    """What tests are run against: `relations` are what the tables of this build are read as until
-    it ends, `changes` how those differ that are not made anew, None where nothing does, `versions`
-    what they held.
+    """The inputs of tests: `relations` maps tables of this build to their staged relations,
+    `changes` has the changes of incremental builds, None where nothing changed, `versions` the
+    tables' versions before the build.
     """
 
     relations: Mapping[str, str]
@@ -65,14 +65,14 @@ class TestInputs:
 def failing_tests(
     model: Model, warehouse: Warehouse, tested: TestInputs, passed: Mapping[str, str]
 ) -> Iterator[TestFailure]:
-    """Runs every test of the model, over changed rows alone where the others have passed: `passed`
-    gives, by test, the version of the other table it was passed with.
+    """Runs every test of the model, over changed rows only where the others passed before: `passed`
+    maps tests to the version of the other table that they passed with.
     """
     if model.name not in tested.changes:
-        yield from _broken_description(model, warehouse, tested.relations)
+        yield from _description_failures(model, warehouse, tested.relations)
     tests = [_Test(model, column, test, tested, passed) for column, test in _tests(model)]
-    runnable = [test.is_there(warehouse) for test in tests]
-    broken = _broken(list(compress(tests, runnable)), warehouse)
+    runnable = [test.can_run(warehouse) for test in tests]
+    broken = _failing_names(list(compress(tests, runnable)), warehouse)
     for test, can_run in zip(tests, runnable, strict=True):
         if not can_run:
             text = f"{test.name} cannot be checked: there is no table {test.other} yet"
@@ -81,10 +81,8 @@ def failing_tests(
             yield test.failure(warehouse)
 
 
-def _broken(tests: Sequence[_Test], warehouse: Warehouse) -> set[str]:
-    """The names of those that some row breaks: one statement counts them all, and those that look
-    at single rows in one pass.
-    """
+def _failing_names(tests: Sequence[_Test], warehouse: Warehouse) -> set[str]:
+    """Names of the tests that fail, from one statement; tests of single rows share one scan."""
     of_rows: dict[Sql, list[Sql]] = {}
     selects: list[Sql] = []
     counted: dict[str, str] = {}
@@ -113,7 +111,7 @@ def _broken(tests: Sequence[_Test], warehouse: Warehouse) -> set[str]:
 def passing_tests(
     model: Model, failures: Collection[TestFailure], versions: Mapping[str, str]
 ) -> dict[str, str]:
-    """The tests that did not fail, with the version of the other table they concern."""
+    """The tests that passed, with the version of the other table that they read."""
     failed = {failure.test for failure in failures}
     nothing = TestInputs({}, {}, {})
     tests = [_Test(model, column, test, nothing, {}) for column, test in _tests(model)]
@@ -136,10 +134,10 @@ def _tests(model: Model) -> Iterator[tuple[str, ModelTest]]:
             yield column.name, test
 
 
-def _broken_description(
+def _description_failures(
     model: Model, warehouse: Warehouse, relations: Mapping[str, str]
 ) -> Iterator[TestFailure]:
-    """The columns there are, against those described; nothing described promises nothing."""
+    """Compares the built columns with the description; without one there is nothing to check."""
     described = {column.name: column.type for column in model.described.columns}
     built = warehouse.columns(TableName("", relations[model.name]))
     if built is None:
@@ -174,13 +172,13 @@ class _Test:
 
     @property
     def other(self) -> str:
-        """The table it concerns beside its own."""
+        """The other table that it reads, or empty."""
         target = self.test.relationships
         return target.to if target else ""
 
     @property
     def is_partial(self) -> bool:
-        """Whether rows that have not changed still pass it."""
+        """Whether only changed rows need a test: the others passed it before."""
         if self.model.name not in self.tested.changes or self.name not in self.passed:
             return False
         if not self.other:
@@ -205,19 +203,19 @@ class _Test:
 
     @property
     def is_of_one_row(self) -> bool:
-        """Whether a row breaks it or not, whatever the others are."""
+        """Whether a row passes independently of other rows."""
         return self.test.kind in ("not_null", "accepted_values", "expression")
 
     @property
     def rows(self) -> Sql | None:
-        """What a test of single rows has to look at; None when there is nothing."""
+        """The rows to scan in a test of single rows; None if there are none."""
         if not self.is_partial:
             return compose("SELECT * FROM {table}", table=self._whole)
         return _rows(self._change.added) if self._change else None
 
     @property
     def breaking(self) -> Sql | None:
-        """A SELECT of something when rows break the test; None when none can."""
+        """A SELECT that returns rows if the test fails; None if it cannot fail."""
         if self.test.kind == "unique":
             if not self.is_partial:
                 return self._duplicates
@@ -232,21 +230,21 @@ class _Test:
         examples = tuple({k: v for k, v in row.items() if k != "_count"} for row in rows)
         return TestFailure(self.model.name, self.name, self.test.level, count, examples)
 
-    def is_there(self, warehouse: Warehouse) -> bool:
-        """Whether the other table is."""
+    def can_run(self, warehouse: Warehouse) -> bool:
+        """Whether the other table exists."""
         if not self.other or self.other in self.relations or self.other in self.tested.changes:
             return True
         return warehouse.columns(_related_table(self.other, self.relations)) is not None
 
     def _broken_rows(self) -> Sql:
-        shown = [*dict.fromkeys([*self.model.described.key, *self.columns])]
+        columns = [*dict.fromkeys([*self.model.described.key, *self.columns])]
         return compose(
             "SELECT {shown}, count(*) OVER () AS _count FROM {rows} AS t WHERE {broken} "
             "ORDER BY {order} LIMIT {limit}",
-            shown=join(", ", (f"t.{quote(name)}" for name in shown)) if shown else Sql("t.*"),
+            shown=join(", ", (f"t.{quote(name)}" for name in columns)) if columns else Sql("t.*"),
             rows=self._with_counts if self.test.kind == "unique" else self._whole,
             broken=self.broken,
-            order=Sql(", ".join(str(n) for n in range(1, max(len(shown), 1) + 1))),
+            order=Sql(", ".join(str(n) for n in range(1, max(len(columns), 1) + 1))),
             limit=_EXAMPLES,
         )
 
@@ -260,16 +258,14 @@ class _Test:
 
     @property
     def _dangling(self) -> Sql | None:
-        """Rows that point at what is not there: only what they newly point at, and what is newly
-        gone, has to be looked for.
-        """
+        """Rows with a dangling reference: checks only new references and removed targets."""
         field = SqlName(self.test.relationships.field if self.test.relationships else "")
         column = SqlName(self.columns[0])
         parts = []
         if own := self._change:
-            parts.append(_less(column, _rows(own.added), _rows(own.removed)))
+            parts.append(_minus(column, _rows(own.added), _rows(own.removed)))
         if other := self.tested.changes.get(self.other):
-            parts.append(_less(field, _rows(other.removed), _rows(other.added)))
+            parts.append(_minus(field, _rows(other.removed), _rows(other.added)))
         if not parts:
             return None
         return compose(
@@ -291,7 +287,7 @@ class _Test:
         return join(", ", map(quote, self.columns))
 
     @property
-    def _counts(self) -> Sql:
+    def _has_key(self) -> Sql:
         """A single-column unique test ignores nulls."""
         alone = len(self.columns) == 1
         return compose("{c} IS NOT NULL", c=SqlName(self.columns[0])) if alone else Sql("true")
@@ -301,12 +297,12 @@ class _Test:
         return compose(
             "SELECT 1 FROM {table} WHERE {counted} GROUP BY {columns} HAVING count(*) > 1",
             table=self._whole,
-            counted=self._counts,
+            counted=self._has_key,
             columns=self._column_list,
         )
 
     def _repeated_by(self, change: RowChange) -> Sql:
-        """What is there more often than once, and more often than before."""
+        """Keys that occur more than once, and more often than before."""
         same = (compose("w.{c} IS NOT DISTINCT FROM m.{c}", c=SqlName(c)) for c in self.columns)
         return compose(
             """
@@ -323,14 +319,14 @@ class _Test:
             columns=self._column_list,
             added=SqlName(change.added),
             removed=SqlName(change.removed),
-            counted=self._counts,
+            counted=self._has_key,
             table=SqlName(self.model.name),
             same=join(" AND ", same),
         )
 
     @property
     def _with_counts(self) -> Sql:
-        """The table's rows, each with how many are like it."""
+        """The table's rows, each with the number of rows of the same key."""
         return compose(
             "(SELECT w.*, count(*) OVER (PARTITION BY {columns}) AS _same FROM {table} AS w)",
             columns=self._column_list,
@@ -339,7 +335,7 @@ class _Test:
 
     @property
     def broken(self) -> Sql:
-        """A condition; of a unique test, on the rows of `_counted`."""
+        """A condition; of a unique test, on the rows of `_with_counts`."""
         name = SqlName(self.columns[0]) if self.columns else SqlName("")
         if self.test.kind == "not_null":
             return join(" OR ", (f"t.{quote(column)} IS NULL" for column in self.columns))
@@ -366,8 +362,8 @@ def _rows(relation: str) -> Sql:
     return compose("SELECT * FROM {r}", r=SqlName(relation))
 
 
-def _less(column: SqlName, some: Sql, others: Sql) -> Sql:
-    """Values of a column in rows of `some` that are in none of the others."""
+def _minus(column: SqlName, some: Sql, others: Sql) -> Sql:
+    """Values of a column in rows of `some` without those in `others`."""
     return compose(
         """
         SELECT v FROM (

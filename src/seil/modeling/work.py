@@ -1,4 +1,4 @@
-"""One table being built: staged beside the one there is, then published or discarded."""
+"""One table of a build: staged beside the current one, then published or discarded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Work:
-    """`without_scope`: rows that belong to no driving record, which a change cannot be held to."""
+    """`without_scope`: the table has rows without a driving record, which changes cannot reach."""
 
     warehouse: Warehouse
     planner: Planner
@@ -34,10 +34,10 @@ class Work:
     staged: StagedBuild = field(init=False)
 
     def stage(self, relations: Mapping[str, str]) -> StagedBuild:
-        """`relations` says as what the tables staged before are read.
+        """`relations` maps tables staged before to their staged relations.
 
-        Raises ConfigurationError when the model reads a column that its source does not have, or
-        says what the warehouse's dialect lacks.
+        Raises ConfigurationError if the model reads a column that its source does not have, or
+        uses a construct that the warehouse's dialect lacks.
         """
         builder, table = self.planner.builder, self.model.table
         if self.plan.mode == "unchanged":
@@ -55,7 +55,7 @@ class Work:
 
     @property
     def differs(self) -> bool:
-        """Whether the table will hold other rows than before."""
+        """Whether the table's rows change."""
         return self.plan.mode == "full" or bool(self.staged.deleted or self.staged.inserted)
 
     @property
@@ -67,14 +67,14 @@ class Work:
         return self.plan.mode != "unchanged"
 
     def describe(self, tables: TableEditor) -> None:
-        """Stores the descriptions of a new table and its columns beside it."""
+        """Stores the descriptions of a new table and its columns."""
         description = self.model.described
         texts = {c.name: c.description for c in description.columns if c.description}
         text = f"{description.description} {description.grain}".strip()
         tables.comment(self.model.table, text, texts)
 
     def fingerprint(self, built: Mapping[str, BuiltVersion]) -> str:
-        """What has to be the same for the next change to be followed."""
+        """The fingerprint to compare before the next incremental build."""
         return WITHOUT_SCOPE if self.without_scope else self.planner.fingerprint(self.model, built)
 
     def _select(self, relations: Mapping[str, str], query: exp.Query | None = None) -> str:
