@@ -18,7 +18,7 @@ from seil.sandbox.base.faults import FaultKind, FaultKinds, TokenFault
 
 
 class AdManagerFault(TokenFault):
-    """A fault of Ad Manager's answers."""
+    """A fault in Ad Manager's responses."""
 
     error: Literal["", "concurrent-modification", "quota", "unauthenticated", "internal"] = Field(
         "", description="Answer with this error of Ad Manager, in the shape of the API called."
@@ -52,19 +52,19 @@ _API = "^/(v1|apis)/"
 _PAGE = "<html><body><h1>502. That's an error.</h1></body></html>"
 
 _KINDS: Mapping[str, tuple[str, AdManagerFault]] = {
-    "slow": ("Answers take two seconds.", AdManagerFault(path=_API, delay=2)),
+    "slow": ("Responses take two seconds.", AdManagerFault(path=_API, delay=2)),
     "unavailable": (
         "503 with Retry-After, twice.",
         AdManagerFault(path=_API, status=503, retry_after="1", times=2),
     ),
-    "down": ("503 for ever.", AdManagerFault(path=_API, status=503)),
+    "down": ("503 on every request.", AdManagerFault(path=_API, status=503)),
     "internal": ("500, once.", AdManagerFault(path=_API, error="internal", times=1)),
     "html-error": (
-        "An HTML page of the edge, status 502.",
+        "An HTML page from the edge, status 502.",
         AdManagerFault(path=_API, status=502, html=_PAGE),
     ),
     "html-answer": (
-        "An HTML page instead of an answer, status 200.",
+        "An HTML page instead of the response, status 200.",
         AdManagerFault(path=_API, html=_PAGE),
     ),
     "wrong-shape": (
@@ -74,17 +74,17 @@ _KINDS: Mapping[str, tuple[str, AdManagerFault]] = {
     "empty-answer": ("No body, status 200.", AdManagerFault(path=_API, text="")),
     "cut-answer": ("Answers break off.", AdManagerFault(path=_API, cut=20)),
     "reset": (
-        "Connections are reset before the request is done.",
+        "Connections are reset before the request is executed.",
         AdManagerFault(path=_API, reset="before"),
     ),
     "answer-lost": (
-        "A change is made, its answer never comes.",
+        "A change is made, but its response is lost.",
         AdManagerFault(
             path=f"{_API}.*(batchCreate|lineItems|Proposal)", method="POST", reset="after", times=1
         ),
     ),
     "concurrent-modification": (
-        "Somebody else changed it, once.",
+        "A concurrent modification, once.",
         AdManagerFault(
             path=_API,
             method="POST",
@@ -94,16 +94,16 @@ _KINDS: Mapping[str, tuple[str, AdManagerFault]] = {
         ),
     ),
     "modified-for-ever": (
-        "Somebody else changes it all the time.",
+        "A concurrent modification on every request.",
         AdManagerFault(path=_API, error="concurrent-modification"),
     ),
-    "quota": ("The quota is used up.", AdManagerFault(path=_API, error="quota")),
+    "quota": ("The API quota is used up.", AdManagerFault(path=_API, error="quota")),
     "token-expired": (
-        "Tokens end in the middle, once.",
+        "All tokens expire, once.",
         AdManagerFault(path=_API, end_tokens=True, times=1),
     ),
     "token-refused": (
-        "No tokens are given out.",
+        "No tokens are issued.",
         AdManagerFault(path="^/token", status=401, text='{"error": "invalid_client"}'),
     ),
 }

@@ -151,8 +151,8 @@ def _check_literal(network: SandboxNetwork, literal: Mapping[str, Any], at: str)
     if not values:
         raise _custom("KEY_WITH_MISSING_VALUES", name, f"{at}.customTargetingValues")
     for value in values:
-        found = network.referred("customTargetingValues", value, field=at)
-        if found["customTargetingKey"] != name:
+        entity = network.referred("customTargetingValues", value, field=at)
+        if entity["customTargetingKey"] != name:
             raise _custom("INVALID_VALUE_FOR_KEY", value, f"{at}.customTargetingValues")
 
 

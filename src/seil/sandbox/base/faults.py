@@ -1,4 +1,4 @@
-"""Injected faults: where they strike, and how often."""
+"""Injected faults, and which requests they strike."""
 
 from __future__ import annotations
 
@@ -38,8 +38,10 @@ class Occasion(BaseModel):
     path: str = Field("", description="A regular expression searched for in path?query.")
     body: str = Field("", description="A regular expression searched for in the request's body.")
     after: int = Field(0, ge=0, description="Let this many matching requests pass first.")
-    every: int = Field(1, ge=1, description="Strike the first of so many, then the next.")
-    times: int | None = Field(None, ge=1, description="Strike this often; none: for ever.")
+    every: int = Field(1, ge=1, description="Strike one of every so many matching requests.")
+    times: int | None = Field(
+        None, ge=1, description="Strike at most so many times; none: no limit."
+    )
 
     @field_validator("path", "body")
     @classmethod
@@ -67,11 +69,11 @@ class Occasion(BaseModel):
 
 
 class HttpFault(Occasion):
-    """A fault of an HTTP answer. Its actions combine."""
+    """A fault in an HTTP response. Its actions combine."""
 
     status: int | None = Field(None, ge=200, le=599, description="Answer with this status.")
     html: str | None = Field(None, description="Answer with this HTML.")
-    text: str | None = Field(None, description="Answer with this text as it is; may be empty.")
+    text: str | None = Field(None, description="Answer with this text, unchanged; may be empty.")
     retry_after: str | None = Field(None, pattern=r"^[ -~]*\z", description="Value of Retry-After.")
     reset: Literal["", "before", "after"] = Field(
         "", description="Reset the connection, before or after the request is carried out."
@@ -82,10 +84,10 @@ class HttpFault(Occasion):
         allow_inf_nan=False,
         description="Wait this many seconds before answering, or until the fault is removed.",
     )
-    cut: int | None = Field(None, ge=0, description="Break off after this many bytes of body.")
-    drip: int | None = Field(None, ge=1, description="Send the body in pieces of this size,")
+    cut: int | None = Field(None, ge=0, description="Truncate the body after this many bytes.")
+    drip: int | None = Field(None, ge=1, description="Send the body in pieces of this many bytes.")
     drip_delay: float = Field(
-        0.05, ge=0, allow_inf_nan=False, description="one every so many seconds."
+        0.05, ge=0, allow_inf_nan=False, description="Seconds between the pieces."
     )
 
     @field_validator("retry_after", mode="before")
@@ -100,7 +102,7 @@ class HttpFault(Occasion):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Of the fault's own answer."""
+        """Headers of the fault's own response."""
         return {"Retry-After": self.retry_after} if self.retry_after is not None else {}
 
 

@@ -77,11 +77,11 @@ def check_cleared(entity: SObject, draft: Draft) -> RowError | None:
 
 def merged_by_id(drafts: Iterable[Draft]) -> list[Draft]:
     """Merges repeated records; later values win."""
-    found: dict[str, Draft] = {}
+    by_id: dict[str, Draft] = {}
     for draft in drafts:
-        first = found.setdefault(str(draft.id), draft)
+        first = by_id.setdefault(str(draft.id), draft)
         first.values.update(draft.values)
-    return list(found.values())
+    return list(by_id.values())
 
 
 def columns_of(entity: SObject, drafts: Sequence[Draft]) -> list[str]:

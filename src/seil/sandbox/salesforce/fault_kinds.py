@@ -1,6 +1,6 @@
 """Named faults, as clients of Salesforce have reported them.
 
-A name can be given wherever a fault can. SEIL's own tests run the pipeline through each of them.
+A name is accepted wherever a fault is. SEIL's tests run the pipeline through each of them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _refusal(about: str, path: str, code: str, message: str, **action: object) -
 
 
 def _linked_pages(about: str, **action: object) -> OrgFaultKind:
-    """Pages that name each other, as before API version 58."""
+    """Pages that link to each other, as before API version 58."""
     return OrgFaultKind(
         about, (OrgFault(path=_PAGE_LIST, status=404, code="NOT_FOUND"), _page(**action))
     )
@@ -46,13 +46,18 @@ def _page(**action: object) -> OrgFault:
 
 _SESSIONS = {
     "session-expired": _kind(
-        "Sessions end in the middle.", _DATA, expire_session=True, after=3, every=4, times=3
+        "Sessions expire between requests, three times.",
+        _DATA,
+        expire_session=True,
+        after=3,
+        every=4,
+        times=3,
     ),
     "login-unavailable": _kind(
         "The login answers 503, twice.", _LOGIN, status=503, retry_after=1, times=2
     ),
     "login-refused": _kind(
-        "The login is refused, without a description.",
+        "The login fails without a description.",
         _LOGIN,
         status=400,
         text='{"error": "invalid_grant"}',
@@ -68,7 +73,7 @@ _SESSIONS = {
 
 _MOVED = {
     "moved": _kind(
-        "The org moved: a redirect, until the next login.",
+        "The org moved: one request is redirected until the next login.",
         _PAGE,
         status=301,
         text="",
@@ -79,10 +84,15 @@ _MOVED = {
 
 _BUSY = {
     "unavailable": _kind(
-        "503 with Retry-After, now and then.", _DATA, status=503, retry_after=1, every=4, times=4
+        "503 with Retry-After on every fourth request, four times.",
+        _DATA,
+        status=503,
+        retry_after=1,
+        every=4,
+        times=4,
     ),
     "throttled": _refusal(
-        "429 with Retry-After, some times.",
+        "429 with Retry-After, three times.",
         _DATA,
         "REQUEST_LIMIT_EXCEEDED",
         "ConcurrentRequests (Concurrent API Requests) Limit exceeded.",
@@ -90,20 +100,22 @@ _BUSY = {
         retry_after="Wed, 21 Oct 2015 07:28:00 GMT",
         times=3,
     ),
-    "down": _kind("503 for ever.", _DATA, status=503),
+    "down": _kind("503 on every request.", _DATA, status=503),
     "html-error": _kind(
-        "An HTML page of the edge, status 420.", _DATA, status=420, html=_UPDATING, times=2
+        "An HTML page from the edge, status 420, twice.", _DATA, status=420, html=_UPDATING, times=2
     ),
     "html-answer": _kind(
-        "An HTML page instead of a job, status 200.", "/jobs/query", html=_UPDATING, times=2
+        "An HTML page instead of a job, status 200, twice.", "/jobs/query", html=_UPDATING, times=2
     ),
-    "html-page": _kind("An HTML page instead of a result page.", _PAGE, html=_UPDATING, times=1),
-    "empty-error": _kind("406 without a body.", _DATA, status=406, text="", times=2),
+    "html-page": _kind(
+        "An HTML page instead of a result page, once.", _PAGE, html=_UPDATING, times=1
+    ),
+    "empty-error": _kind("406 without a body, twice.", _DATA, status=406, text="", times=2),
 }
 
 _WIRE = {
     "reset": _kind(
-        "Connections are reset before a question is answered.",
+        "Connections are reset before a GET is executed.",
         _DATA,
         method="GET",
         reset="before",
@@ -111,14 +123,14 @@ _WIRE = {
         times=4,
     ),
     "answer-lost": _kind(
-        "A query job is created, its answer never comes.",
+        "A query job is created, but its response is lost.",
         _START,
         method="POST",
         reset="after",
         times=1,
     ),
     "answer-504": _kind(
-        "A query job is created, the gateway answers 504.",
+        "A query job is created, but the gateway responds 504.",
         _START,
         method="POST",
         commit=True,
@@ -126,7 +138,7 @@ _WIRE = {
         times=1,
     ),
     "create-504": _kind(
-        "A record is created, the gateway answers 504.",
+        "A record is created, but the gateway responds 504.",
         _CREATE,
         method="POST",
         commit=True,
@@ -134,20 +146,20 @@ _WIRE = {
         times=1,
     ),
     "create-lost": _kind(
-        "A record is created, its answer never comes.",
+        "A record is created, but its response is lost.",
         _CREATE,
         method="POST",
         reset="after",
         times=1,
     ),
-    "cut-answer": _kind("A describe breaks off.", _DESCRIBE, cut=100, times=1),
-    "cut-header": _kind("A result page breaks off in its first line.", _PAGE, cut=20, times=1),
-    "cut-page": _kind("A result page breaks off.", _PAGE, cut=600, times=1),
-    "cut-pages": _kind("Every result page breaks off.", _PAGE, cut=600),
-    "slow-drip": _kind("Result pages drip.", _PAGE, drip=997, drip_delay=0.002),
-    "slow-answer": _kind("An answer takes three seconds.", _DATA, delay=3, times=1),
+    "cut-answer": _kind("A describe is truncated.", _DESCRIBE, cut=100, times=1),
+    "cut-header": _kind("A result page is truncated in its first line.", _PAGE, cut=20, times=1),
+    "cut-page": _kind("A result page is truncated.", _PAGE, cut=600, times=1),
+    "cut-pages": _kind("Every result page is truncated.", _PAGE, cut=600),
+    "slow-drip": _kind("Result pages arrive in small pieces.", _PAGE, drip=997, drip_delay=0.002),
+    "slow-answer": _kind("A response takes three seconds.", _DATA, delay=3, times=1),
     "damaged-gzip": _kind(
-        "An answer says it is gzip, and is not.",
+        "A response is labelled gzip but is not compressed.",
         _PAGE,
         set_headers={"Content-Encoding": "gzip"},
         times=1,
@@ -169,53 +181,53 @@ _HEADERS = {
 }
 
 _TEXT = {
-    "charset-unsaid": _kind("Result pages do not say their charset.", _PAGE, charset=""),
-    "latin-1": _kind("Result pages in ISO-8859-1, said so.", _PAGE, charset="ISO-8859-1"),
+    "charset-unsaid": _kind("Result pages lack a charset.", _PAGE, charset=""),
+    "latin-1": _kind("Result pages are labelled ISO-8859-1.", _PAGE, charset="ISO-8859-1"),
     "nul-bytes": _kind("NUL bytes in result pages.", _PAGE, nul_bytes=True),
     "byte-order-mark": _kind("A byte order mark before result pages.", _PAGE, bom=True),
 }
 
 _COUNTS = {
     "count-too-high": _kind(
-        "A page has one row less than it says.", _PAGE, number_of_records="+1", times=1
+        "A page has one row fewer than its count.", _PAGE, number_of_records="+1", times=1
     ),
     "count-too-low": _kind(
-        "Every page has one row more than it says.", _PAGE, number_of_records="-1"
+        "Every page has one row more than its count.", _PAGE, number_of_records="-1"
     ),
     "count-missing": _kind(
-        "A page does not say how many rows it has.",
+        "A page lacks its row count.",
         _PAGE,
         drop_headers=["Sforce-NumberOfRecords"],
         times=1,
     ),
-    "rows-twice": _kind("A page has its rows twice.", _PAGE, rows_twice=True, times=1),
+    "rows-twice": _kind("A page repeats its rows.", _PAGE, rows_twice=True, times=1),
     "rows-twice-counted": _kind(
-        "A page has its rows twice, and says so.",
+        "A page repeats its rows, and its count includes them.",
         _PAGE,
         rows_twice=True,
         number_of_records="*2",
         times=1,
     ),
     "job-count-wrong": _kind(
-        "A job says that it found other rows.",
+        "A job reports a wrong number of rows.",
         _JOB,
         method="GET",
         members={"numberRecordsProcessed": 123456},
     ),
     "job-count-zero": _kind(
-        "A job says that it found nothing, and has pages with rows.",
+        "A job reports no rows, but has some.",
         _JOB,
         method="GET",
         members={"numberRecordsProcessed": 0},
     ),
     "job-count-low": _kind(
-        "A job says that it found one row, and has more.",
+        "A job reports one row, but has more.",
         _JOB,
         method="GET",
         members={"numberRecordsProcessed": 1},
     ),
     "job-count-missing": _kind(
-        "A job does not say how much it found.",
+        "A job lacks its number of rows.",
         _JOB,
         method="GET",
         members={"numberRecordsProcessed": None},
@@ -223,20 +235,20 @@ _COUNTS = {
 }
 
 _PAGES = {
-    "pages-twice": _kind("The list of pages names each twice.", _PAGE_LIST, pages_twice=True),
+    "pages-twice": _kind("The list of pages has every page twice.", _PAGE_LIST, pages_twice=True),
     "page-list-loops": _kind(
-        "The list of pages names itself as its rest.",
+        "The list of pages links to itself as its continuation.",
         _PAGE_LIST,
         members={"done": False, "nextRecordsUrl": "{path}"},
     ),
     "no-page-list": _linked_pages(
-        "No list of pages: each names the next.", lower_case_headers=True
+        "No list of pages: each page links to the next.", lower_case_headers=True
     ),
     "locator-missing": _linked_pages(
-        "No list of pages, and none names the next.", drop_headers=["Sforce-Locator"]
+        "No list of pages, and no links to the next.", drop_headers=["Sforce-Locator"]
     ),
     "locator-stuck": _linked_pages(
-        "No list of pages, and one names itself as the next.", stuck_locator=True
+        "No list of pages, and a page links to itself.", stuck_locator=True
     ),
     "locator-refused": _refusal(
         "A locator is refused.", _PAGE, "INVALIDLOCATOR", "Invalid locator", times=1
@@ -253,17 +265,21 @@ _JOBS = {
         fail_job="QUERY_TIMEOUT: Your query request was running for too long.",
     ),
     "job-aborted": _kind(
-        "Somebody aborts a job.", _JOB, method="GET", members={"state": "Aborted"}, times=1
+        "A job is reported as aborted, once.",
+        _JOB,
+        method="GET",
+        members={"state": "Aborted"},
+        times=1,
     ),
     "job-state-unknown": _kind(
-        "A job is in a state nobody knows, for a while.",
+        "A job is in an undocumented state, twice.",
         _JOB,
         method="GET",
         members={"state": "Queued"},
         times=2,
     ),
     "job-expired": _kind(
-        "The job and its pages are gone when they are read.", _PAGE, expire_jobs=True, times=1
+        "The job expires before its pages are read.", _PAGE, expire_jobs=True, times=1
     ),
     "job-of-other-version": _refusal(
         "The job belongs to another API version.",
@@ -277,29 +293,29 @@ _JOBS = {
 }
 
 _REFUSALS = {
-    "job-forbidden": _kind("403 and an empty error.", _START, status=403, text="[{}]"),
+    "job-forbidden": _kind("403 with an empty error.", _START, status=403, text="[{}]"),
     "object-unsupported": _refusal(
-        "The Bulk API does not offer the object.",
+        "The Bulk API does not support the object.",
         _START,
         "INVALIDENTITY",
         "Entity is not supported by the Bulk API.",
     ),
     "field-gone": _refusal(
-        "A field is gone since the describe.",
+        "A field was deleted after the describe.",
         _START,
         "INVALID_FIELD",
         "No such column 'Gone__c' on entity",
         times=1,
     ),
     "not-found": _refusal(
-        "The object is gone.", _DESCRIBE, "NOT_FOUND", "The requested resource does not exist",
+        "The object was deleted.", _DESCRIBE, "NOT_FOUND", "The requested resource does not exist",
         status=404,
     ),
 }  # fmt: skip
 
 _QUOTAS = {
     "quota-gone": _refusal(
-        "The day's requests are used up.",
+        "The daily API requests are used up.",
         _DATA,
         "REQUEST_LIMIT_EXCEEDED",
         "TotalRequests Limit exceeded.",
@@ -307,13 +323,13 @@ _QUOTAS = {
         after=5,
     ),
     "quota-told": _kind(
-        "Sforce-Limit-Info says that nothing is left.",
+        "Sforce-Limit-Info reports no requests left.",
         _DATA,
         set_headers={"Sforce-Limit-Info": "api-usage=100000/100000"},
         after=4,
     ),
     "app-quota-told": _kind(
-        "Sforce-Limit-Info says that the app has used its share.",
+        "Sforce-Limit-Info reports the app's share as used up.",
         _DATA,
         set_headers={
             "Sforce-Limit-Info": "api-usage=9/5000; per-app-api-usage=250/250(appName=sample-app)"
@@ -321,13 +337,13 @@ _QUOTAS = {
         after=4,
     ),
     "jobs-used-up": _refusal(
-        "The day's query jobs are used up.",
+        "The daily query jobs are used up.",
         _START,
         "LIMIT_EXCEEDED",
         "Max bulk v2 query jobs (10000) per 24 hrs has been reached (10021)",
     ),
     "storage-used-up": _refusal(
-        "The day's result storage is used up.",
+        "The daily result storage is used up.",
         _START,
         "LIMIT_EXCEEDED",
         "Max bulk v2 query result size stored (1000000000) kb per 24 hrs has been exceeded",
@@ -336,24 +352,24 @@ _QUOTAS = {
 
 _DELETIONS = {
     "deletions-too-many": _refusal(
-        "A list of deletions is too long.", _DELETED, "EXCEEDED_ID_LIMIT",
+        "The list of deletions exceeds its limit, once.", _DELETED, "EXCEEDED_ID_LIMIT",
         "exceeded 600000 ids", times=1,
     ),
     "deletions-too-old": _refusal(
-        "The list of deletions does not reach back.", _DELETED, "INVALID_REPLICATION_DATE",
+        "The list of deletions starts too late, once.", _DELETED, "INVALID_REPLICATION_DATE",
         "startDate before org replication enabled date", times=1,
     ),
     "deletions-unsupported": _refusal(
-        "There is no list of deletions.", _DELETED, "INVALID_TYPE",
+        "The object has no list of deletions.", _DELETED, "INVALID_TYPE",
         "sObject type cannot be replicated",
     ),
     "deletions-behind": _kind(
-        "The list of deletions ends before what was asked for.", _DELETED,
+        "The list of deletions ends before the requested period, once.", _DELETED,
         members={"latestDateCovered": "2020-01-01T00:00:00.000+0000", "deletedRecords": []},
         times=1,
     ),
     "deletions-unavailable": _kind(
-        "The list of deletions cannot be read.", _DELETED, status=500, code="UNKNOWN_EXCEPTION"
+        "The list of deletions fails with 500.", _DELETED, status=500, code="UNKNOWN_EXCEPTION"
     ),
 }  # fmt: skip
 

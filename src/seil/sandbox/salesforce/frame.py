@@ -256,9 +256,9 @@ async def _spoil_headers(request: web.Request, response: web.StreamResponse) -> 
     if fault.number_of_records is not None and "Sforce-NumberOfRecords" in headers:
         true = int(headers["Sforce-NumberOfRecords"])
         headers["Sforce-NumberOfRecords"] = str(fault.record_count(true))
-    asked = request.query.get("locator")
-    if fault.stuck_locator and asked and "Sforce-Locator" in headers:
-        headers["Sforce-Locator"] = asked
+    locator = request.query.get("locator")
+    if fault.stuck_locator and locator and "Sforce-Locator" in headers:
+        headers["Sforce-Locator"] = locator
     for name in fault.drop_headers:
         headers.popall(name, None)
     headers.update(fault.set_headers)

@@ -331,9 +331,9 @@ def _parse_describe(text: str) -> SObject:
 
 
 def _require_field(entry: SObject, field: str) -> SField:
-    if (found := entry.field(field)) is None:
+    if (declared := entry.field(field)) is None:
         raise KeyError(f"{entry.name} has no field {field}")
-    return found
+    return declared
 
 
 def _connect(folder: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:

@@ -284,8 +284,8 @@ def _traits(entry: SObject) -> Traits:
 def _changing(entry: SObject) -> list[SField]:
     """The fields to change: the object's configured ones, else one each of a few types."""
     if named := _traits(entry).changes:
-        found = (entry.field(name) for name in named)
-        return [f for f in found if f is not None and f.stored]
+        configured = (entry.field(name) for name in named)
+        return [f for f in configured if f is not None and f.stored]
     by_type: dict[str, SField] = {}
     for candidate in entry.stored_fields:
         plain = not (candidate.reference_to or candidate.unique or candidate.external_id)

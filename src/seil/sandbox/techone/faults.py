@@ -14,10 +14,11 @@ from seil.sandbox.techone.messages import JSON, json_reply
 
 
 class TechOneFault(TokenFault):
-    """A fault of TechOne's answers."""
+    """A fault in TechOne's responses."""
 
     members: dict[str, Any] = Field(
-        default_factory=dict, description="Put these into a JSON answer (JSON only)."
+        default_factory=dict,
+        description="Put these members into a JSON response (written as JSON only).",
     )
 
     def reply(self) -> Reply:
@@ -29,7 +30,7 @@ class TechOneFault(TokenFault):
         return json_reply({"Message": "An error has occurred."}, status, self.headers)
 
     def spoil(self, reply: Reply) -> Reply:
-        """A JSON object with the fault's members in it."""
+        """The reply with the fault's members added, if it is a JSON object."""
         if not self.members or not reply.content_type.startswith("application/json"):
             return reply
         content = {**json.loads(reply.body), **self.members}
@@ -58,16 +59,16 @@ def _credit(message: str, kind: str = "Information") -> TechOneFault:
 
 
 _KINDS: Mapping[str, tuple[str, TechOneFault]] = {
-    "slow-answer": ("An answer takes three seconds.", TechOneFault(path=_API, delay=3, times=1)),
+    "slow-answer": ("A response takes three seconds.", TechOneFault(path=_API, delay=3, times=1)),
     "slow-drip": (
-        "Answers drip, a byte at a time.",
+        "Responses arrive one byte at a time.",
         TechOneFault(path=_API, drip=1, drip_delay=0.5),
     ),
     "unavailable": (
         "503 with Retry-After, twice.",
         TechOneFault(path=_API, status=503, retry_after="1", times=2),
     ),
-    "down": ("503 for ever.", TechOneFault(path=_API, status=503)),
+    "down": ("503 on every request.", TechOneFault(path=_API, status=503)),
     "throttled": (
         "429 with Retry-After, twice.",
         TechOneFault(path=_API, status=429, retry_after="1", times=2),
@@ -75,35 +76,35 @@ _KINDS: Mapping[str, tuple[str, TechOneFault]] = {
     "internal": ("500, once.", TechOneFault(path=_API, status=500, times=1)),
     "html-error": ("An HTML page, status 503.", TechOneFault(path=_API, status=503, html=_PAGE)),
     "html-answer": (
-        "An HTML page instead of an answer, status 200.",
+        "An HTML page instead of the response, status 200.",
         TechOneFault(path=_API, html=_PAGE),
     ),
     "empty-answer": ("No body, status 200.", TechOneFault(path=_API, text="")),
     "wrong-shape": (
-        "An answer of another shape, status 200.",
+        "A response of another shape, status 200.",
         TechOneFault(path=_API, text='{"surprise": [1, 2, 3]}'),
     ),
     "reset": (
-        "Connections are reset before the request is done.",
+        "Connections are reset before the request is executed.",
         TechOneFault(path=_API, reset="before"),
     ),
     "answer-lost": (
-        "Rows are imported, the answer never comes.",
+        "Rows are imported, but the response is lost.",
         TechOneFault(path="(?i)warehouse", method="POST", reset="after", times=1),
     ),
-    "cut-answer": ("Answers break off.", TechOneFault(path=_API, cut=20)),
-    "no-rate": ("The report of rates is empty.", _rates()),
-    "two-rates": ("The report of rates has two rows.", _rates(_RATE, _RATE)),
+    "cut-answer": ("Responses are truncated.", TechOneFault(path=_API, cut=20)),
+    "no-rate": ("The rate report is empty.", _rates()),
+    "two-rates": ("The rate report has two rows.", _rates(_RATE, _RATE)),
     "rate-over": (
-        "The report's rate was that of January 2020.",
+        "The reported rate is that of January 2020.",
         _rates({**_RATE, "START_DATEI": "2020-01-01T00:00:00", "END_DATEI": "2020-01-31T00:00:00"}),
     ),
     "rate-ahead": (
-        "The report's rate is that of January 2999.",
+        "The reported rate is that of January 2999.",
         _rates({**_RATE, "START_DATEI": "2999-01-01T00:00:00", "END_DATEI": "2999-01-31T00:00:00"}),
     ),
     "rate-without-amount": (
-        "The report's row has no amount.",
+        "The reported rate has no amount.",
         _rates({name: value for name, value in _RATE.items() if name != "EXCH_RATE_AMT"}),
     ),
     "credit-without-number": (
@@ -115,11 +116,11 @@ _KINDS: Mapping[str, tuple[str, TechOneFault]] = {
         _credit("Function DEBTOR_REMAINING_CREDIT is locked", "Error"),
     ),
     "token-expired": (
-        "Tokens end in the middle, once.",
+        "All tokens expire, once.",
         TechOneFault(path=_API, end_tokens=True, times=1),
     ),
     "token-refused": (
-        "Every token is refused.",
+        "Every token is rejected.",
         TechOneFault(path=_API, status=401, text='{"Message": "Authorization has been denied."}'),
     ),
     "login-unavailable": (
@@ -127,11 +128,11 @@ _KINDS: Mapping[str, tuple[str, TechOneFault]] = {
         TechOneFault(path=_TOKEN, status=503, retry_after="1", times=2),
     ),
     "login-refused": (
-        "No tokens are given out.",
+        "No tokens are issued.",
         TechOneFault(path=_TOKEN, status=401, text='{"error": "invalid_client"}'),
     ),
     "login-html": (
-        "The login answers an HTML page, status 200.",
+        "The login responds with an HTML page, status 200.",
         TechOneFault(path=_TOKEN, html=_PAGE),
     ),
 }

@@ -70,24 +70,26 @@ class Endpoint:
         self._check_action(request, version, action, name)
         if problem := self._wsdl.problem(message):
             raise FaultError(f"The request is not as the WSDL describes it: {problem}")
-        result = self._operations[name](message.find(f"{{{SERVICES}}}request"))
-        answered = etree.Element(f"{{{SERVICES}}}{name}Response", nsmap={None: SERVICES})
-        answered.append(result)
-        return Reply(200, _envelope(version, answered), version.content_type)
+        operation_result = self._operations[name](message.find(f"{{{SERVICES}}}request"))
+        response = etree.Element(f"{{{SERVICES}}}{name}Response", nsmap={None: SERVICES})
+        response.append(operation_result)
+        return Reply(200, _envelope(version, response), version.content_type)
 
     def _check_action(
         self, request: TechOneRequest, version: _Version, action: str, name: str
     ) -> None:
-        told = request.headers.get("SOAPAction", "").strip('"') if version is _V11 else action
+        soap_action = (
+            request.headers.get("SOAPAction", "").strip('"') if version is _V11 else action
+        )
         # SOAP 1.2, part 2, section 6.5.3: the action may be left out.
-        if version is _V12 and not told:
-            told = f"{SERVICES}/{name}"
-        meant = self._wsdl.actions.get(told)
-        if meant is None:
-            text = f"Server did not recognize the value of HTTP Header SOAPAction: {told}."
+        if version is _V12 and not soap_action:
+            soap_action = f"{SERVICES}/{name}"
+        operation = self._wsdl.actions.get(soap_action)
+        if operation is None:
+            text = f"Server did not recognize the value of HTTP Header SOAPAction: {soap_action}."
             raise FaultError(text)
-        if meant != name:
-            raise FaultError(f"SOAPAction names {meant}, the message is {name}.")
+        if operation != name:
+            raise FaultError(f"SOAPAction names {operation}, the message is {name}.")
 
 
 def _content_type(request: TechOneRequest) -> Message:
@@ -128,7 +130,7 @@ def _fault(version: _Version, text: str) -> Reply:
     code = etree.SubElement(fault, f"{inside}Code")
     etree.SubElement(code, f"{inside}Value").text = f"soap:{version.client}"
     reason = etree.SubElement(fault, f"{inside}Reason")
-    told = etree.SubElement(reason, f"{inside}Text")
-    told.set(f"{_XML}lang", "en")
-    told.text = text
+    reason_text = etree.SubElement(reason, f"{inside}Text")
+    reason_text.set(f"{_XML}lang", "en")
+    reason_text.text = text
     return Reply(400, _envelope(version, fault), version.content_type)

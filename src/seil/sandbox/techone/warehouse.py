@@ -34,9 +34,9 @@ class _Fault:
 
 
 class _WrongError(Exception):
-    def __init__(self, *result: _Fault) -> None:
-        super().__init__("; ".join(wrong.text for wrong in result))
-        self.found = result
+    def __init__(self, *faults: _Fault) -> None:
+        super().__init__("; ".join(wrong.text for wrong in faults))
+        self.faults = faults
 
 
 class WarehouseService:
@@ -66,7 +66,7 @@ class WarehouseService:
                 result.extend(carried_out(table, request))
             _tell(errors, ())
         except _WrongError as error:
-            _tell(errors, error.found)
+            _tell(errors, error.faults)
         return result
 
     def _check_login(self, name: str, request: Any) -> str:
@@ -103,7 +103,7 @@ class WarehouseService:
             try:
                 self._import_row(table, key, _values(row, columns), mode)
             except _WrongError as error:
-                wrong += [_Fault(w.code, f"Row {number}: {w.text}") for w in error.found]
+                wrong += [_Fault(w.code, f"Row {number}: {w.text}") for w in error.faults]
         if wrong:
             raise _WrongError(*wrong)
         return []

@@ -16,16 +16,16 @@ def operations(network: SandboxNetwork, line_items: SandboxLineItems) -> dict[st
         if not (name := request.get("existingLineItem")):
             raise required_error("existing_line_item")
         item = network.get("lineItems", name, field="existing_line_item")
-        result = availability(network, demand_of(item))
+        units = availability(network, demand_of(item))
         goal = item.get("goal", {})
         forecast = {
             "lineItem": name,
             "order": item["order"],
             "unitType": goal.get("unitType", "IMPRESSIONS"),
-            "availableUnits": str(result.available),
+            "availableUnits": str(units.available),
             "deliveredUnits": str(line_items.impressions(item)),
-            "matchedUnits": str(result.matched),
-            "possibleUnits": str(result.possible),
+            "matchedUnits": str(units.matched),
+            "possibleUnits": str(units.possible),
             "reservedUnits": str(goal.get("units", 0)),
         }
         return {"availabilityForecastResult": forecast}

@@ -26,8 +26,8 @@ def list_page(
 ) -> dict[str, Any]:
     """A page of the objects that match the filter. `message` is their class in the client."""
     plural = member[0].upper() + member[1:]
-    asked = getattr(admanager_v1, f"List{plural}Request")
-    allowed = schema.filterable(asked)
+    request_class = getattr(admanager_v1, f"List{plural}Request")
+    allowed = schema.filterable(request_class)
     resource = schema.descriptor_of(getattr(admanager_v1, message))
     test = filter_test(request.get("filter", ""), resource, allowed)
     matches = [entity for entity in entities if test(entity)]

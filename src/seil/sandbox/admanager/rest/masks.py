@@ -15,8 +15,8 @@ def apply_mask(answer: dict[str, Any], requested: str) -> dict[str, Any]:
     paths = [path.strip() for path in requested.split(",") if path.strip()]
     if not paths or "*" in paths:
         return answer
-    found: dict[str, Any] = _pick(answer, [path.split(".") for path in paths])
-    return found
+    masked: dict[str, Any] = _pick(answer, [path.split(".") for path in paths])
+    return masked
 
 
 def wants(requested: str, name: str) -> bool:

@@ -172,21 +172,21 @@ def _update(
     full_name: str, before: Callable[[str], GamObject], request: Request, member: str
 ) -> GamObject:
     """The whole updated resource: https://google.aip.dev/134."""
-    payload = request[member]
-    if "name" not in payload:
+    changes = request[member]
+    if "name" not in changes:
         raise invalid(f"{member}.name is required", field=f"{member}.name")
-    current = before(payload["name"])
+    current = before(changes["name"])
     mask = request.get("updateMask", "")
     if mask == "*":
         paths = [
-            name for name in {**payload, **without_output(full_name, current)} if name != "name"
+            name for name in {**changes, **without_output(full_name, current)} if name != "name"
         ]
     elif mask:
         paths = mask.split(",")
         check_mask(full_name, paths)
     else:
-        paths = [name for name in without_output(full_name, payload) if name != "name"]
-    after = apply_paths(current, payload, paths)
+        paths = [name for name in without_output(full_name, changes) if name != "name"]
+    after = apply_paths(current, changes, paths)
     _check_immutable(full_name, current, after)
     check_resource(full_name, after, at=f"{member}.")
     return without_output(full_name, after)

@@ -230,9 +230,9 @@ class SandboxReports:
             for day in days:
                 if not start <= day <= end:
                     continue
-                found = delivered_on(item, day, now, zone)
-                if found.impressions or found.clicks:
-                    yield item, order, day, found
+                delivery = delivered_on(item, day, now, zone)
+                if delivery.impressions or delivery.clicks:
+                    yield item, order, day, delivery
 
 
 _ENDS = ("startDate", "endDate")

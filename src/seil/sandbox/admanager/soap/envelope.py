@@ -39,10 +39,10 @@ def unmarshal(
         root = etree.fromstring(body, parser)
     except etree.XMLSyntaxError as error:
         raise _unparsable(str(error)) from error
-    found = root.find(f"{{{_SOAP}}}Body") if root.tag == f"{{{_SOAP}}}Envelope" else None
-    if found is None or len(found) != 1:
+    soap_body = root.find(f"{{{_SOAP}}}Body") if root.tag == f"{{{_SOAP}}}Envelope" else None
+    if soap_body is None or len(soap_body) != 1:
         raise _unparsable("a SOAP 1.1 envelope with one element in its body is expected")
-    call = found[0]
+    call = soap_body[0]
     ns = f"{{{namespace(version)}}}"
     name = str(call.tag).removeprefix(ns)
     operation = contract().services[service].get(name)

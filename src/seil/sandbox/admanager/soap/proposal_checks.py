@@ -57,12 +57,12 @@ def _check_buyer(network: SandboxNetwork, info: Mapping[str, Any], at: str) -> N
 def _check_currency(network: SandboxNetwork, proposal: Mapping[str, Any], field: str) -> None:
     """The network's: the stand-in's has no secondary currencies."""
     own = network.store.fact("currency")
-    payload = proposal.get("currencyCode", own)
-    if not re.fullmatch("[A-Z]{3}", payload):
-        message = f"{payload!r} is no code of ISO 4217"
-        raise rejection("CurrencyCodeError", "INVALID", message, field=field, trigger=payload)
-    if payload != own:
-        raise _error("UNSUPPORTED_PROPOSAL_CURRENCY_CODE", field, payload)
+    currency = proposal.get("currencyCode", own)
+    if not re.fullmatch("[A-Z]{3}", currency):
+        message = f"{currency!r} is no code of ISO 4217"
+        raise rejection("CurrencyCodeError", "INVALID", message, field=field, trigger=currency)
+    if currency != own:
+        raise _error("UNSUPPORTED_PROPOSAL_CURRENCY_CODE", field, currency)
 
 
 def _check_advertiser(network: SandboxNetwork, payload: Mapping[str, Any], at: str) -> None:

@@ -100,11 +100,11 @@ def check_teams(network: SandboxNetwork, numbers: Sequence[int], at: str) -> Non
 def check_field_values(
     network: SandboxNetwork, entity: Mapping[str, Any], at: str, on: Entity
 ) -> None:
-    payload = entity.get("customFieldValues", [])
-    for number, value in enumerate(payload):
+    given = entity.get("customFieldValues", [])
+    for number, value in enumerate(given):
         if "customFieldId" not in value:
             raise required_error(f"{at}.customFieldValues[{number}].customFieldId")
-    values = [_field_value(network, value) for value in payload]
+    values = [_field_value(network, value) for value in given]
     with _in_soap_terms():
         check_custom_fields(network, {"customFieldValues": values}, at, on)
 
