@@ -85,7 +85,7 @@ class Plan:
         """The limits that it exceeds; each needs a confirmation."""
         brakes, counts = self.definition.brakes, self.counts
         deletes = self.writes if self.definition.operation == "delete" else 0
-        share = self.writes / max(1, counts.mirrored)
+        share = counts.changed / max(1, counts.mirrored)
         limits = [
             (self.writes > brakes.changes, f"{self.writes:,} records, brake {brakes.changes:,}"),
             (deletes > brakes.deletes, f"{deletes:,} deletions, brake {brakes.deletes:,}"),
