@@ -389,3 +389,21 @@ def test_a_settings_file_that_cannot_be_read_is_named(
     make(tmp_path / "odd.toml")
     [problem] = problems(tmp_path / "odd.toml")
     assert problem.startswith(f"'{tmp_path}/odd.toml': ")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("SALESFORCE__LOGIN_URL", "SALESFORCE__AUDIENCE", "ADMANAGER__ENDPOINT"),
+        *("ADMANAGER__SOAP_ENDPOINT", "TECHONE__BASE_URL", "TECHONE__TOKEN_URL"),
+        *("API__ISSUER", "API__TOKEN_URL", "API__JWKS_URL", "TRACE__ENDPOINT"),
+    ],
+)
+def test_address_with_a_password_is_refused_without_printing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(f"SEIL_{name}", "https://user:hunter2@far.example")
+    with pytest.raises(ConfigurationError, match="holds a user name or password") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)

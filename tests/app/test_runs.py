@@ -18,6 +18,13 @@ from seil.state import State, open_state
 from seil.state.runs import Attempt
 from seil.state.troubles import Trouble
 
+
+class _Terminated(BaseException):
+    """As the command raises on SIGTERM."""
+
+    exit_code = 143
+
+
 NEXT_DAY = datetime(2026, 11, 30, 10, tzinfo=UTC)
 
 
@@ -193,3 +200,16 @@ def test_the_lines_of_an_attempt_are_bounded_in_bytes(
 
 def test_what_a_database_does_not_store_as_text_is_escaped() -> None:
     assert cut("a\0b \ud800") == "a\\x00b \\ud800"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 130), (_Terminated(), 143)], ids=["ctrl-c", "sigterm"]
+)
+def test_interrupted_run_has_the_exit_code_of_its_command(
+    book: RunBook, error: BaseException, code: int
+) -> None:
+    with pytest.raises(type(error)), book.run("build") as run:
+        raise error
+    record = book.state.runs.get(run.run_id)
+    assert record
+    assert (record.outcome, record.exit_code) == ("interrupted", code)

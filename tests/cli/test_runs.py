@@ -58,3 +58,20 @@ def test_a_run_whose_process_is_gone_has_died_in_its_step(seil: Seil) -> None:
 
 def test_quiet_prints_no_lines_of_a_run_that_goes_well(seil: Seil) -> None:
     assert seil("build", "--quiet").err == ""
+
+
+def test_an_empty_id_is_no_run(seil: Seil) -> None:
+    assert seil("load").code == 0
+    none = seil("runs", "show", "")
+    assert (none.code, none.out) == (1, "there is no run ''. See `seil runs`\n")
+
+
+def test_a_warehouse_that_is_gone_is_told_with_the_way_back(seil: Seil, home: Path) -> None:
+    assert "gone" not in seil("status").out
+    assert seil("load").code == 0
+    for file in (home / "seil-data").glob("warehouse*"):
+        file.unlink()
+    status = seil("status")
+    assert status.code == 6
+    assert status.out.startswith("Broken: the warehouse duckdb:")
+    assert "Next: `seil rebuild`" in status.out

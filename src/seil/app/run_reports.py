@@ -74,10 +74,10 @@ def earlier_layout(site: Site) -> int | None:
     return layout if layout and layout < FIRST_WITH_STATE else None
 
 
-def stored_run(site: Site, run_id: str = "") -> StoredRun | None:
+def stored_run(site: Site, run_id: str | None = None) -> StoredRun | None:
     """The newest where no id is given; None where there is none."""
     runs = site.state_to_read.runs
-    run = runs.get(run_id) if run_id else next(iter(runs.find(limit=1)), None)
+    run = next(iter(runs.find(limit=1)), None) if run_id is None else runs.get(run_id)
     if run is None:
         return None
     ledger = read_ledger_of(site, run.run_id)

@@ -7,6 +7,7 @@ the state, and `seil status` and `seil runs` read them there.
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 _NAMED = 3
 _INCOMPLETE = 1
+_UNEXPECTED = 1
 
 
 @dataclass
@@ -146,7 +148,15 @@ def _failed(record: RunRecord, error: BaseException) -> RunRecord:
     ended = record.end(
         _outcome(record.command, error), error if isinstance(error, Exception) else None
     )
-    return replace(ended, message=cut(mask(ended.message)), hint=cut(mask(ended.hint)))
+    masked = {"message": cut(mask(ended.message)), "hint": cut(mask(ended.hint))}
+    return replace(ended, **masked, exit_code=_exit_code(error))
+
+
+def _exit_code(error: BaseException) -> int:
+    """That of the command which the error ends; a signal's is 128 and its number."""
+    if isinstance(error, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    return int(getattr(error, "exit_code", _UNEXPECTED))
 
 
 def _finished(record: RunRecord, run: Run) -> RunRecord:

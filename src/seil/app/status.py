@@ -23,6 +23,7 @@ from seil.app.verdict import (
     verdict,
 )
 from seil.errors import StateError
+from seil.masking import mask
 
 if TYPE_CHECKING:
     from seil.app.site import Site
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from seil.events.dispatch_state import DeadLetter
     from seil.sf_to_dw.ingest.files import FileInfo, FileState
     from seil.state import State
-    from seil.state.runs import RunRecord
+    from seil.state.runs import RunRecord, RunStore
     from seil.state.troubles import Trouble
 
 # What somebody may have to look at; how much is processed and curated is asked for.
@@ -38,6 +39,9 @@ NEEDING_ATTENTION: tuple[FileState, ...] = ("in", "error", "exceptions")
 EVERY_STATE: tuple[FileState, ...] = ("in", "processed", "error", "curated", "exceptions")
 # Less than this, and neither a file nor a warehouse can be written.
 _NO_SPACE = 50_000_000
+# Commands that make the warehouse, looked for among the newest runs.
+_LOADING = frozenset({"run", "load", "build", "rebuild", "listen"})
+_RECENT = 100
 _VANISHED_SHOWN = timedelta(days=14)
 
 
@@ -89,6 +93,7 @@ def site_status(
     troubles = sorted(stored.troubles.all(), key=lambda t: bool(last_id) and t.run_id != last_id)
     findings = [
         *missing,
+        *_of_warehouse(site, stored.runs),
         *map(of_trouble, troubles),
         *_space(site),
         *of_runs(under_way, last),
@@ -174,9 +179,23 @@ def _space(site: Site) -> Iterator[Finding]:
     places = [Path(unquote(lake.path))] if lake.scheme == "file" else []
     for place in (*places, *site.own_paths):
         held = next((p for p in (place, *place.parents) if p.exists()), None)
-        if held and (free := shutil.disk_usage(held).free) < _NO_SPACE:
-            yield of_space(str(place), free)
+        if held is None:
+            continue
+        usage = shutil.disk_usage(held)
+        # A file system without a size, such as /proc, is not full.
+        if usage.total and usage.free < _NO_SPACE:
+            yield of_space(str(place), usage.free)
             return
+
+
+def _of_warehouse(site: Site, runs: RunStore) -> Iterator[Finding]:
+    """It is only missed once a run has made it."""
+    if site.has_warehouse:
+        return
+    if any(run.command in _LOADING for run in runs.find(limit=_RECENT)):
+        url = mask(site.settings.warehouse.url)
+        message = f"the warehouse {url} is gone: it was deleted, or moved"
+        yield Finding("failed", "", message, next="`seil rebuild`")
 
 
 def _of_files(site: Site, files: dict[FileState, list[FileInfo]]) -> Iterator[Finding]:

@@ -245,6 +245,8 @@ def _with_common_options(function: _Function, run: _Function, *, json: bool) -> 
 class _TerminatedError(BaseException):
     """SIGTERM: leave as on Ctrl-C, through every `finally`."""
 
+    exit_code = _TERMINATED
+
 
 @contextmanager
 def ctrl_c_in_duckdb() -> Iterator[None]:

@@ -87,7 +87,7 @@ def show_list(
 
 def show(
     call: Call,
-    run_id: Annotated[str, typer.Argument(help="The run's id; default: the newest.")] = "",
+    run_id: Annotated[str | None, typer.Argument(help="The run's id; default: the newest.")] = None,
     *,
     lines: Annotated[int, typer.Option(min=0, help="Log lines to show, the last ones.")] = _TAIL,
 ) -> int:
@@ -98,7 +98,7 @@ def show(
     with opened(call) as site:
         report = stored_run(site, run_id)
     answer = RunReportDocument.of(report)
-    problem = f"there is no run {run_id}" if run_id else "there is no run yet"
+    problem = f"there is no run {run_id!r}" if run_id is not None else "there is no run yet"
     if call.json:
         call.answer(answer, problem=problem, hint="See `seil runs`")
     elif answer.run is None:

@@ -10,18 +10,18 @@ from pydantic import Field
 from seil.durations import Duration
 from seil.ports import ADMANAGER_PORT
 from seil.secret import Secret
-from seil.settings.section import NonEmptyPath, Section, TimeZone
+from seil.settings.section import EndpointUrl, NonEmptyPath, Section, TimeZone
 
 
 class AdManagerSettings(Section):
     """Google Ad Manager. The defaults are those of the stand-in: `seil sandbox admanager`."""
 
     network_code: str = Field("1234567", pattern=r"^\d+$", description="The network's code.")
-    endpoint: str = Field(
+    endpoint: EndpointUrl = Field(
         f"http://127.0.0.1:{ADMANAGER_PORT}",
         description="The REST API; Google's is https://admanager.googleapis.com.",
     )
-    soap_endpoint: str = Field(
+    soap_endpoint: EndpointUrl = Field(
         f"http://127.0.0.1:{ADMANAGER_PORT}",
         description="The SOAP API, for proposals; Google's is https://ads.google.com.",
     )

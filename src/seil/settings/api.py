@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 from seil.durations import Duration
 from seil.ports import API_PORT
 from seil.secret import Secret
-from seil.settings.section import NonEmptyPath, Section
+from seil.settings.section import EndpointUrl, NonEmptyPath, Section
 
 
 def _split(value: object) -> object:
@@ -39,12 +39,12 @@ class ApiSettings(Section):
 
     host: str = Field("127.0.0.1", description="The address to listen at.")
     port: int = Field(API_PORT, ge=0, le=65535, description="The port; 0: any that is free.")
-    issuer: str = Field(
+    issuer: EndpointUrl = Field(
         "",
         description="The tokens' issuer, such as a Cognito user pool; `seil serve --sandbox` has a "
         "stand-in.",
     )
-    token_url: str = Field(
+    token_url: EndpointUrl = Field(
         "",
         description="Its token endpoint, for the OpenAPI document; set it for Cognito. Default: "
         "<issuer>/oauth2/token.",
@@ -53,7 +53,7 @@ class ApiSettings(Section):
         "",
         description="The contact in the OpenAPI document: an e-mail address, or the URL of a page.",
     )
-    jwks_url: str = Field(
+    jwks_url: EndpointUrl = Field(
         "", description="The issuer's key set; default: <issuer>/.well-known/jwks.json."
     )
     clients: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(

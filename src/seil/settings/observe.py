@@ -6,13 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from seil.settings.section import Section
+from seil.settings.section import EndpointUrl, Section
 
 
 class TraceSettings(Section):
     """OpenTelemetry."""
 
-    endpoint: str = Field(
+    endpoint: EndpointUrl = Field(
         "", description="An OTLP/HTTP collector, http://127.0.0.1:4318; default: no traces."
     )
     service: str = Field("seil", description="service.name of the spans.")

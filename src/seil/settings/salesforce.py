@@ -11,13 +11,13 @@ from pydantic import Field
 from seil.durations import Duration
 from seil.ports import SANDBOX_PORT
 from seil.secret import Secret
-from seil.settings.section import NonEmptyPath, Section
+from seil.settings.section import EndpointUrl, NonEmptyPath, Section
 
 
 class SalesforceSettings(Section):
     """The org. The defaults are those of the stand-in: `seil sandbox salesforce`."""
 
-    login_url: str = Field(
+    login_url: EndpointUrl = Field(
         f"http://127.0.0.1:{SANDBOX_PORT}",
         description="Your My Domain, a sandbox's too: https://YOUR-DOMAIN.my.salesforce.com.",
     )
@@ -40,7 +40,7 @@ class SalesforceSettings(Section):
         Path("seil-data/salesforce-token.json"),
         description="File of a refresh token that the org rotated, readable by you alone.",
     )
-    audience: str = Field(
+    audience: EndpointUrl = Field(
         "", description="aud of the jwt assertion; default: login_url, else login or test."
     )
     api_version: str = Field("66.0", pattern=r"^\d{2}\.\d$", description="REST API version.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
@@ -27,6 +28,15 @@ def _require_zone(name: str) -> str:
     return time_zone(name)
 
 
+def _require_no_credentials(url: str) -> str:
+    """They would be in every message that names the far end."""
+    if urlsplit(url).username is not None or urlsplit(url).password is not None:
+        raise ValueError("holds a user name or password: there are settings for those")
+    return url
+
+
+# Of a far end, over HTTP.
+EndpointUrl = Annotated[str, AfterValidator(_require_no_credentials)]
 NonEmptyPath = Annotated[Path, BeforeValidator(_require_text)]
 NonEmptyUrl = Annotated[str, BeforeValidator(_require_text)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_require_text)]

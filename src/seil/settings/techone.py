@@ -9,17 +9,17 @@ from pydantic import Field
 from seil.durations import Duration
 from seil.ports import TECHONE_PORT
 from seil.secret import Secret
-from seil.settings.section import Section, TimeZone
+from seil.settings.section import EndpointUrl, Section, TimeZone
 
 
 class TechOneSettings(Section):
     """TechOne. The defaults are those of the stand-in: `seil sandbox techone`."""
 
-    base_url: str = Field(
+    base_url: EndpointUrl = Field(
         f"http://127.0.0.1:{TECHONE_PORT}",
         description="CiAnywhere's address; the paths below follow it.",
     )
-    token_url: str = Field(
+    token_url: EndpointUrl = Field(
         f"http://127.0.0.1:{TECHONE_PORT}/oauth2/token", description="The OAuth token endpoint."
     )
     client_id: str = Field("seil-sandbox", description="The OAuth client.")
