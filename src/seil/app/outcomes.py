@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seil.errors import ConfigurationError, Problem
-from seil.wrong_values import suggest
 
 if TYPE_CHECKING:
     from seil.app.site import Site
@@ -35,6 +34,8 @@ def list_outcomes(
 
     state = where.get("state", "")
     if state and state not in STATES:
+        from seil.wrong_values import suggest
+
         hint = suggest(state, STATES) or f"there are {', '.join(STATES)}"
         raise ConfigurationError([Problem("state", f"{state!r} is no state of an outcome", hint)])
     chosen = OutcomeFilter(**where)  # type: ignore[arg-type]
