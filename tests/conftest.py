@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tests.examples import examples
 from tests.ministack import Ministack, ministack
-from tests.shared import made_once
+from tests.shared import build_once
 
 from seil.observe.logs import unconfigure
 
-# How fast a machine makes its examples says nothing of the code.
+# Slow example generation says nothing about the code.
 settings.register_profile(
     "any machine",
     deadline=None,
@@ -26,11 +26,11 @@ settings.register_profile(
 settings.load_profile("any machine")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # As a shell starts what runs in its background; commands under test would inherit it.
+    # A shell ignores SIGINT for its background jobs; commands under test would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Each takes so long that it would be alone at the end.
+# Started first, because each would otherwise run alone at the end.
 LONGEST = ("tests/kill/", "tests/cli/test_demo.py", "tests/upgrade/", "tests/test_end_to_end.py")
 
 
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def logging_as_it_starts() -> Iterator[None]:
-    """Commands run in this process set logging up, in wider fixtures too: no test must notice."""
+    """Undoes the logging setup of commands that tests and wider fixtures run in this process."""
     unconfigure()
     yield
     unconfigure()
@@ -49,27 +49,27 @@ def logging_as_it_starts() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An org, to be copied: making one takes seconds, whatever its size."""
+    """An org to copy: generating one takes seconds, whatever its size."""
 
     def make(folder: Path) -> None:
         from seil.sandbox.salesforce.generator import generate
 
         generate(folder, orders=30, seed=5).close()
 
-    return made_once(tmp_path_factory, "generated", make)
+    return build_once(tmp_path_factory, "generated", make)
 
 
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
-    """An S3 over HTTP with the bucket `lake` in it."""
-    with ministack(tmp_path_factory.mktemp("s3")) as found:
-        found.bucket("lake")
-        yield found
+    """An S3 server with the bucket `lake`."""
+    with ministack(tmp_path_factory.mktemp("s3")) as server:
+        server.bucket("lake")
+        yield server
 
 
 @pytest.fixture
 def s3_url(s3: Ministack, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A place in it that is empty; processes that a test starts reach it, too."""
+    """An empty prefix; child processes of a test can reach it, too."""
     for name, value in {**s3.environment, "AWS_ALLOW_HTTP": "true"}.items():
         monkeypatch.setenv(name, value)
     return f"s3://lake/{uuid.uuid4().hex}"
@@ -86,7 +86,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def unused_port() -> int:
-    """Nobody listens there."""
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

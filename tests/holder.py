@@ -1,4 +1,4 @@
-"""A run's hold on the lake as a fence sees it, to be lost when a test wants."""
+"""A lease holder for the fence, whose lease a test can take away."""
 
 from __future__ import annotations
 

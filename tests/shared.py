@@ -1,4 +1,4 @@
-"""What takes seconds to make is made once for all processes of a test run."""
+"""Builds slow fixtures once for all processes of a test run."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 
-def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """A folder to be copied. The first of the test run's processes makes it, the others wait."""
+def build_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder to copy. The test run's first process builds it, the others wait."""
     shared = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent

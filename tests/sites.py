@@ -1,4 +1,4 @@
-"""An org, a lake and a warehouse in a folder, and the way between them: for tests of the whole."""
+"""A folder with an org, a lake and a warehouse, for tests of whole runs."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ lag = "0s"
 
 @dataclass
 class Site:
-    """`objects` are those that are run, `tables` those that are built; none named: all.
+    """Runs `objects` and builds `tables`; all if empty.
 
-    The org's clock is `ahead` of its records by so many seconds.
+    `ahead` is how many seconds the org's clock is ahead of its records.
     """
 
     folder: Path
@@ -79,15 +79,15 @@ class Site:
             yield server
 
     def change_org(self, sql: str) -> None:
-        """Behind the service's back, so that no timestamp moves; while it is not served."""
+        """Changes the store directly, without new timestamps. Not while the org is served."""
         with closing(OrgStore.open(self.org)) as store, store.write() as cursor:
             cursor.execute(sql)
 
-    def purge(self, name: str, ids: list[str], *, told: bool = True) -> None:
-        """Deletes records for good; `told`: getDeleted knows of them."""
+    def purge(self, name: str, ids: list[str], *, in_get_deleted: bool = True) -> None:
+        """Deletes records for good; `in_get_deleted`: getDeleted lists them."""
         with closing(OrgStore.open(self.org)) as store, store.write() as cursor:
             cursor.execute(f'DELETE FROM main."{name}" WHERE "Id" IN (SELECT unnest(?))', [ids])
-            if told:
+            if in_get_deleted:
                 store.remember_hard_deleted(name, ids, datetime.now(UTC))
 
     def org_values(self, name: str, column: str) -> dict[str, Any]:
@@ -114,13 +114,13 @@ class Site:
                 models,
                 bus=journal,
                 decisions=context.state.decisions,
-                open=_opened_soon,
+                open=_open_with_short_wait,
             )
             return rebuild.run(anyway=anyway)
 
-    def tick(self, **wanted: Any) -> None:
-        """Changes in the org, all of them before the window of the next run ends."""
-        answer = httpx.post(f"{self.url}/sandbox/tick", json=wanted, timeout=60)
+    def tick(self, **changes: Any) -> None:
+        """Changes the org; the next run's window covers all changes."""
+        answer = httpx.post(f"{self.url}/sandbox/tick", json=changes, timeout=60)
         answer.raise_for_status()
         self.pass_a_second()
 
@@ -129,8 +129,8 @@ class Site:
         return write(self.url, method, path, values)
 
     def pass_a_second(self) -> None:
-        """The org's clock is read in whole seconds, and a window ends before them: now the next one
-        holds what has been done.
+        """Makes the next window cover all changes so far: a window ends at a whole second of the
+        org's clock.
         """
         self.ahead += 1
 
@@ -151,16 +151,18 @@ class Site:
             return current_records(warehouse, table)
 
     def contents(self) -> dict[str, Any]:
-        """Every row of every table, and the ledger without what a load alone decides."""
+        """Every row of every table, and the ledger without its load times."""
         with self.warehouse() as warehouse:
-            found = {name: _rows(warehouse, name) for name in _tables(warehouse)}
+            contents = {name: _rows(warehouse, name) for name in _tables(warehouse)}
             ledger = warehouse.query("SELECT * FROM seil.ledger ORDER BY object, flow_run_id")
         rows = ledger.to_pylist()
-        found["ledger"] = [{k: v for k, v in row.items() if k != "last_at"} for row in rows]
-        return found
+        contents["ledger"] = [{k: v for k, v in row.items() if k != "last_at"} for row in rows]
+        return contents
 
 
-def _opened_soon(settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl) -> Replacement:
+def _open_with_short_wait(
+    settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl
+) -> Replacement:
     wait = timedelta(seconds=0.2)
     return open_replacement(settings, wait=wait, fence=fence, open_url=open_url)
 
@@ -172,12 +174,12 @@ class _OpenSite(seil.app.site.Site):
 
     @cached_property
     def models(self) -> Models:
-        """Read once for all: that takes as long as a build of some."""
+        """Cached across sites: parsing takes as long as building a few tables."""
         names = tuple(obj.api_name for obj in self.catalog.values())
         if names not in _MODELS:
             _MODELS[names] = site_models(self.catalog)
-        known = _MODELS[names]
-        return Models(known.select(self._tables), known.sources, zone=self.business_zone)
+        models = _MODELS[names]
+        return Models(models.select(self._tables), models.sources, zone=self.business_zone)
 
 
 _MODELS: dict[tuple[str, ...], Models] = {}

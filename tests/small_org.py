@@ -1,7 +1,7 @@
-"""An org of one object over real HTTP, small enough to be changed by hand between two requests.
+"""An HTTP org of one object that a test can change between two requests.
 
-For what the stand-in does not do: fields that come and go, cursors that are unfit, jobs that fail
-by what they ask for.
+For what the sandbox does not do: fields that appear and vanish, unusable cursor fields, jobs that
+fail depending on their query.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ def moment(at: datetime) -> str:
 
 @dataclass
 class SmallOrg:
-    """`fields` are its describe, `rows` its records, all values as text. `clock` gives the Date of
-    answers. A job fails with what `fails` says of its SOQL; its start is never answered where that
-    raises ConnectionAbortedError. `asked` are all that were started.
+    """`fields` is its describe, `rows` its records, all values as text. `clock` gives the Date
+    header. `fails` maps a job's SOQL to its error, empty for success; if it raises
+    ConnectionAbortedError, the request that starts the job gets no response. `queries` are the
+    SOQL of all jobs.
     """
 
     name: str = "Widget__c"
@@ -50,7 +51,7 @@ class SmallOrg:
     fails: Callable[[str], str] = lambda _: ""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     described: Row = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    queries: list[str] = field(default_factory=list)
     url: str = ""
     _jobs: dict[str, Row] = field(default_factory=dict)
 
@@ -71,8 +72,8 @@ class SmallOrg:
     def answer(self, method: str, target: str, body: bytes) -> tuple[int, bytes, dict[str, str]]:
         parts = urlsplit(target)
         path, params = parts.path.rstrip("/"), parse_qs(parts.query)
-        if found := re.search(r"/jobs/query/(\w+)(/\w+)?$", path):
-            return self._of_job(method, self._jobs[found[1]], found[2])
+        if matches := re.search(r"/jobs/query/(\w+)(/\w+)?$", path):
+            return self._of_job(method, self._jobs[matches[1]], matches[2])
         return _document(self._plain(path, params, body))
 
     def _plain(self, path: str, params: dict[str, list[str]], body: bytes) -> Any:
@@ -86,7 +87,7 @@ class SmallOrg:
         if path.endswith("/limits"):
             return {"DailyApiRequests": {"Max": 100_000, "Remaining": 99_000}}
         if path.endswith("/describe"):
-            fields = [{"name": name, **known} for name, known in self.fields.items()]
+            fields = [{"name": name, **attributes} for name, attributes in self.fields.items()]
             return {"name": self.name, "queryable": True, **self.described, "fields": fields}
         if path.endswith("/deleted"):
             covered = {"latestDateCovered": moment(self.clock() + timedelta(days=1))}
@@ -98,40 +99,40 @@ class SmallOrg:
         return {}
 
     def _query(self, soql: str) -> Any:
-        found = self.found(soql)
+        matches = self.select(soql)
         if "COUNT()" in soql:
-            return {"totalSize": len(found), "done": True, "records": []}
-        return {"totalSize": len(found), "done": True, "records": found}
+            return {"totalSize": len(matches), "done": True, "records": []}
+        return {"totalSize": len(matches), "done": True, "records": matches}
 
     def _start(self, soql: str) -> Row:
-        self.asked.append(soql)
+        self.queries.append(soql)
         job = {"id": f"750{len(self._jobs):012d}AAA", "soql": soql, "fails": self.fails(soql)}
         self._jobs[job["id"]] = job
-        return self._described_job(job, "UploadComplete")
+        return self._job_document(job, "UploadComplete")
 
     def _of_job(self, method: str, job: Row, part: str | None) -> tuple[int, bytes, dict[str, str]]:
         if method == "DELETE":
             return 204, b"", {}
         if part is None:
             state = "Failed" if job["fails"] else "JobComplete"
-            return _document(self._described_job(job, state))
-        found = self.found(job["soql"])
+            return _document(self._job_document(job, state))
+        matches = self.select(job["soql"])
         out = io.StringIO(newline="")
         names = re.findall(r"\w+", job["soql"].partition("SELECT")[2].partition(" FROM ")[0])
         writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writerow(names)
-        writer.writerows([row.get(name, "") for name in names] for row in found)
-        headers = {"Sforce-NumberOfRecords": str(len(found)), "Sforce-Locator": "null"}
+        writer.writerows([row.get(name, "") for name in names] for row in matches)
+        headers = {"Sforce-NumberOfRecords": str(len(matches)), "Sforce-Locator": "null"}
         return 200, out.getvalue().encode(), {"Content-Type": "text/csv", **headers}
 
-    def _described_job(self, job: Row, state: str) -> Row:
-        rows = len(self.found(job["soql"])) if state == "JobComplete" else 0
+    def _job_document(self, job: Row, state: str) -> Row:
+        rows = len(self.select(job["soql"])) if state == "JobComplete" else 0
         about = {"operation": "queryAll", "object": self.name, "state": state}
         error = {"errorMessage": job["fails"]} if state == "Failed" else {}
         return {"id": job["id"], **about, "numberRecordsProcessed": rows, **error}
 
-    def found(self, soql: str) -> list[Row]:
-        """The rows within its bounds; one without a value is in none."""
+    def select(self, soql: str) -> list[Row]:
+        """The rows within the query's bounds; a row without a value is outside."""
         rows = list(self.rows)
         for name, sign, text, at in _BOUND.findall(soql):
             bound = text or at

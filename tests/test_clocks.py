@@ -58,7 +58,7 @@ def test_no_test_reads_the_clock_when_it_is_collected() -> None:
     ],
     ids=["module", "alias", "decorator", "class", "default", "lambda"],
 )
-def test_a_planted_reading_is_found(source: str) -> None:
+def test_a_planted_reading_is_detected(source: str) -> None:
     assert list(readings(source))
 
 

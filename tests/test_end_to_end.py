@@ -1,4 +1,4 @@
-"""An org to a warehouse and back to the org's own values: what the whole promises."""
+"""Runs an org into a warehouse and compares every value with the org."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from seil.sandbox.salesforce.store import OrgStore
 
 
 def org_records(store: OrgStore, name: str) -> Records:
-    """As SEIL should hold them: times in UTC, empty texts as null."""
+    """The records as the warehouse should have them: times in UTC, empty texts as null."""
     rows = store.cursor().execute(f'SELECT * FROM main."{name}"').to_arrow_table().to_pylist()
-    return {row["Id"]: {column.lower(): _held(row[column]) for column in row} for row in rows}
+    return {
+        row["Id"]: {column.lower(): _warehouse_value(row[column]) for column in row} for row in rows
+    }
 
 
-def _held(value: object) -> object:
+def _warehouse_value(value: object) -> object:
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC)
     return None if value == "" else value

@@ -42,7 +42,7 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("text", PLANTED.values(), ids=PLANTED)
-def test_a_planted_arrow_upwards_is_found(tmp_path: Path, text: str) -> None:
+def test_a_planted_arrow_upwards_is_detected(tmp_path: Path, text: str) -> None:
     write(tmp_path, {"low/errors": "", "low/base": text, "high/run": "def run(): ..."})
     layers = (("root",), ("low",), ("high",))
     assert {(f.importer, f.module) for f in upward(read_imports(tmp_path), layers)} == {
@@ -50,7 +50,7 @@ def test_a_planted_arrow_upwards_is_found(tmp_path: Path, text: str) -> None:
     }
 
 
-def test_a_planted_arrow_sideways_is_found(tmp_path: Path) -> None:
+def test_a_planted_arrow_sideways_is_detected(tmp_path: Path) -> None:
     write(tmp_path, {"one/a": "from two.b import B\n", "two/b": "class B: ..."})
     assert upward(read_imports(tmp_path), (("root",), ("one", "two")))
 
@@ -71,7 +71,7 @@ def test_a_module_without_a_layer_is_named(tmp_path: Path) -> None:
         pytest.param("from app.steps import load\n", False, id="of the next layer"),
     ],
 )
-def test_a_planted_command_that_skips_the_application_layer_is_found(
+def test_a_planted_command_that_skips_the_application_layer_is_detected(
     tmp_path: Path, text: str, *, is_found: bool
 ) -> None:
     write(tmp_path, {"cli/load": text, "app/steps": "def load(): ...", "flow/load": "load = 1"})
@@ -79,12 +79,12 @@ def test_a_planted_command_that_skips_the_application_layer_is_found(
     assert bool(skipped) is is_found
 
 
-def test_a_planted_circle_is_found_inside_functions_too(tmp_path: Path) -> None:
+def test_a_planted_circle_is_detected_inside_functions_too(tmp_path: Path) -> None:
     write(tmp_path, {"one/a": "import one.b\n", "one/b": "def f():\n    from one.a import x\n"})
     assert set(circle(read_imports(tmp_path))) == {"one.a", "one.b"}
 
 
-def test_a_planted_private_name_is_found(tmp_path: Path) -> None:
+def test_a_planted_private_name_is_detected(tmp_path: Path) -> None:
     write(tmp_path, {"one/a": "from one.b import _x\n", "one/b": "_x = 1\n"})
     assert [str(found) for found in private(read_imports(tmp_path))] == ["one.a imports one.b._x"]
 

@@ -1,4 +1,4 @@
-"""A type's name is used once in src/seil, and no function or class is named by a participle."""
+"""A type name is unique in src/seil; no function or class, also in tests, is a participle."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 from tests.names import participles, shared_types
 
-SOURCE = Path(__file__).parents[1] / "src"
+TESTS = Path(__file__).parent
+SOURCE = TESTS.parent / "src"
 
 
 def test_no_two_types_share_a_name() -> None:
     assert shared_types(SOURCE) == {}
 
 
-def test_no_function_or_class_is_named_by_a_participle() -> None:
-    assert participles(SOURCE) == set()
+@pytest.mark.parametrize("folder", [SOURCE, TESTS], ids=["src", "tests"])
+def test_no_function_or_class_is_named_by_a_participle(folder: Path) -> None:
+    assert participles(folder) == set()
 
 
 @pytest.mark.parametrize(
@@ -23,7 +25,7 @@ def test_no_function_or_class_is_named_by_a_participle() -> None:
     ["class Plan: ...", "Plan: TypeAlias = int", "Plan = dict[str, int]", "Plan = int | str"],
     ids=["class", "alias", "subscript", "union"],
 )
-def test_a_planted_second_type_is_found(tmp_path: Path, text: str) -> None:
+def test_a_planted_second_type_is_detected(tmp_path: Path, text: str) -> None:
     (tmp_path / "one.py").write_text("class Plan: ...")
     (tmp_path / "two.py").write_text(text)
     assert shared_types(tmp_path) == {"Plan": ["one", "two"]}
@@ -45,7 +47,7 @@ def test_private_types_and_values_may_share_a_name(tmp_path: Path) -> None:
     ],
     ids=["function", "private", "class", "method"],
 )
-def test_a_planted_participle_is_found(tmp_path: Path, text: str) -> None:
+def test_a_planted_participle_is_detected(tmp_path: Path, text: str) -> None:
     (tmp_path / "one.py").write_text(text)
     assert len(participles(tmp_path)) == 1
 

@@ -45,7 +45,7 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("text", PLANTED.values(), ids=PLANTED)
-def test_a_planted_offence_is_found(tmp_path: Path, text: str) -> None:
+def test_a_planted_offence_is_detected(tmp_path: Path, text: str) -> None:
     write(tmp_path, "seil/sf_to_dw/load/planted", text)
     assert {found.module for found in offences(tmp_path)} == {"seil.sf_to_dw.load.planted"}
 

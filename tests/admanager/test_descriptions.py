@@ -56,7 +56,7 @@ for number in range(10**9):
 
 
 @pytest.fixture
-def held(stand_in: AdManagerServer) -> AdManagerServer:
+def slow_descriptions(stand_in: AdManagerServer) -> AdManagerServer:
     """Whose descriptions of proposals come when a test says so."""
     stand_in.faults.add(AdManagerFault(path=r"ProposalService\?wsdl", delay=HELD))
     return stand_in
@@ -135,16 +135,16 @@ def test_folder_that_takes_nothing_is_no_obstacle(
 
 
 def test_description_that_is_held_up_holds_up_nobody_else(
-    settings: AdManagerSettings, held: AdManagerServer
+    settings: AdManagerSettings, slow_descriptions: AdManagerServer
 ) -> None:
     gam = AdManager(settings)
     gam.forecast(prospect())
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(gam.get_proposal, NOBODY)
-        until(lambda: held.faults.entries()[0]["seen"])
+        until(lambda: slow_descriptions.faults.entries()[0]["seen"])
         gam.forecast(prospect())
         assert not waiting.done()
-        held.faults.clear()
+        slow_descriptions.faults.clear()
         with pytest.raises(RequestRejectedError):
             waiting.result()
 
@@ -155,7 +155,7 @@ def ask_with(gam: AdManager, *, seconds: float) -> None:
 
 
 def test_description_that_came_too_late_for_one_is_there_for_the_next(
-    settings: AdManagerSettings, held: AdManagerServer
+    settings: AdManagerSettings, slow_descriptions: AdManagerServer
 ) -> None:
     """It is fetched once, whoever has given up on it meanwhile."""
     gam = AdManager(settings)
@@ -164,12 +164,12 @@ def test_description_that_came_too_late_for_one_is_there_for_the_next(
         with pytest.raises(TooSlowError) as caught:
             ask_with(gam, seconds=SOON)
         assert not caught.value.reached
-    assert descriptions(held) == 1
-    held.faults.clear()
-    held.faults.add(AdManagerFault(path=r"\?wsdl", after=10**6))
+    assert descriptions(slow_descriptions) == 1
+    slow_descriptions.faults.clear()
+    slow_descriptions.faults.add(AdManagerFault(path=r"\?wsdl", after=10**6))
     with pytest.raises(RequestRejectedError):
         gam.get_proposal(NOBODY)
-    assert descriptions(held) == 0
+    assert descriptions(slow_descriptions) == 0
 
 
 def test_old_description_is_used_while_a_new_one_is_held_up(

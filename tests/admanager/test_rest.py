@@ -163,10 +163,12 @@ def test_order_without_line_items_has_none(gam: AdManager) -> None:
     assert gam.get_line_items(GetLineItems(order_id=new_order(gam))).line_items == []
 
 
-@pytest.mark.parametrize("asked", [{"orderId": 5}, {"lineItemId": 5}])
-def test_line_items_of_what_is_not_there_are_told(gam: AdManager, asked: dict[str, int]) -> None:
+@pytest.mark.parametrize("query", [{"orderId": 5}, {"lineItemId": 5}])
+def test_line_items_of_an_unknown_order_or_id_are_404(
+    gam: AdManager, query: dict[str, int]
+) -> None:
     with pytest.raises(RequestRejectedError) as caught:
-        gam.get_line_items(GetLineItems.model_validate(asked))
+        gam.get_line_items(GetLineItems.model_validate(query))
     assert caught.value.status == 404
 
 
@@ -286,13 +288,13 @@ def test_forecast_of_a_line_item_of_another_order_is_refused(gam: AdManager) -> 
     order, other = new_order(gam), new_order(gam)
     (identity,) = new_line_items(gam, order)
 
-    def asked(of: int) -> GetForecast:
+    def forecast_of(of: int) -> GetForecast:
         item = {"id": identity, "orderId": of}
         return GetForecast.model_validate({"lineItems": [{"lineItem": item}]})
 
-    assert gam.forecast(asked(order)).order_id == order
+    assert gam.forecast(forecast_of(order)).order_id == order
     with pytest.raises(RequestRejectedError, match="is in another order") as caught:
-        gam.forecast(asked(other))
+        gam.forecast(forecast_of(other))
     assert caught.value.status == 400
 
 
@@ -308,8 +310,8 @@ def test_forecast_of_a_line_item_that_exists(gam: AdManager) -> None:
 def test_report_gives_rows_of_both_days(gam: AdManager) -> None:
     today = datetime.now(UTC).date()
     days = (today - timedelta(days=1), today)
-    asked = (["LINE_ITEM_ID", "DATE"], ["AD_SERVER_IMPRESSIONS", "AD_SERVER_CLICKS"])
-    rows = list(gam.report(*asked, days))
+    forecast_of = (["LINE_ITEM_ID", "DATE"], ["AD_SERVER_IMPRESSIONS", "AD_SERVER_CLICKS"])
+    rows = list(gam.report(*forecast_of, days))
     assert rows
     assert {row.dimensions["DATE"] for row in rows} <= {int(f"{day:%Y%m%d}") for day in days}
     for row in rows:

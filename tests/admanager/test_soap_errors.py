@@ -24,7 +24,7 @@ from seil.errors import (
 )
 
 
-class Told:
+class SoapError:
     """An ApiError as the SOAP client gives it."""
 
     def __init__(self, code: str, field: str = "", trigger: str = "") -> None:
@@ -33,7 +33,7 @@ class Told:
         self.trigger = trigger
 
 
-def fault(*told: Told, text: str = "plain") -> Exception:
+def fault(*told: SoapError, text: str = "plain") -> Exception:
     error: Exception = GoogleAdsServerFault(None, errors=told, message=text)
     return error
 
@@ -46,25 +46,29 @@ def raised(kind: Any, *told: Any, **more: Any) -> Exception:
 
 FAULTS: list[Any] = [
     (
-        fault(Told("RequiredError.REQUIRED", "a.b", "x"), Told("RangeError.TOO_HIGH", "c")),
+        fault(
+            SoapError("RequiredError.REQUIRED", "a.b", "x"), SoapError("RangeError.TOO_HIGH", "c")
+        ),
         RequestRejectedError,
         r"a\.b \(RequiredError\.REQUIRED; trigger: x\); c \(RangeError\.TOO_HIGH\)",
     ),
     (fault(), RequestRejectedError, "FAULT: plain"),
     (
-        fault(Told("ParseError.UNPARSABLE"), text="[ParseError.UNPARSABLE @ ] PAGE is no scope"),
+        fault(
+            SoapError("ParseError.UNPARSABLE"), text="[ParseError.UNPARSABLE @ ] PAGE is no scope"
+        ),
         RequestRejectedError,
         r"PAGE is no scope \(ParseError\.UNPARSABLE\)",
     ),
     (
-        fault(Told("DealError.X"), text="[DealError.X @ ]"),
+        fault(SoapError("DealError.X"), text="[DealError.X @ ]"),
         RequestRejectedError,
         r"DealError\.X: DealError\.X$",
     ),
-    (fault(Told("CommonError.CONCURRENT_MODIFICATION")), ConflictError, "somebody else"),
-    (fault(Told("PermissionError.PERMISSION_DENIED")), LoginError, "PERMISSION_DENIED"),
-    (fault(Told("ApiVersionError.UPDATE_TO_NEWER_VERSION")), LoginError, "NEWER_VERSION"),
-    (fault(Told("QuotaError.EXCEEDED_QUOTA")), UnavailableError, "EXCEEDED_QUOTA"),
+    (fault(SoapError("CommonError.CONCURRENT_MODIFICATION")), ConflictError, "somebody else"),
+    (fault(SoapError("PermissionError.PERMISSION_DENIED")), LoginError, "PERMISSION_DENIED"),
+    (fault(SoapError("ApiVersionError.UPDATE_TO_NEWER_VERSION")), LoginError, "NEWER_VERSION"),
+    (fault(SoapError("QuotaError.EXCEEDED_QUOTA")), UnavailableError, "EXCEEDED_QUOTA"),
     (raised(RefreshError, "no", {"error": "invalid_grant"}), LoginError, "invalid_grant"),
     (raised(RefreshError, "no"), LoginError, "no_token"),
     (raised(TransportError, "no"), UnavailableError, "no access token"),

@@ -44,7 +44,7 @@ def test_errors_beyond_those_that_are_told_are_counted_and_not_looked_at() -> No
     assert errors.seen == 50
 
 
-def test_errors_that_all_have_a_place_are_all_told() -> None:
+def test_errors_that_all_have_a_place_are_all_reported() -> None:
     told = faults_of(Errors(50))
     assert (len(told), told[-1].message) == (50, "field49: Field required")
 

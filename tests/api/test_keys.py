@@ -179,7 +179,7 @@ async def test_a_key_that_cannot_be_used_does_not_spoil_the_others(
     assert await remote.key("b") is None
 
 
-async def test_old_keys_are_used_while_a_slow_issuer_is_asked(
+async def test_old_keys_are_used_while_a_slow_issuer_is_queried(
     issuer: Issuer, published: Published, clock: Clock
 ) -> None:
     go_on = asyncio.Event()
@@ -226,7 +226,7 @@ async def test_a_private_key_that_is_published_is_used_as_the_public_one(
     assert await remote.key(key["kid"])
 
 
-async def test_a_good_token_does_not_wait_while_a_bad_one_makes_a_slow_issuer_be_asked(
+async def test_a_good_token_does_not_wait_while_a_bad_one_makes_a_slow_issuer_be_queried(
     issuer: Issuer, published: Published, clock: Clock
 ) -> None:
     go_on = asyncio.Event()

@@ -42,7 +42,7 @@ def book(state: State, tmp_path: Path) -> Iterator[RunBook]:
         yield RunBook(state, bus, log_lines=3)
 
 
-def shown(attempt: Attempt) -> tuple[object, ...]:
+def summary(attempt: Attempt) -> tuple[object, ...]:
     return attempt.step, attempt.about, attempt.attempt, attempt.outcome, attempt.done
 
 
@@ -53,10 +53,10 @@ def test_steps_can_be_read_while_they_go_on(book: RunBook, state: State) -> None
             [under_way] = state.runs.under_way()
             assert (under_way.run_id, under_way.plan) == (run.run_id, {"objects": ["Account"]})
             [attempt] = state.runs.attempts(run.run_id)
-            assert shown(attempt)[:4] == ("extract", "Account", 1, "running")
+            assert summary(attempt)[:4] == ("extract", "Account", 1, "running")
         with run.progress().step("load Account"):
             pass
-        done = [shown(attempt) for attempt in state.runs.attempts(run.run_id)]
+        done = [summary(attempt) for attempt in state.runs.attempts(run.run_id)]
     assert done == [("extract", "Account", 1, "success", 7), ("load", "Account", 1, "success", 0)]
     ended = state.runs.get(run.run_id)
     assert ended

@@ -56,10 +56,10 @@ def techone(
         monkeypatch.setenv(variable, value)
     with ExitStack() as held:
 
-        def kept(settings: TechOneSettings) -> TechOne:
+        def open_client(settings: TechOneSettings) -> TechOne:
             return held.enter_context(TechOne(settings))
 
-        monkeypatch.setattr(tech1_client, "TechOne", kept)
+        monkeypatch.setattr(tech1_client, "TechOne", open_client)
         yield Client("techone", tech1_client.build)
 
 

@@ -116,7 +116,7 @@ KINDS = pytest.mark.parametrize(
 )
 
 
-def told(answer: dict[str, Any]) -> dict[str, Any]:
+def body_and_headers(answer: dict[str, Any]) -> dict[str, Any]:
     """The body, and the headers by their names in lower case."""
     headers = {name: values[0] for name, values in answer.get("multiValueHeaders", {}).items()}
     headers |= answer.get("headers", {})
@@ -139,7 +139,9 @@ def test_post_is_called_with_its_body(
         "idempotency-key": "one",
     }
     body = json.dumps(ORDER, ensure_ascii=False).encode()
-    found = told(router(kind("POST", "/v1/gam/order", headers=headers, body=body), None))
+    found = body_and_headers(
+        router(kind("POST", "/v1/gam/order", headers=headers, body=body), None)
+    )
     assert found["status"] == 200, found
     assert found["body"]["data"]["name"] == "Füße"
     assert found["body"]["applicationLabel"] == "salesforce"
@@ -163,7 +165,7 @@ def test_query_and_path_arrive_decoded(
     router(kind("PUT", "/v1/gam/order/34", query=[("action", "approve")], headers=headers), None)
     assert downstream.calls[0].request["orderId"] == 12
     assert downstream.calls[1].request == {"orderId": 34, "action": "approve"}
-    found = told(router(kind("GET", "/v1/gam/order/1 or 1=1", headers=headers), None))
+    found = body_and_headers(router(kind("GET", "/v1/gam/order/1 or 1=1", headers=headers), None))
     assert found["status"] == 400
     assert len(downstream.calls) == 2
 
@@ -180,14 +182,16 @@ def test_query_and_path_arrive_decoded(
 def test_no_or_a_bad_token_is_401(
     router: Router, kind: Any, headers: Mapping[str, str], status: int, message: Any
 ) -> None:
-    found = told(router(kind("GET", "/v1/gam/order/1", headers=headers), None))
+    found = body_and_headers(router(kind("GET", "/v1/gam/order/1", headers=headers), None))
     assert (found["status"], found["body"]) == (status, message)
 
 
 @KINDS
 def test_token_without_the_scope_is_403(router: Router, issuer: Issuer, kind: Any) -> None:
     headers = {"authorization": f"Bearer {issuer.token('booking', frozenset({READ}))}"}
-    found = told(router(kind("POST", "/v1/gam/order", headers=headers, body=b"{}"), None))
+    found = body_and_headers(
+        router(kind("POST", "/v1/gam/order", headers=headers, body=b"{}"), None)
+    )
     assert (found["status"], found["body"]) == (403, {"message": "Forbidden"})
 
 
@@ -195,21 +199,21 @@ def test_token_without_the_scope_is_403(router: Router, issuer: Issuer, kind: An
 def test_router_has_the_routes_of_its_system_only(router: Router, token: str, kind: Any) -> None:
     headers = {"authorization": f"Bearer {token}"}
     path = "/v1/techone/foreign-exchange-rate/aud-usd"
-    found = told(router(kind("GET", path, headers=headers), None))
+    found = body_and_headers(router(kind("GET", path, headers=headers), None))
     assert (found["status"], found["body"]["errors"][0]["code"]) == (404, "EC40401")
 
 
 @KINDS
 def test_health_check_of_the_balancer_needs_no_token(router: Router, kind: Any) -> None:
-    assert told(router(kind("GET", "/healthz"), None))["status"] == 200
-    ready = told(router(kind("GET", "/readyz"), None))
+    assert body_and_headers(router(kind("GET", "/healthz"), None))["status"] == 200
+    ready = body_and_headers(router(kind("GET", "/readyz"), None))
     assert (ready["status"], ready["body"]["checks"]) == (200, {"tokens": "ok"})
 
 
 @KINDS
 def test_post_without_a_body_is_400(router: Router, token: str, kind: Any) -> None:
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
-    found = told(router(kind("POST", "/v1/gam/order", headers=headers), None))
+    found = body_and_headers(router(kind("POST", "/v1/gam/order", headers=headers), None))
     assert (found["status"], found["body"]["errors"][0]["code"]) == (400, "EC40003")
 
 
@@ -222,7 +226,9 @@ def test_length_is_that_of_the_body_whatever_is_said(
     if length:
         headers["content-length"] = length
     body = json.dumps(ORDER).encode()
-    found = told(router(kind("POST", "/v1/gam/order", headers=headers, body=body), None))
+    found = body_and_headers(
+        router(kind("POST", "/v1/gam/order", headers=headers, body=body), None)
+    )
     assert found["status"] == 200, found
 
 
@@ -233,7 +239,9 @@ def test_body_over_the_limit_is_413(
     monkeypatch.setenv("SEIL_API__BODY_LIMIT", "1024")
     router = Router("gam", gam_router, invoke=lambda _settings: Downstream())
     headers = {"authorization": f"Bearer {token}"}
-    found = told(router(kind("POST", "/v1/gam/order", headers=headers, body=b" " * 1025), None))
+    found = body_and_headers(
+        router(kind("POST", "/v1/gam/order", headers=headers, body=b" " * 1025), None)
+    )
     router.close()
     assert (found["status"], found["body"]["errors"][0]["code"]) == (413, "EC41301")
 
@@ -273,7 +281,7 @@ def test_router_that_is_not_set_up_says_so_in_the_log_only(
 ) -> None:
     monkeypatch.delenv(missing)
     router = Router("gam", gam_router)
-    found = told(router(events.http_api("GET", "/healthz"), None))
+    found = body_and_headers(router(events.http_api("GET", "/healthz"), None))
     router.close()
     assert (found["status"], found["body"]) == (502, {"message": "The function is not set up"})
     assert missing in capsys.readouterr().err
@@ -282,7 +290,9 @@ def test_router_that_is_not_set_up_says_so_in_the_log_only(
 def test_default_secrets_are_no_matter_for_a_router(router: Router, token: str) -> None:
     headers = {"authorization": f"Bearer {token}"}
     assert (
-        told(router(events.http_api("GET", "/v1/gam/order/1", headers=headers), None))["status"]
+        body_and_headers(router(events.http_api("GET", "/v1/gam/order/1", headers=headers), None))[
+            "status"
+        ]
         == 200
     )
 
@@ -293,7 +303,9 @@ def test_client_function_is_invoked_through_lambda(
     lambda_api.replies = [Reply(Answer(200, {"id": 7}).to_json())]
     router = Router("gam", gam_router)
     headers = {"authorization": f"Bearer {token}"}
-    found = told(router(events.http_api("GET", "/v1/gam/order/7", headers=headers), None))
+    found = body_and_headers(
+        router(events.http_api("GET", "/v1/gam/order/7", headers=headers), None)
+    )
     router.close()
     assert (found["status"], found["body"]["data"]) == (200, {"id": 7})
     name, event = lambda_api.invoked[0]
@@ -306,7 +318,7 @@ def test_client_function_is_invoked_through_lambda(
 
 
 def test_openapi_document_is_of_the_one_system(router: Router) -> None:
-    found = told(router(events.http_api("GET", "/openapi.json"), None))
+    found = body_and_headers(router(events.http_api("GET", "/openapi.json"), None))
     paths = set(found["body"]["paths"])
     assert any(path.startswith("/v1/gam/") for path in paths)
     assert not any(path.startswith("/v1/techone/") for path in paths)

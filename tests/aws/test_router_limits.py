@@ -13,7 +13,7 @@ import pytest
 from tests.aws import events
 from tests.aws.conftest import Context
 from tests.aws.events import Event
-from tests.aws.test_router import KINDS, issuer, running_router, settings, token, told
+from tests.aws.test_router import KINDS, body_and_headers, issuer, running_router, settings, token
 from tests.limits import HELD
 
 from seil.api.calls import Answer, ServiceCall
@@ -90,9 +90,9 @@ PROXY: dict[str, Any] = {"resource": "/v1/gam/{proxy+}", "parameters": {"proxy":
 def test_route_answers_with_its_stage_and_without(
     router: Router, bearer: dict[str, str], event: Callable[..., Event], path: str
 ) -> None:
-    found = told(router(event("GET", path, headers=bearer), None))
+    found = body_and_headers(router(event("GET", path, headers=bearer), None))
     assert (found["status"], found["body"]["path"]) == (200, "/v1/gam/order/7"), found
-    assert told(router(event("GET", path), None))["status"] == 401
+    assert body_and_headers(router(event("GET", path), None))["status"] == 401
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_route_answers_with_its_stage_and_without(
 def test_document_names_the_server_with_its_stage(
     router: Router, event: Event, servers: list[str]
 ) -> None:
-    document = told(router(event, None))["body"]
+    document = body_and_headers(router(event, None))["body"]
     assert [one["url"] for one in document.get("servers", [])][: len(servers)] == servers
     assert "/v1/gam/order" in document["paths"]
 
@@ -125,10 +125,10 @@ def test_default_route_answers_behind_a_base_path(
     router: Router, bearer: dict[str, str], make: Callable[..., Event], base: str
 ) -> None:
     ask = partial(events.on_domain, make, base, "GET")
-    found = told(router(ask("/v1/gam/order/7", headers=bearer), None))
+    found = body_and_headers(router(ask("/v1/gam/order/7", headers=bearer), None))
     assert (found["status"], found["body"]["path"]) == (200, "/v1/gam/order/7"), found
-    assert told(router(ask("/healthz"), None))["status"] == 200
-    document = told(router(ask("/openapi.json"), None))["body"]
+    assert body_and_headers(router(ask("/healthz"), None))["status"] == 200
+    document = body_and_headers(router(ask("/openapi.json"), None))["body"]
     assert document["servers"][0]["url"] == (base or "/")
 
 
@@ -136,12 +136,12 @@ def test_path_before_a_route_is_none_without_a_custom_domain(
     router: Router, bearer: dict[str, str]
 ) -> None:
     event = events.http_api("GET", "/booking/v1/gam/order/7", headers=bearer)
-    assert told(router(event, None))["status"] == 404
+    assert body_and_headers(router(event, None))["status"] == 404
 
 
 @pytest.mark.parametrize("path", ["/docs", "/static-offline-docs/swagger-ui.css", "/redoc"])
 def test_there_is_no_docs_page(router: Router, path: str) -> None:
-    found = told(router(events.http_api("GET", path), None))
+    found = body_and_headers(router(events.http_api("GET", path), None))
     assert (found["status"], found["body"]["errors"][0]["code"]) == (404, "EC40401")
 
 
@@ -150,7 +150,9 @@ def test_parameter_given_again_is_refused_where_the_event_tells(
     router: Router, bearer: dict[str, str], kind: Any
 ) -> None:
     query = [("orderid", "1"), ("orderid", "2")]
-    found = told(router(kind("GET", "/v1/gam/lineitem", query=query, headers=bearer), None))
+    found = body_and_headers(
+        router(kind("GET", "/v1/gam/lineitem", query=query, headers=bearer), None)
+    )
     if kind is events.alb:  # It hands the last on, whatever the function does.
         assert found["status"] == 200
     else:
@@ -160,7 +162,9 @@ def test_parameter_given_again_is_refused_where_the_event_tells(
 @KINDS
 def test_query_is_decoded_once(router: Router, bearer: dict[str, str], kind: Any) -> None:
     query = [("orderid", "%31")]
-    found = told(router(kind("GET", "/v1/gam/lineitem", query=query, headers=bearer), None))
+    found = body_and_headers(
+        router(kind("GET", "/v1/gam/lineitem", query=query, headers=bearer), None)
+    )
     assert (found["status"], "%31" in json.dumps(found["body"])) == (400, True), found
 
 
@@ -223,7 +227,7 @@ def test_answer_that_aws_would_not_carry_is_an_envelope(
     assert limit - 20_000 < len(json.dumps(answer)) < limit
 
     downstream.data = {"lineItems": text * (limit // carried)}
-    found = told(router(event, None))
+    found = body_and_headers(router(event, None))
     (fault,) = found["body"]["errors"]
     assert (found["status"], fault["code"]) == (502, "EC50208")
     assert f"{limit} bytes. Ask for less at a time" in fault["message"]
@@ -236,7 +240,7 @@ def test_answer_too_long_of_an_effect_says_that_it_was_done(
     event = partial(events.alb, "POST", "/v1/gam/order", body=json.dumps(ORDER).encode())
     headers = {**bearer, "content-type": "application/json"}
     for _ in range(7):  # It is no failure of the system: nothing is left alone for it.
-        (fault,) = told(router(event(headers=headers), None))["body"]["errors"]
+        (fault,) = body_and_headers(router(event(headers=headers), None))["body"]["errors"]
         assert fault["code"] == "EC50208"
         assert "It was done: do not repeat it" in fault["message"]
 
@@ -251,7 +255,9 @@ def test_request_ends_before_the_function_does(
     downstream.seconds = HELD
     router(events.http_api("GET", "/healthz"), None)
     context = Context(3)
-    found = told(router(events.http_api("GET", "/v1/gam/order/7", headers=bearer), context))
+    found = body_and_headers(
+        router(events.http_api("GET", "/v1/gam/order/7", headers=bearer), context)
+    )
     assert not context.is_over(by=20)  # The router waits 29 seconds where nothing else is said.
     assert (found["status"], found["body"]["errors"][0]["code"]) == (504, "EC50401")
     (call,) = downstream.calls
@@ -268,7 +274,9 @@ def test_issuer_that_does_not_answer_is_told_of_before_the_function_ends(
         router = Router("gam", gam_router, invoke=lambda _settings: Downstream())
         router(events.http_api("GET", "/healthz"), None)
         context = Context(3)
-        found = told(router(events.http_api("GET", "/v1/gam/order/7", headers=bearer), context))
+        found = body_and_headers(
+            router(events.http_api("GET", "/v1/gam/order/7", headers=bearer), context)
+        )
         assert not context.is_over(by=20)  # The router waits 29 seconds where nothing else is said.
         assert (found["status"], found["body"]["errors"][0]["code"]) == (502, "EC50205")
         router.close()
@@ -280,7 +288,7 @@ def test_request_that_has_no_time_is_not_begun(
     router(events.http_api("GET", "/readyz"), None)
     for _ in range(7):  # It is no failure of the system either.
         event = events.http_api("GET", "/v1/gam/order/7", headers=bearer)
-        found = told(router(event, Context(1)))
+        found = body_and_headers(router(event, Context(1)))
         assert (found["status"], found["body"]["errors"][0]["code"]) == (504, "EC50402")
         assert found["headers"]["retry-after"] == "1"
     assert not downstream.calls

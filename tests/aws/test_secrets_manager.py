@@ -104,10 +104,10 @@ class Manager:
 
     def __init__(self, *outcomes: Any) -> None:
         self.outcomes = list(outcomes)
-        self.asked = 0
+        self.calls = 0
 
     def get_secret_value(self, SecretId: str) -> Any:  # noqa: N803 - boto3's name
-        self.asked += 1
+        self.calls += 1
         found = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         if isinstance(found, Exception):
             raise found
@@ -120,14 +120,14 @@ def refusal(code: str) -> Exception:
     return ClientError({"Error": {"Code": code, "Message": "no"}}, "GetSecretValue")
 
 
-def held(manager: Manager, clock: Clock) -> Secrets:
+def make_secrets(manager: Manager, clock: Clock) -> Secrets:
     return Secrets(lambda: manager, age=300, clock=clock)  # type: ignore[arg-type,return-value]
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "DecryptionFailure"])
 def test_refusal_that_lasts_is_a_configuration_error(code: str, clock: Clock) -> None:
     with pytest.raises(ConfigurationError, match=code):
-        held(Manager(refusal(code)), clock).reveal("x")
+        make_secrets(Manager(refusal(code)), clock).reveal("x")
 
 
 def test_manager_that_is_away_is_unavailable(clock: Clock) -> None:
@@ -136,24 +136,24 @@ def test_manager_that_is_away_is_unavailable(clock: Clock) -> None:
     away = EndpointConnectionError(endpoint_url="x")
     for error in (refusal("InternalServiceError"), refusal("ThrottlingException"), away):
         with pytest.raises(UnavailableError) as caught:
-            held(Manager(error), clock).reveal("x")
+            make_secrets(Manager(error), clock).reveal("x")
         assert not caught.value.reached
 
 
 def test_known_secret_stays_good_while_the_manager_is_away(clock: Clock) -> None:
     manager = Manager("old", refusal("InternalServiceError"), "new")
-    secrets = held(manager, clock)
+    secrets = make_secrets(manager, clock)
     assert secrets.reveal("x") == "old"
     clock.now += 301
     assert secrets.reveal("x") == "old"
     assert secrets.reveal("x") == "old"
-    assert manager.asked == 2
+    assert manager.calls == 2
     clock.now += 301
     assert secrets.reveal("x") == "new"
 
 
 def test_withdrawn_secret_is_not_used_any_longer(clock: Clock) -> None:
-    secrets = held(Manager("old", refusal("AccessDeniedException")), clock)
+    secrets = make_secrets(Manager("old", refusal("AccessDeniedException")), clock)
     assert secrets.reveal("x") == "old"
     clock.now += 301
     with pytest.raises(ConfigurationError):
@@ -162,7 +162,7 @@ def test_withdrawn_secret_is_not_used_any_longer(clock: Clock) -> None:
 
 def test_threads_at_once_ask_once(clock: Clock) -> None:
     manager = Manager("s3cr3t")
-    secrets, gate = held(manager, clock), threading.Barrier(8)
+    secrets, gate = make_secrets(manager, clock), threading.Barrier(8)
 
     def reveal(_number: int) -> str:
         gate.wait()
@@ -170,7 +170,7 @@ def test_threads_at_once_ask_once(clock: Clock) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(reveal, range(8))) == {"s3cr3t"}
-    assert manager.asked == 1
+    assert manager.calls == 1
     assert "s3cr3t" not in repr(secrets._cache)
 
 
@@ -191,7 +191,7 @@ class HeldManager(Manager):
 @pytest.mark.parametrize("name", ["known", "expired"])
 def test_secret_that_is_held_up_holds_up_nobody_who_has_one(clock: Clock, name: str) -> None:
     manager = HeldManager()
-    secrets = held(manager, clock)
+    secrets = make_secrets(manager, clock)
     assert secrets.reveal("expired") == "old"
     clock.now += 301
     assert secrets.reveal("known") == "old"

@@ -92,7 +92,7 @@ def check(document: dict[str, Any], code: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def made(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def served_site(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a served org, settings, a file that can be taken in and one that cannot."""
     home = tmp_path_factory.mktemp("answers")
     shutil.copytree(generated, home / "org")
@@ -158,9 +158,9 @@ LINES = [
 
 
 def test_every_command_answers_as_documented(
-    seil: Seil, made: Path, monkeypatch: pytest.MonkeyPatch
+    seil: Seil, served_site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(made)
+    monkeypatch.chdir(served_site)
     url = load_settings().salesforce.login_url
     seen: set[str] = set()
     for line in LINES:

@@ -27,7 +27,7 @@ def seil(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def demo_output(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("demo")
     done = seil(folder, "demo", "--orders", "60", "--quiet")
     assert done.returncode == 0, done.stderr
@@ -45,34 +45,36 @@ def table(text: str, first_column: str) -> list[str]:
     return lines[start + 1 : lines.index("", start) if "" in lines[start:] else None]
 
 
-def test_ledger_of_every_object_is_equal(shown: tuple[Path, str]) -> None:
-    lines = table(shown[1], "object")[:33]
+def test_ledger_of_every_object_is_equal(demo_output: tuple[Path, str]) -> None:
+    lines = table(demo_output[1], "object")[:33]
     for line in lines:
         full, delta, other, reported, aside, merged = numbers(line[33:])
         assert full + delta + other == reported == merged + aside
     assert sum(numbers(line[33:])[2] for line in lines) > 0
     total = sum(numbers(line[33:])[3] for line in lines)
-    assert f"{total:,} rows reported, all of them accounted for:" in shown[1]
+    assert f"{total:,} rows reported, all of them accounted for:" in demo_output[1]
 
 
-def test_ledger_names_objects_in_the_order_of_the_catalog(shown: tuple[Path, str]) -> None:
-    names = [re.split("  +", line)[0] for line in table(shown[1], "object")[:33]]
+def test_ledger_names_objects_in_the_order_of_the_catalog(demo_output: tuple[Path, str]) -> None:
+    names = [re.split("  +", line)[0] for line in table(demo_output[1], "object")[:33]]
     assert names == [shortened(name, NAME_WIDTH) for name in load_catalog(None)]
     assert len(set(names)) == 33
 
 
-def test_everything_fits_80_characters(shown: tuple[Path, str]) -> None:
-    assert [line for line in shown[1].splitlines() if len(line) > 80] == []
+def test_everything_fits_80_characters(demo_output: tuple[Path, str]) -> None:
+    assert [line for line in demo_output[1].splitlines() if len(line) > 80] == []
 
 
-def test_no_order_is_of_a_day_to_come(shown: tuple[Path, str]) -> None:
-    with duckdb.connect(str(shown[0] / "demo" / "warehouse.duckdb"), read_only=True) as warehouse:
+def test_no_order_is_of_a_day_to_come(demo_output: tuple[Path, str]) -> None:
+    with duckdb.connect(
+        str(demo_output[0] / "demo" / "warehouse.duckdb"), read_only=True
+    ) as warehouse:
         [(last,)] = warehouse.sql("SELECT max(order_date) FROM sales_orders").fetchall()
     assert last <= datetime.now(UTC).date()
 
 
-def test_sixteen_tables_stay_in_a_file(shown: tuple[Path, str]) -> None:
-    folder, text = shown
+def test_sixteen_tables_stay_in_a_file(demo_output: tuple[Path, str]) -> None:
+    folder, text = demo_output
     said = {line.split()[0]: numbers(line)[-1] for line in table(text, "table")}
     assert len(said) == 16
     with duckdb.connect(
@@ -82,13 +84,13 @@ def test_sixteen_tables_stay_in_a_file(shown: tuple[Path, str]) -> None:
     assert said == found
 
 
-def test_query_of_recent_orders_answers(shown: tuple[Path, str]) -> None:
-    assert "order_id" in shown[1]
-    assert numbers(table(shown[1], "order_id")[0])
+def test_query_of_recent_orders_answers(demo_output: tuple[Path, str]) -> None:
+    assert "order_id" in demo_output[1]
+    assert numbers(table(demo_output[1], "order_id")[0])
 
 
-def test_what_to_try_next_works(shown: tuple[Path, str]) -> None:
-    folder, text = shown
+def test_what_to_try_next_works(demo_output: tuple[Path, str]) -> None:
+    folder, text = demo_output
     tries = [line.split("  ")[0] for line in table(text, "command")]
     offline = [line for line in tries if any(w in line for w in ("query", "status", "lineage"))]
     assert len(offline) == 3

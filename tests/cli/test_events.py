@@ -24,7 +24,9 @@ def journal(home: Path) -> Iterator[Journal]:
         yield opened
 
 
-def ingested(n: int, *, state: str = "success", name: str = "OrderItem", hours: int = 0) -> Event:
+def ingestion_event(
+    n: int, *, state: str = "success", name: str = "OrderItem", hours: int = 0
+) -> Event:
     detail = {"object": name, "state": state, "key": f"in/x/{n}.parquet", "message": f"no. {n}"}
     at = datetime.now(UTC) - timedelta(hours=hours)
     return Event("seil.sf-to-dw", "file-ingestion", detail, time=at)
@@ -39,7 +41,7 @@ def test_no_journal_is_no_event_and_stays_none(seil: Seil, home: Path) -> None:
 
 
 def test_the_newest_are_listed_oldest_first(seil: Seil, journal: Journal) -> None:
-    journal.publish([ingested(n) for n in range(60)])
+    journal.publish([ingestion_event(n) for n in range(60)])
     listed = seil("events", "--limit", "3").out.splitlines()
     assert listed[0].split() == ["number", "time", "type", "object", "state", "what"]
     assert [line.split()[0] for line in listed[1:]] == ["58", "59", "60"]
@@ -64,9 +66,9 @@ def test_the_newest_are_listed_oldest_first(seil: Seil, journal: Journal) -> Non
 def test_filters(seil: Seil, journal: Journal, arguments: list[str], numbers: list[int]) -> None:
     journal.publish(
         [
-            ingested(0, hours=5),
-            ingested(1, state="error", name="Account"),
-            ingested(2),
+            ingestion_event(0, hours=5),
+            ingestion_event(1, state="error", name="Account"),
+            ingestion_event(2),
             Event(
                 "seil.sf-to-dw", "load", {"table": "salesforce.order", "rows": 1_200, "files": 0}
             ),
@@ -101,12 +103,12 @@ def test_an_object_nobody_knows(seil: Seil, journal: Journal) -> None:
 def test_follow_prints_what_comes(
     seil_process: Callable[..., subprocess.Popen[str]], journal: Journal, as_json: bool
 ) -> None:
-    journal.publish([ingested(0), ingested(1, state="error")])
+    journal.publish([ingestion_event(0), ingestion_event(1, state="error")])
     options = ["--json"] if as_json else []
     with seil_process("events", "--follow", "--state", "success", *options) as following:
         assert following.stdout
         first = following.stdout.readline()
-        journal.publish([ingested(2, state="error"), ingested(3)])
+        journal.publish([ingestion_event(2, state="error"), ingestion_event(3)])
         second = following.stdout.readline()
         following.terminate()
     if as_json:
@@ -118,7 +120,7 @@ def test_follow_prints_what_comes(
 def test_follow_goes_on_where_the_list_ends(
     seil: Seil, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal.publish([ingested(0), ingested(1)])
+    journal.publish([ingestion_event(0), ingestion_event(1)])
 
     def follow(self: Journal, after: int, **where: Any) -> Iterator[tuple[int, Event]]:
         yield from self.read(after - 1, **where)
@@ -140,7 +142,7 @@ def test_dead_letters_are_listed_and_redelivered(seil: Seil, journal: Journal) -
     everything = Pattern({"source": [{"exists": True}]})
     subscriber = Subscriber("ingest", everything, handle, attempts=1)
     dispatcher = Dispatcher(journal, [subscriber])
-    journal.publish([ingested(0), ingested(1)])
+    journal.publish([ingestion_event(0), ingestion_event(1)])
     dispatcher.drain()
 
     listed = seil("events", "dead")

@@ -61,7 +61,7 @@ def test_nothing_is_overwritten_unless_forced(seil: Seil, home: Path) -> None:
     assert (home / "seil.toml").read_text() == config_text("sandbox")
 
 
-def test_it_writes_where_it_is_told(seil: Seil, home: Path) -> None:
+def test_it_writes_into_the_given_folder(seil: Seil, home: Path) -> None:
     ran = seil("init", "--config", "other.toml", "--json")
     assert ran.json["file"] == "other.toml"
     assert (home / "other.toml").exists()

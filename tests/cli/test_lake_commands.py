@@ -252,7 +252,7 @@ def test_query_reads_stdin(loaded: Path) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_is_wrong_is_said(
+def test_what_is_wrong_is_reported(
     seil: Seil, loaded: Path, arguments: list[str], code: int, message: str
 ) -> None:
     ran = seil(*arguments)

@@ -60,9 +60,7 @@ def test_an_interval_that_is_none(seil: Seil) -> None:
     assert "'soon' is no interval" in ran.err
 
 
-def test_a_second_listener_is_told_of_the_first(
-    seil: Seil, seil_process: Start, home: Path
-) -> None:
+def test_a_second_listener_names_the_first(seil: Seil, seil_process: Start, home: Path) -> None:
     with seil_process("listen") as first:
         assert first.stdout
         assert first.stdout.readline().startswith("Listens for files in file://")

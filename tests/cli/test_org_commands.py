@@ -275,7 +275,7 @@ def test_interrupted_in_the_middle_and_run_again(
         assert ledger(seil) == {"Account": True, "Contact": True, "Order": True}
 
 
-def test_run_every_goes_on_until_it_is_told_to_stop(
+def test_run_every_goes_on_until_it_is_stopped(
     serve: Serve, seil_process: Start, home: Path
 ) -> None:
     serve()

@@ -43,7 +43,7 @@ def test_the_pages_model_is_built_queried_and_traced(seil: Seil, own: Path) -> N
     assert "account_totals.total_amount" in seil("lineage", "--down", "Order.TotalAmount").out
 
 
-def test_the_page_shows_what_a_replacement_without_a_column_is_told(seil: Seil, own: Path) -> None:
+def test_the_page_shows_the_error_of_a_replacement_without_a_column(seil: Seil, own: Path) -> None:
     (own / "sales_stages.sql").write_text("SELECT id AS opportunity_id FROM salesforce.opportunity")
     (shown,) = [text for text in blocks("") if "which feed" in text]
     refused = seil("build")

@@ -44,7 +44,7 @@ def context(home: Path) -> Iterator[Site]:
         yield opened
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
+def output_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
@@ -52,7 +52,7 @@ def test_plan_says_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> 
     planned = PlannedObject("Order", "full", None, NOON, None, 1, 6, problem="Order: no such thing")
     resumed = replace(planned, object="Account", problem="", resumes=True)
     reports.show_plan(TEXT, ExtractPlan([planned, resumed], None))
-    lines = said(capsys)
+    lines = output_lines(capsys)
     assert lines[1].endswith("Order: no such thing")
     assert lines[2].endswith("goes on")
     assert lines[-1] == "The org does not say how many API calls are left."
@@ -71,7 +71,7 @@ def test_extract_says_what_was_left_out_and_what_failed(
     )
     failed = FlowResult("Order", error=UnavailableError("Salesforce", "slow"))
     reports.show_extract(TEXT, ExtractReport([fine, failed]))
-    lines = said(capsys)
+    lines = output_lines(capsys)
     assert lines[1].endswith("went on with the last run; without BillingAddress")
     assert "1,200" in lines[1]
     assert "Salesforce: slow" in lines[2]
@@ -81,7 +81,7 @@ def test_load_says_what_changed_and_what_was_left_out(capsys: pytest.CaptureFixt
     change = SchemaChange("order", "score__c", "new-column", "", "text", "curated_x")
     entry = ObjectLoad("Order", "salesforce.order", changes=(change,), errors=("a.parquet: odd",))
     reports.show_load(TEXT, LoadReport((entry,)))
-    assert said(capsys)[1:] == [
+    assert output_lines(capsys)[1:] == [
         "  changed: order.score__c: new-column text",
         "  left out: a.parquet: odd",
     ]
@@ -94,7 +94,7 @@ def test_build_says_which_rows_break_it(capsys: pytest.CaptureFixture[str]) -> N
     skipped = TableBuild("ad_slots", "skipped", notes=(note,))
     other = TableBuild("sales_orders", "built", rows=3, notes=(note,))
     reports.show_build(TEXT, BuildReport("b", (broken, skipped, other)))
-    lines = said(capsys)
+    lines = output_lines(capsys)
     assert lines[0] == "Build: 1 of 3 tables built, 3 rows"
     assert lines[-3:] == [
         "  products: is not unique",
@@ -106,7 +106,7 @@ def test_build_says_which_rows_break_it(capsys: pytest.CaptureFixture[str]) -> N
 def test_ledger_says_what_does_not_balance(capsys: pytest.CaptureFixture[str]) -> None:
     row = LedgerRow("Order", "run-1", "full", None, NOON, 5, 4, 4, 0, 4, balanced=False)
     reports.show_ledger_rows([row])
-    lines = said(capsys)
+    lines = output_lines(capsys)
     assert lines[1].split() == ["Order", "full", "5", "4", "0", "4"]
     assert lines[2:] == [
         "  Order, full, run run-1: 5 reported, 4 landed, 4 curated, 0 set aside, 4 merged",
@@ -119,7 +119,7 @@ def test_ledger_names_columns_that_were_lost(capsys: pytest.CaptureFixture[str])
     reports.show_ledger_rows(
         [replace(row, columns_read=3, columns_merged=2, columns_lost="Size__c")]
     )
-    assert said(capsys)[2].endswith("4 merged; column(s) lost on the way: Size__c")
+    assert output_lines(capsys)[2].endswith("4 merged; column(s) lost on the way: Size__c")
 
 
 def run_report(*, updated: int, rejected: int = 0) -> RunReport:
@@ -144,7 +144,7 @@ def run_report(*, updated: int, rejected: int = 0) -> RunReport:
 
 def test_an_idle_run_is_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
     show_run(TEXT, run_report(updated=0), [])
-    assert said(capsys) == [
+    assert output_lines(capsys) == [
         "Extract: 33 objects read, 99 rows of 33 of them",
         "Ingest: 0 files ingested, 0 rows curated, 0 set aside, 0 files rejected",
         "Load: 33 files, 99 rows: 99 unchanged",
@@ -156,7 +156,7 @@ def test_an_idle_run_is_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
 def test_records_read_by_a_comparison_are_new(capsys: pytest.CaptureFixture[str]) -> None:
     found = FlowResult("Object7__c", mode="fields", reported=15, landed=15, files=1)
     show_run(TEXT, replace(run_report(updated=0), reconciliation=[found]), [])
-    lines = said(capsys)
+    lines = output_lines(capsys)
     assert "Besides: 15 records by fields, of 1 objects" in lines
     assert any(line.split()[:1] == ["Object7__c"] for line in lines)
     assert not any(line.startswith("Nothing is new") for line in lines)
@@ -164,7 +164,7 @@ def test_records_read_by_a_comparison_are_new(capsys: pytest.CaptureFixture[str]
 
 def test_a_run_lists_what_changed_or_was_set_aside(capsys: pytest.CaptureFixture[str]) -> None:
     show_run(TEXT, run_report(updated=1, rejected=2), ["Object7__c"])
-    lines = said(capsys)
+    lines = output_lines(capsys)
     listed = lines[lines.index("") + 1 :]
     assert [line.split() for line in listed[1:3]] == [
         ["Object7__c", "delta", "3", "3", "0", "3"],

@@ -22,7 +22,7 @@ NAMES = "SELECT Id, Name FROM Account ORDER BY Id"
 
 
 @dataclass
-class Seen:
+class Observations:
     """`more` is what one client alone can do."""
 
     names: list[str]

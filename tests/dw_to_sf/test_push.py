@@ -29,7 +29,7 @@ SELECT id AS "Id", CASE WHEN key__c < 'k00002' THEN 'new' ELSE note__c END AS no
 WAYS = {"collections": WriterOptions(pause=0), "job": by_job()}
 
 
-def planned(definition: PushDefinition, org: Org, source: BookingSource, folder: Path) -> Plan:
+def plan_of(definition: PushDefinition, org: Org, source: BookingSource, folder: Path) -> Plan:
     return make_plan(definition, org.write_rules(NAME), source, folder)
 
 
@@ -57,7 +57,7 @@ def rows_of(plan: Plan) -> list[dict[str, Any]]:
 def test_only_what_differs_is_planned_written_and_undone(
     org: Org, state: State, source: BookingSource, tmp_path: Path, way: str
 ) -> None:
-    plan = planned(push(SOME), org, source, tmp_path)
+    plan = plan_of(push(SOME), org, source, tmp_path)
     assert (plan.counts.records, plan.counts.same, plan.counts.changed) == (ROWS, ROWS - 2, 2)
     assert [(r["field"], r["old"], r["new"], r["verdict"]) for r in rows_of(plan)] == [
         ("Note__c", "old", "new", "ours")
@@ -73,7 +73,7 @@ def test_only_what_differs_is_planned_written_and_undone(
 def test_record_edited_after_the_plan_is_refused_and_the_others_are_written(
     org: Org, server: OrgServer, state: State, source: BookingSource, tmp_path: Path
 ) -> None:
-    plan = planned(push(SOME), org, source, tmp_path)
+    plan = plan_of(push(SOME), org, source, tmp_path)
     edited = rows_of(plan)[0]["key"]
     write(server.url, "PATCH", f"{NAME}/{edited}", {"Note__c": "theirs"})
     assert application(org, state, "run-1").apply(plan) == {"rejected": 1, "written": 1}
@@ -86,7 +86,7 @@ def test_record_edited_after_the_plan_is_refused_and_the_others_are_written(
 def test_record_deleted_after_the_plan_is_missing(
     org: Org, server: OrgServer, state: State, source: BookingSource, tmp_path: Path
 ) -> None:
-    plan = planned(push(SOME), org, source, tmp_path)
+    plan = plan_of(push(SOME), org, source, tmp_path)
     write(server.url, "DELETE", f"{NAME}/{rows_of(plan)[0]['key']}")
     assert application(org, state, "run-1").apply(plan) == {"missing": 1, "written": 1}
 
@@ -94,7 +94,7 @@ def test_record_deleted_after_the_plan_is_missing(
 def test_undo_leaves_what_somebody_wrote_since(
     org: Org, server: OrgServer, state: State, source: BookingSource, tmp_path: Path
 ) -> None:
-    plan = planned(push(SOME), org, source, tmp_path)
+    plan = plan_of(push(SOME), org, source, tmp_path)
     application(org, state, "run-1").apply(plan)
     write(server.url, "PATCH", f"{NAME}/{rows_of(plan)[1]['key']}", {"Note__c": "theirs"})
     counts = application(org, state, "run-2").undo(state.outcomes, "run-1")
@@ -106,7 +106,7 @@ def test_undo_leaves_what_somebody_wrote_since(
 def test_inserted_records_are_deleted_by_undo(
     org: Org, state: State, source: BookingSource, tmp_path: Path
 ) -> None:
-    plan = planned(new_booking("insert", "Number__c"), org, source, tmp_path)
+    plan = plan_of(new_booking("insert", "Number__c"), org, source, tmp_path)
     assert (plan.counts.new, plan.counts.changed) == (1, 0)
     assert application(org, state, "run-1").apply(plan) == {"written": 1}
     assert application(org, state, "run-2").apply(plan) == {"unchanged": 1}
@@ -118,7 +118,7 @@ def test_inserted_records_are_deleted_by_undo(
 def test_undo_settles_records_that_an_interrupted_undo_restored(
     org: Org, server: OrgServer, state: State, source: BookingSource, tmp_path: Path
 ) -> None:
-    plan = planned(push(SOME), org, source, tmp_path)
+    plan = plan_of(push(SOME), org, source, tmp_path)
     application(org, state, "run-1").apply(plan)
     write(server.url, "PATCH", f"{NAME}/{rows_of(plan)[0]['key']}", {"Note__c": "old"})
     counts = application(org, state, "run-2").undo(state.outcomes, "run-1")
@@ -129,7 +129,7 @@ def test_undo_settles_records_that_an_interrupted_undo_restored(
 def test_undo_settles_created_records_that_are_deleted_already(
     org: Org, server: OrgServer, state: State, source: BookingSource, tmp_path: Path
 ) -> None:
-    plan = planned(new_booking("insert", "Number__c"), org, source, tmp_path)
+    plan = plan_of(new_booking("insert", "Number__c"), org, source, tmp_path)
     application(org, state, "run-1").apply(plan)
     (created,) = state.outcomes.find(OutcomeFilter(run_id="run-1"))
     write(server.url, "DELETE", f"{NAME}/{created.record_id}")
@@ -140,7 +140,7 @@ def test_undo_settles_created_records_that_are_deleted_already(
 def test_undo_names_fields_that_the_user_no_longer_sees(
     org: Org, state: State, source: BookingSource, tmp_path: Path
 ) -> None:
-    application(org, state, "run-1").apply(planned(push(SOME), org, source, tmp_path))
+    application(org, state, "run-1").apply(plan_of(push(SOME), org, source, tmp_path))
     later = application(org, state, "run-2")
     fields = tuple(rule for rule in later.rules.fields if rule.name != "Note__c")
     later = replace(later, rules=replace(later.rules, fields=fields))
@@ -158,7 +158,7 @@ def test_record_created_after_the_plan_is_not_overwritten(
     operation: str,
     key: str,
 ) -> None:
-    plan = planned(new_booking(operation, key), org, source, tmp_path)
+    plan = plan_of(new_booking(operation, key), org, source, tmp_path)
     write(server.url, "POST", NAME, {key: "n1", "Name": "N", "Note__c": "theirs"})
     assert application(org, state, "run-1").apply(plan) == {"rejected": 1}
     assert "made" not in values(org)
@@ -167,7 +167,7 @@ def test_record_created_after_the_plan_is_not_overwritten(
 def test_field_in_another_case_is_written(
     org: Org, state: State, source: BookingSource, tmp_path: Path
 ) -> None:
-    plan = planned(push(SOME, fields={"note__C": "note"}), org, source, tmp_path)
+    plan = plan_of(push(SOME, fields={"note__C": "note"}), org, source, tmp_path)
     assert application(org, state, "run-1").apply(plan) == {"written": 2}
     assert values(org)[:2] == ["new", "new"]
 
@@ -185,21 +185,21 @@ def test_owner_decides(
     source.database.execute("UPDATE mirror SET note__c = ? WHERE key__c = 'k00000'", [mirror])
     query = """SELECT id AS "Id", 'new' AS note FROM mirror WHERE key__c = 'k00000'"""
     fields = {"Note__c": {"column": "note", "owner": owner}}
-    assert planned(push(query, fields=fields), org, source, tmp_path).writes == writes
+    assert plan_of(push(query, fields=fields), org, source, tmp_path).writes == writes
 
 
 def test_verdicts_of_the_three_way_diff(
     org: Org, state: State, source: BookingSource, tmp_path: Path
 ) -> None:
     query = """SELECT id AS "Id", 'mine' AS note, 10.25 AS amount FROM mirror"""
-    application(org, state, "run-1").apply(planned(push(query), org, source, tmp_path))
+    application(org, state, "run-1").apply(plan_of(push(query), org, source, tmp_path))
     source.read_org(org)
     now = "UPDATE mirror SET note__c = 'theirs' WHERE key__c IN ('k00000', 'k00001')"
     source.database.execute(now)
     later = """
         SELECT id AS "Id", CASE key__c WHEN 'k00000' THEN 'mine' ELSE 'newer' END AS note,
             10.25 AS amount FROM mirror WHERE key__c < 'k00003'"""
-    plan = planned(push(later), org, source, tmp_path)
+    plan = plan_of(push(later), org, source, tmp_path)
     assert [row["verdict"] for row in rows_of(plan)] == ["theirs", "conflict", "ours"]
 
 
@@ -219,7 +219,7 @@ def test_value_that_salesforce_would_refuse_is_not_sent(
     field, value, reason = BAD_VALUES[case]
     query = f"""SELECT id AS "Id", {value} AS bad, 'new' AS note FROM mirror LIMIT 1"""
     fields = {field: "bad"} | ({} if field == "Note__c" else {"Note__c": "note"})
-    plan = planned(push(query, fields=fields), org, source, tmp_path)
+    plan = plan_of(push(query, fields=fields), org, source, tmp_path)
     assert (plan.writes, plan.counts.refused) == (0, 1)
     assert any(reason in (row["problem"] or "") for row in rows_of(plan))
 
@@ -251,6 +251,6 @@ def test_push_that_cannot_be_right_is_refused_by_name(
     query = """SELECT id AS "Id", key__c AS "Number__c", 'x' AS note, 1 AS amount FROM mirror"""
     definition = push(**({"query": query} | changes))
     with pytest.raises(ConfigurationError) as caught:
-        planned(definition, org, source, tmp_path)
+        plan_of(definition, org, source, tmp_path)
     assert reason in str(caught.value)
     assert not list(tmp_path.rglob("*.parquet"))

@@ -32,7 +32,9 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
         yield opened
 
 
-def ingested(key: str, *, state: str = "success", at: datetime = NOON, **detail: str) -> Event:
+def ingestion_event(
+    key: str, *, state: str = "success", at: datetime = NOON, **detail: str
+) -> Event:
     return Event(
         "seil.sf-to-dw",
         "file-ingestion",
@@ -47,16 +49,16 @@ def landed(key: str) -> Event:
 
 
 def test_publish_keeps_order_and_content(journal: Journal) -> None:
-    events = [ingested(f"in/{n}", message="“naïve” 😀") for n in range(3)]
+    events = [ingestion_event(f"in/{n}", message="“naïve” 😀") for n in range(3)]
     journal.publish(events)
     assert [(seq, event) for seq, event in journal.read()] == list(enumerate(events, 1))
 
 
 def test_publish_leaves_a_stored_id_as_it_is(journal: Journal) -> None:
-    first = ingested("in/a")
+    first = ingestion_event("in/a")
     again = Event(first.source, first.detail_type, {"state": "other"}, id=first.id, time=NOON)
     journal.publish([first])
-    journal.publish([again, ingested("in/b")])
+    journal.publish([again, ingestion_event("in/b")])
     assert [event.detail["key"] for _, event in journal.read()] == ["in/a", "in/b"]
 
 
@@ -71,13 +73,13 @@ def test_publish_stores_all_events_or_none(journal: Journal) -> None:
     unserialisable = Event("seil.sf-to-dw", "load", {("a", "tuple"): 1})  # type: ignore[dict-item]
     journal.publish([broken])
     with pytest.raises(TypeError):
-        journal.publish([ingested("in/a"), unserialisable])
+        journal.publish([ingestion_event("in/a"), unserialisable])
     assert journal.last() == 1
 
 
 def test_publish_takes_a_key_that_is_not_utf8(journal: Journal) -> None:
     key = b"in/caf\xe9".decode("utf-8", "surrogateescape")
-    journal.publish([ingested(key)])
+    journal.publish([ingestion_event(key)])
     assert [event.detail["key"] for _, event in journal.history(key)] == [key]
 
 
@@ -101,8 +103,8 @@ def test_read_filters(journal: Journal, where: Where, expected: list[int]) -> No
     journal.publish(
         [
             landed("in/a"),
-            ingested("in/a"),
-            ingested("in/b", state="error", at=late, message="cut off"),
+            ingestion_event("in/a"),
+            ingestion_event("in/b", state="error", at=late, message="cut off"),
         ]
     )
     assert [seq for seq, _ in journal.read(**where)] == expected
@@ -113,7 +115,7 @@ def test_read_filters(journal: Journal, where: Where, expected: list[int]) -> No
     ("after", "limit"), [(0, None), (0, 3), (700, 600), (1_190, 50), (5_000, 1)]
 )
 def test_read_pages_through_everything(journal: Journal, after: int, limit: int | None) -> None:
-    journal.publish([ingested(f"in/{n}") for n in range(1_200)])
+    journal.publish([ingestion_event(f"in/{n}") for n in range(1_200)])
     numbers = [n for n in range(1, 1_201) if n > after]
     assert [seq for seq, _ in journal.read(after, limit=limit)] == numbers[:limit]
     newest = [seq for seq, _ in journal.read(after, limit=limit, newest_first=True)]
@@ -121,23 +123,23 @@ def test_read_pages_through_everything(journal: Journal, after: int, limit: int 
 
 
 def test_read_lets_others_write_meanwhile(journal: Journal) -> None:
-    journal.publish([ingested("in/a"), ingested("in/b")])
+    journal.publish([ingestion_event("in/a"), ingestion_event("in/b")])
     reading = journal.read()
     next(reading)
     with Journal(journal.path) as other:
-        other.publish([ingested("in/c")])
+        other.publish([ingestion_event("in/c")])
     assert journal.last() == 3
 
 
 def test_follow_yields_what_comes_and_stops(journal: Journal) -> None:
-    journal.publish([ingested("in/old")])
+    journal.publish([ingestion_event("in/old")])
     stop = threading.Event()
     following = journal.follow(poll=0.01, stop=stop, state="success")
 
     def publish() -> None:
         with Journal(journal.path) as other:
             for n in range(3):
-                other.publish([ingested(f"in/{n}"), ingested("in/no", state="error")])
+                other.publish([ingestion_event(f"in/{n}"), ingestion_event("in/no", state="error")])
 
     thread = threading.Timer(0.1, publish)
     thread.start()
@@ -149,7 +151,7 @@ def test_follow_yields_what_comes_and_stops(journal: Journal) -> None:
 
 
 def test_follow_starts_where_it_is_told(journal: Journal) -> None:
-    journal.publish([ingested("in/a"), ingested("in/b")])
+    journal.publish([ingestion_event("in/a"), ingestion_event("in/b")])
     assert next(journal.follow(1))[0] == 2
 
 
@@ -157,9 +159,9 @@ def test_history_follows_a_file_through_its_moves(journal: Journal) -> None:
     journal.publish(
         [
             landed("in/r/a.parquet"),
-            ingested("in/r/a.parquet", state="error", archived_key="error/r/a.parquet"),
+            ingestion_event("in/r/a.parquet", state="error", archived_key="error/r/a.parquet"),
             landed("in/r/other.parquet"),
-            ingested("in/r/a.parquet", curated_key="curated_a.parquet"),
+            ingestion_event("in/r/a.parquet", curated_key="curated_a.parquet"),
         ]
     )
     for key in ("in/r/a.parquet", "error/r/a.parquet", "curated_a.parquet"):
@@ -168,8 +170,8 @@ def test_history_follows_a_file_through_its_moves(journal: Journal) -> None:
 
 
 def test_prune_deletes_by_age_only(journal: Journal) -> None:
-    old = [ingested(f"in/{n}", at=NOON - timedelta(days=15)) for n in range(2_500)]
-    journal.publish([*old, ingested("in/new")])
+    old = [ingestion_event(f"in/{n}", at=NOON - timedelta(days=15)) for n in range(2_500)]
+    journal.publish([*old, ingestion_event("in/new")])
     journal.close()
     size = journal.path.stat().st_size
     assert journal.prune(timedelta(days=14), now=NOON) == 2_500
@@ -186,25 +188,25 @@ def test_prune_waits_for_a_live_subscriber_but_not_for_a_forgotten_one(journal: 
     dispatcher = Dispatcher(journal, [Subscriber("slow", everything, lambda _: None)])
     now = datetime.now(UTC)
     long_ago = now - timedelta(days=20)
-    journal.publish([ingested("in/old", at=long_ago)])
+    journal.publish([ingestion_event("in/old", at=long_ago)])
     assert journal.prune(timedelta(days=14), now=now) == 0
     dispatcher.drain()
     assert journal.prune(timedelta(days=14), now=now) == 1
-    journal.publish([ingested("in/older", at=long_ago)])
+    journal.publish([ingestion_event("in/older", at=long_ago)])
     assert journal.prune(timedelta(days=14), now=now + timedelta(days=30)) == 1
 
 
 def test_numbers_are_not_used_again_after_pruning(journal: Journal) -> None:
-    journal.publish([ingested("in/a"), ingested("in/b")])
+    journal.publish([ingestion_event("in/a"), ingestion_event("in/b")])
     journal.prune(timedelta(0), now=NOON + timedelta(days=1))
-    journal.publish([ingested("in/c")])
+    journal.publish([ingestion_event("in/c")])
     assert [seq for seq, _ in journal.read()] == [3]
 
 
 def test_threads_publish_at_once_without_loss(journal: Journal) -> None:
     def publish(worker: int) -> None:
         for n in range(25):
-            journal.publish([ingested(f"in/{worker}/{n}")])
+            journal.publish([ingestion_event(f"in/{worker}/{n}")])
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(publish, range(8)))
@@ -259,7 +261,7 @@ def test_what_was_published_survives_a_kill(tmp_path: Path) -> None:
 
 
 def test_journal_commits_with_an_fsync(journal: Journal) -> None:
-    journal.publish([ingested("in/a")])
+    journal.publish([ingestion_event("in/a")])
     assert journal.file.rows("PRAGMA synchronous") == [(2,)]
     assert journal.file.rows("PRAGMA journal_mode") == [("wal",)]
 
@@ -272,7 +274,7 @@ def _foreign(path: Path) -> None:
 
 def _newer(path: Path) -> None:
     with Journal(path) as journal:
-        journal.publish([ingested("in/a")])
+        journal.publish([ingestion_event("in/a")])
     with sqlite3.connect(path) as other:
         other.execute("PRAGMA user_version = 99")
     other.close()
@@ -280,7 +282,7 @@ def _newer(path: Path) -> None:
 
 def _torn(path: Path) -> None:
     with Journal(path) as journal:
-        journal.publish([ingested(f"in/{n}") for n in range(2_000)])
+        journal.publish([ingestion_event(f"in/{n}") for n in range(2_000)])
     content = bytearray(path.read_bytes())
     content[4096 : len(content) // 2] = b"\xff" * (len(content) // 2 - 4096)
     path.write_bytes(content)
@@ -313,15 +315,15 @@ def test_a_file_that_is_no_journal_is_named(tmp_path: Path, damage: object, mess
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalError, match=r"Cannot write to the journal .*: File exists"):
-        Journal(tmp_path / "file" / "journal.sqlite").publish([ingested("in/a")])
+        Journal(tmp_path / "file" / "journal.sqlite").publish([ingestion_event("in/a")])
 
 
 def test_a_full_disk_is_named_and_loses_nothing(journal: Journal) -> None:
-    journal.publish([ingested("in/a")])
+    journal.publish([ingestion_event("in/a")])
     pages = journal.file.rows("PRAGMA page_count")[0][0]
     journal.file.rows(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(JournalError, match=r"full.*free some space"):
-        journal.publish([ingested(f"in/{n}") for n in range(5_000)])
+        journal.publish([ingestion_event(f"in/{n}") for n in range(5_000)])
     assert [event.detail["key"] for _, event in journal.read()] == ["in/a"]
 
 
@@ -332,8 +334,8 @@ def test_a_locked_journal_is_named(journal: Journal, monkeypatch: pytest.MonkeyP
         holder.file.transaction(),
         pytest.raises(JournalError, match=r"locked.*run the same command again"),
     ):
-        journal.publish([ingested("in/a")])
-    journal.publish([ingested("in/a")])
+        journal.publish([ingestion_event("in/a")])
+    journal.publish([ingestion_event("in/a")])
     assert journal.last() == 1
 
 

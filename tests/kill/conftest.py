@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from tests.shared import made_once
+from tests.shared import build_once
 
 import seil.app.site
 from seil.catalog.fields import packaged_fields
@@ -139,9 +139,9 @@ class Site:
 
     def finish(self, *args: str) -> None:
         """What was set aside makes it end with 1."""
-        assert self.ask(*args) in (0, 1), self.said()
+        assert self.ask(*args) in (0, 1), self.output()
 
-    def said(self, number: int = 0) -> str:
+    def output(self, number: int = 0) -> str:
         return (self.folder / f"said-{number}").read_text()
 
     def moments(self) -> list[str]:
@@ -182,7 +182,7 @@ class Site:
                 found["aside"] = warehouse.query(
                     "SELECT DISTINCT object FROM seil.ledger WHERE set_aside > 0"
                 ).to_pylist()
-        return {name: sorted(map(_told, rows), key=repr) for name, rows in found.items()}
+        return {name: sorted(map(_values_by_name, rows), key=repr) for name, rows in found.items()}
 
     def untold(self) -> set[str]:
         """What is done, and no event tells of it, or more than one: files, flow runs, builds unless
@@ -249,7 +249,7 @@ def a_second_ahead() -> datetime:
     return datetime.now(UTC) + timedelta(seconds=1)
 
 
-def _told(row: dict[str, Any]) -> tuple[Any, ...]:
+def _values_by_name(row: dict[str, Any]) -> tuple[Any, ...]:
     """By name: what comes first decides only where a column stands."""
     return tuple(value for name, value in sorted(row.items()) if not name.startswith("_"))
 
@@ -280,7 +280,7 @@ def orgs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
             tick(store, share=0.1, hard=0.05)
             move_formula(store, "moved")
 
-    folder = made_once(tmp_path_factory, "killed-orgs", make)
+    folder = build_once(tmp_path_factory, "killed-orgs", make)
     return folder / "before", folder / "after"
 
 
@@ -302,7 +302,7 @@ def undisturbed(
         assert site.contents() == contents
         (folder / "moments.json").write_text(json.dumps(moments))
 
-    folder = made_once(tmp_path_factory, "undisturbed", make)
+    folder = build_once(tmp_path_factory, "undisturbed", make)
     site = Site(folder, driver)
     moments = json.loads((folder / "moments.json").read_text())
     return Undisturbed(site, tuple(moments), site.contents())

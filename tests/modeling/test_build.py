@@ -26,7 +26,7 @@ OWN = ("base", "middle", "top")
 def own(catalog: Catalog, tmp_path: Path) -> Callable[..., Models]:
     """Models of one's own, by file name, beside the packaged ones."""
 
-    def made(**files: str) -> Models:
+    def write_models(**files: str) -> Models:
         folder = tmp_path / "models"
         folder.mkdir(exist_ok=True)
         for name, text in files.items():
@@ -34,7 +34,7 @@ def own(catalog: Catalog, tmp_path: Path) -> Callable[..., Models]:
             (folder / f"{stem}.{kind}").write_text(text, "utf-8")
         return site_models(catalog, folder)
 
-    return made
+    return write_models
 
 
 def rows(warehouse: Warehouse, sql: str) -> list[dict[str, Any]]:

@@ -87,10 +87,10 @@ def test_bars_leave_no_line_for_a_step_that_failed() -> None:
 
 
 def test_bars_tell_the_rate() -> None:
-    class Given:
+    class Task:
         completed, total, speed = 1_500.0, 3_000.0, 750.0
 
-    assert _figures(Given()) == "1,500 of 3,000 rows, 750/s"  # type: ignore[arg-type]
+    assert _figures(Task()) == "1,500 of 3,000 rows, 750/s"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("progress", [SILENT, LogProgress()], ids=["silent", "logged"])

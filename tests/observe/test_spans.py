@@ -29,7 +29,7 @@ with server_span("GET /", json.loads(sys.argv[1])) as outer, client_span("call")
 """
 
 
-def seen(headers: dict[str, str], *, before: str = "") -> dict[str, Any]:
+def exported_span(headers: dict[str, str], *, before: str = "") -> dict[str, Any]:
     command = [sys.executable, "-c", before + CODE, json.dumps(headers)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found: dict[str, Any] = json.loads(output)
@@ -42,11 +42,11 @@ def seen(headers: dict[str, str], *, before: str = "") -> dict[str, Any]:
 def test_callers_trace_is_handed_on_where_nothing_is_recorded(
     headers: dict[str, str], handed_on: str
 ) -> None:
-    assert seen(headers) == {"recorded": [False, False], "handed on": handed_on}
+    assert exported_span(headers) == {"recorded": [False, False], "handed on": handed_on}
 
 
 def test_spans_are_recorded_for_requests_without_a_trace_too() -> None:
-    found = seen({}, before=PROVIDER)
+    found = exported_span({}, before=PROVIDER)
 
     assert found["recorded"] == [True, True]
     assert found["handed on"]

@@ -180,7 +180,7 @@ def test_wait_gives_up(far: FarEnd, settings: SalesforceSettings) -> None:
         org.bulk.wait(JOB_ID, poll=0.02, timeout=SOON)
 
 
-def listed(locators: list[str], **more: Any) -> Reply:
+def page_list(locators: list[str], **more: Any) -> Reply:
     urls = [{"resultUrl": f"{JOB}/results?locator={locator}"} for locator in locators]
     return Reply(body={"resultPages": urls, "done": not more, **more})
 
@@ -189,8 +189,8 @@ def listed(locators: list[str], **more: Any) -> Reply:
 def test_page_locators_follow_the_list(far: FarEnd, org: Org, key: str) -> None:
     def answer(request: Request) -> Reply:
         if "locator" in request.params:
-            return listed(["f", "a%2Bb%3D", "a+b"])
-        return listed(list("abcde"), **{key: f"{JOB}/resultPages?locator=f"})
+            return page_list(["f", "a%2Bb%3D", "a+b"])
+        return page_list(list("abcde"), **{key: f"{JOB}/resultPages?locator=f"})
 
     far.on("GET", f"{JOB}/resultPages", answer)
     assert org.bulk.page_locators(JOB_ID, max_records=5) == [*"abcdef", "a+b=", "a+b"]
@@ -217,7 +217,7 @@ def test_page_locators_where_there_are_none(far: FarEnd, org: Org, reply: Reply)
 def test_page_locators_of_a_result_that_fits_one_request_are_not_asked_for(
     far: FarEnd, org: Org, rows: int | None, locators: list[str] | None
 ) -> None:
-    far.on("GET", f"{JOB}/resultPages", listed([]))
+    far.on("GET", f"{JOB}/resultPages", page_list([]))
     assert org.bulk.page_locators(JOB_ID, max_records=5, rows=rows) == locators
 
 
@@ -227,9 +227,11 @@ def test_page_locators_need_version_58(far: FarEnd, settings: SalesforceSettings
     assert far.requests == []
 
 
-@pytest.mark.parametrize("second", [GONE, listed(["b"], nextRecordsUrl=f"{JOB}/resultPages?l=2")])
+@pytest.mark.parametrize(
+    "second", [GONE, page_list(["b"], nextRecordsUrl=f"{JOB}/resultPages?l=2")]
+)
 def test_page_locators_that_break_off(far: FarEnd, org: Org, second: Reply) -> None:
-    first = listed(["a"], nextRecordsUrl=f"{JOB}/resultPages?l=2")
+    first = page_list(["a"], nextRecordsUrl=f"{JOB}/resultPages?l=2")
     far.on("GET", f"{JOB}/resultPages", first, second)
     with pytest.raises(UnavailableError, match=r"the list of pages of job \S+ is incomplete"):
         org.bulk.page_locators(JOB_ID, max_records=5)

@@ -162,7 +162,7 @@ def response(
     return httpx.Response(200, headers=headers, content=chunks)
 
 
-def cleaned(response: httpx.Response) -> bytes:
+def clean(response: httpx.Response) -> bytes:
     return b"".join(clean_body(response))
 
 
@@ -170,7 +170,7 @@ def cleaned(response: httpx.Response) -> bytes:
 def test_body_is_utf8_whatever_the_chunks(text: str, step: int, mark: bool, zipped: bool) -> None:
     sent = (codecs.BOM_UTF8 if mark else b"") + text.encode()
     packed = gzip.compress(sent) if zipped else sent
-    got = cleaned(response(packed, step, encoding="gzip" if zipped else ""))
+    got = clean(response(packed, step, encoding="gzip" if zipped else ""))
     assert got == sent.removeprefix(codecs.BOM_UTF8).replace(b"\0", b"")
 
 
@@ -186,23 +186,23 @@ def test_body_is_utf8_whatever_the_chunks(text: str, step: int, mark: bool, zipp
     ],
 )
 def test_declared_charset_is_recoded(content_type: str, sent: bytes) -> None:
-    assert cleaned(response(sent, 1, content_type)) == "Zoë, £5".encode()
+    assert clean(response(sent, 1, content_type)) == "Zoë, £5".encode()
 
 
 @pytest.mark.parametrize("name", ["klingon", "base64"])
 def test_unknown_charset(name: str) -> None:
     with pytest.raises(UnavailableError, match=f"unknown character set {name}"):
-        cleaned(response(b"x", 1, f"text/csv; charset={name}"))
+        clean(response(b"x", 1, f"text/csv; charset={name}"))
 
 
 def test_bytes_that_are_not_of_the_charset() -> None:
     with pytest.raises(UnavailableError, match="damaged: not ascii"):
-        cleaned(response("é".encode(), 1, "text/csv; charset=ascii"))
+        clean(response("é".encode(), 1, "text/csv; charset=ascii"))
 
 
 def test_gzip_members_in_a_row() -> None:
     sent = gzip.compress(b"one ") + gzip.compress(b"two")
-    assert cleaned(response(sent, 5, encoding="gzip")) == b"one two"
+    assert clean(response(sent, 5, encoding="gzip")) == b"one two"
 
 
 @pytest.mark.parametrize(
@@ -215,4 +215,4 @@ def test_gzip_members_in_a_row() -> None:
 )
 def test_damaged_gzip(sent: bytes, words: str) -> None:
     with pytest.raises(UnavailableError, match=words):
-        cleaned(response(sent, encoding="gzip"))
+        clean(response(sent, encoding="gzip"))

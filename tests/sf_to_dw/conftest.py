@@ -1,4 +1,4 @@
-"""A lake in a folder, and what it takes to land files in it and take them in."""
+"""A lake in a folder, with helpers that land and ingest files."""
 
 from __future__ import annotations
 
@@ -65,20 +65,20 @@ class Intake:
             new_id=lambda: "processing-1",
         )
 
-    def using(self, obj: SyncedObject) -> Intake:
-        """With `obj` in place of the catalog's object of that name."""
+    def with_object(self, obj: SyncedObject) -> Intake:
+        """Replaces the catalog's object of the same name by `obj`."""
         others = [o for o in self.catalog.values() if o.api_name != obj.api_name]
         self.catalog = Catalog([*others, obj])
         return self
 
-    def ruled(self, rule: str, level: Any = "reject") -> Intake:
-        """With a rule on Thing__c's Size."""
+    def with_rule(self, rule: str, level: Any = "reject") -> Intake:
+        """Adds a rule to Thing__c's Size."""
         validation = Validation(type="sql", rule=rule, level=level, message="broken")
         columns = (CatalogColumn(name="Size", validations=(validation,)),)
-        return self.using(SyncedObject(api_name="Thing__c", columns=columns))
+        return self.with_object(SyncedObject(api_name="Thing__c", columns=columns))
 
     def describe(self, **types: pa.DataType) -> None:
-        """What the org says of Thing__c."""
+        """Stores the org's schema of Thing__c."""
         fields = tuple(Field(name, "x", arrow) for name, arrow in types.items())
         self.registry.store(self.catalog["Thing__c"], ObjectSchema("Thing__c", fields))
 
@@ -92,7 +92,7 @@ class Intake:
         metadata: dict[str, str] | None = None,
         **options: Any,
     ) -> str:
-        """Bytes as they are, a table or columns as Parquet; returns the key."""
+        """Lands bytes unchanged, a table or columns as Parquet; returns the key."""
         key = f"in/dev-Salesforce-{name}/{run}/{file}"
         if isinstance(data, bytes):
             self.lake.landing.put(key, data)
@@ -102,7 +102,7 @@ class Intake:
             pq.write_table(table.replace_schema_metadata(metadata), sink, **options)
         return key
 
-    def take_in(self, data: pa.Table | bytes | dict[str, Any], *args: str, **options: Any) -> Any:
+    def ingest(self, data: pa.Table | bytes | dict[str, Any], *args: str, **options: Any) -> Any:
         return self.ingestor.ingest(self.land(data, *args, **options))
 
     def read(self, key: str) -> pa.Table:
@@ -110,15 +110,15 @@ class Intake:
             return pq.read_table(file)
 
     def rows(self, result: IngestResult, *columns: str) -> list[dict[str, Any]]:
-        """What is in curated."""
+        """The curated rows."""
         return self.read(result.curated_key).select(list(columns)).to_pylist()
 
-    def aside(self, result: IngestResult, *columns: str) -> list[dict[str, Any]]:
-        """What was set aside."""
+    def rejected_rows(self, result: IngestResult, *columns: str) -> list[dict[str, Any]]:
+        """The quarantined rows."""
         return self.read(result.exceptions_key).select(list(columns)).to_pylist()
 
     def keys(self, prefix: str = "") -> list[str]:
-        """In the landing bucket, but for the reasons beside rejected files."""
+        """Keys in the landing bucket, without the reason files."""
         keys = [entry.key for entry in self.lake.landing.list(prefix)]
         return [key for key in keys if not key.endswith(".reason.json")]
 

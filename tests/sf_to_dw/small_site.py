@@ -1,4 +1,4 @@
-"""A lake, a warehouse and the small org of one object: the whole way in a second."""
+"""A lake, a warehouse and an org of one object: a whole run takes a second."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _Site(Site):
 
 @dataclass
 class SmallSite:
-    """The org's clock stands still until it is moved on."""
+    """The org's clock moves only by `pass_time` and `run`."""
 
     folder: Path
     org: SmallOrg = field(default_factory=SmallOrg)
@@ -59,15 +59,15 @@ class SmallSite:
         self.org.clock = lambda: self.now
 
     def add(self, *ids: str, at: datetime | None = None, **values: str) -> None:
-        """Records that are new, or changed."""
+        """Adds records, or changes them."""
         rows = {row["Id"]: row for row in self.org.rows}
         for record_id in ids:
-            known = rows.setdefault(record_id, {"Id": record_id, "IsDeleted": "false"})
-            known.update({"SystemModstamp": moment(at or self.now), **values})
+            row = rows.setdefault(record_id, {"Id": record_id, "IsDeleted": "false"})
+            row.update({"SystemModstamp": moment(at or self.now), **values})
         self.org.rows = list(rows.values())
 
-    def pass_time(self, **passed: float) -> None:
-        self.now += timedelta(**passed)
+    def pass_time(self, **delta: float) -> None:
+        self.now += timedelta(**delta)
 
     def open(self) -> Site:
         config = self.folder / "seil.toml"
@@ -87,7 +87,7 @@ class SmallSite:
             rows = warehouse.query(f'SELECT * FROM salesforce."{table}"').to_pylist()
         return {row["id"]: {k: v for k, v in row.items() if not k.startswith("_")} for row in rows}
 
-    def assert_rebuilt_alike(self) -> None:
+    def assert_rebuild_is_equal(self) -> None:
         live = self.records()
         with self.open() as context:
             settings = context.settings.warehouse

@@ -91,15 +91,15 @@ def succeeded(url: str) -> Iterator[Lake]:
     """The lake in the hands of the next run, as soon as it gets it."""
     lake = Lake.at(url, env="dev", project="seil")
 
-    with ExitStack() as held:
+    with ExitStack() as stack:
 
-        def is_taken() -> bool:
+        def acquires_lock() -> bool:
             with suppress(AlreadyRunningError):
-                held.enter_context(run_lock(lake, lease=LEASE))
+                stack.enter_context(run_lock(lake, lease=LEASE))
                 return True
             return False
 
-        until(is_taken)
+        until(acquires_lock)
         yield lake
 
 

@@ -172,7 +172,7 @@ def test_what_was_taken_in_before_anybody_listened_is_loaded(site: Site) -> None
     assert site.ids() == ["001A"]
 
 
-def test_what_was_told_before_anybody_listened_is_taken_in(site: Site) -> None:
+def test_events_from_before_the_first_listener_are_handled(site: Site) -> None:
     entry = site.lake.landing.head(site.land("001A"))
     assert entry is not None
     site.journal.publish([landed_event(site.lake.landing, entry)])
@@ -180,7 +180,7 @@ def test_what_was_told_before_anybody_listened_is_taken_in(site: Site) -> None:
     assert site.ids() == ["001A"]
 
 
-def test_a_file_told_of_twice_or_gone_is_no_failure(site: Site) -> None:
+def test_a_repeated_event_or_a_vanished_file_is_no_failure(site: Site) -> None:
     key = site.land("001A")
     entry = site.lake.landing.head(key)
     assert entry is not None
@@ -253,7 +253,7 @@ def test_a_second_listener_is_refused(site: Site) -> None:
                 start()
 
 
-def test_a_rejected_file_is_told_and_the_good_go_on(site: Site) -> None:
+def test_a_rejected_file_is_reported_and_the_good_ones_go_on(site: Site) -> None:
     site.intake.land(b"no parquet at all", "Contact")
     site.land("001A")
     assert not site.listener().drain()

@@ -41,7 +41,7 @@ def lake_at(url: str) -> Lake:
     return Lake.at(url, env="dev", project="seil")
 
 
-def test_lock_second_holder_is_told_the_first(tmp_path: Path) -> None:
+def test_a_second_holder_gets_the_name_of_the_first(tmp_path: Path) -> None:
     lake = lake_at(tmp_path.as_uri())
     with (
         run_lock(lake),
@@ -99,7 +99,7 @@ def test_a_run_whose_lock_file_was_removed_stops(tmp_path: Path) -> None:
     assert lake.document("a.json").read() == {"a": 2}
 
 
-def test_holder_is_told_to_who_asks(tmp_path: Path) -> None:
+def test_the_holder_can_be_read(tmp_path: Path) -> None:
     lake = lake_at(tmp_path.as_uri())
     assert lock_holder(lake) is None
     with run_lock(lake):

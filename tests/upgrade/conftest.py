@@ -20,7 +20,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from tests.shared import made_once
+from tests.shared import build_once
 
 from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
@@ -76,7 +76,7 @@ class OldSite:
 
 @pytest.fixture(scope="session")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_once(tmp_path_factory, "layout_1", _unpack)
+    return build_once(tmp_path_factory, "layout_1", _unpack)
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +87,7 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> OldSite:
         _unpack(folder)
         OldSite(folder).run()
 
-    return OldSite(made_once(tmp_path_factory, "layout_1_upgraded", make))
+    return OldSite(build_once(tmp_path_factory, "layout_1_upgraded", make))
 
 
 @pytest.fixture(scope="session")

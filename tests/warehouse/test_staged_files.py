@@ -28,7 +28,7 @@ def staged(url: str) -> StagedFile:
     return StagedFile("key", "a.parquet", datetime(2026, 1, 1, tzinfo=UTC), columns, url)
 
 
-def merged(warehouse: Warehouse, url: str) -> list[str]:
+def merge_ids(warehouse: Warehouse, url: str) -> list[str]:
     with warehouse.commit("load") as commit:
         commit.tables.create_table(TABLE, COLUMNS, key="id")
         outcomes = commit.merger.merge(Records(TABLE, "id"), [staged(url)])
@@ -41,7 +41,7 @@ def test_a_file_of_any_name_on_this_machine_is_read(
     warehouse: Warehouse, tmp_path: Path, name: str
 ) -> None:
     pq.write_table(ROWS, tmp_path / name)
-    assert merged(warehouse, (tmp_path / name).as_uri()) == ["a"]
+    assert merge_ids(warehouse, (tmp_path / name).as_uri()) == ["a"]
 
 
 def test_a_remote_file_is_read_as_it_was_opened_for(engine: WarehouseSettings) -> None:
@@ -50,9 +50,9 @@ def test_a_remote_file_is_read_as_it_was_opened_for(engine: WarehouseSettings) -
     remote = {"s3://bucket/a.parquet": content}
     with open_warehouse(engine, open_url=lambda url: nullcontext(remote[url])) as warehouse:
         warehouse.prepare()
-        assert merged(warehouse, "s3://bucket/a.parquet") == ["a"]
+        assert merge_ids(warehouse, "s3://bucket/a.parquet") == ["a"]
 
 
 def test_a_remote_file_without_a_way_to_it_is_refused_by_name(warehouse: Warehouse) -> None:
     with pytest.raises(WarehouseError, match="cannot read s3://bucket/a"):
-        merged(warehouse, "s3://bucket/a.parquet")
+        merge_ids(warehouse, "s3://bucket/a.parquet")

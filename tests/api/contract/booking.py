@@ -160,7 +160,7 @@ class FarEnd:
             rows = opened.execute("SELECT kind, id, body FROM things").fetchall()
         return {(kind, number): body for kind, number, body in rows}
 
-    def named(self, kind: str, name: str) -> list[Body]:
+    def with_name(self, kind: str, name: str) -> list[Body]:
         things = self.things(kind).values()
         return [thing for thing in things if name in (thing.get("displayName"), thing["name"])]
 

@@ -23,7 +23,7 @@ class Issuer:
     url: str
     keys: dict[str, rsa.RSAPrivateKey] = field(default_factory=dict)
     up: bool = True
-    asked: int = 0
+    fetches: int = 0
     nonsense: bytes = b""
 
     def jwks(self) -> bytes:
@@ -50,7 +50,7 @@ class Issuer:
 def issuing(key: rsa.RSAPrivateKey) -> Iterator[Issuer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found.asked += 1
+            found.fetches += 1
             if not found.up:
                 self.close_connection = True
                 return

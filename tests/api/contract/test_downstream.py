@@ -373,7 +373,7 @@ def test_a_repeated_order_is_created_once(caller: Caller, gam: FarEnd) -> None:
     first, second = data(post(body)), data(post(body))
 
     assert first == second
-    assert len(gam.named("orders", order["name"])) == 1
+    assert len(gam.with_name("orders", order["name"])) == 1
     assert faults(post({"orders": [new_order()]})) == (409, ["EC40904"])
 
 
@@ -389,7 +389,7 @@ def test_two_at_once_create_one_order(caller: Caller, gam: FarEnd, levers: Lever
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(post, range(4)))
 
-    assert len(gam.named("orders", order["name"])) == 1
+    assert len(gam.with_name("orders", order["name"])) == 1
     told = {answer.status_code for answer in answers}
     assert 200 in told <= {200, 409}
     running = [faults(answer)[1] for answer in answers if answer.status_code == 409]
@@ -411,9 +411,9 @@ def test_an_order_whose_answer_is_too_late_is_not_made_again(
     assert faults(late) == (504, ["EC50401"])
     assert faults(again) == (409, ["EC40903"])
     levers.clear()
-    until(lambda: gam.named("orders", order["name"]))
+    until(lambda: gam.with_name("orders", order["name"]))
     assert faults(quick.post("/v1/gam/order", json=body, headers=headers)) == (409, ["EC40903"])
-    assert len(gam.named("orders", order["name"])) == 1
+    assert len(gam.with_name("orders", order["name"])) == 1
 
 
 def test_an_order_whose_answer_is_lost_is_not_made_again(
@@ -429,7 +429,7 @@ def test_an_order_whose_answer_is_lost_is_not_made_again(
 
     assert faults(lost) == (502, ["EC50207"])
     assert faults(again) == (409, ["EC40903"])
-    assert len(gam.named("orders", order["name"])) == 1
+    assert len(gam.with_name("orders", order["name"])) == 1
 
 
 def test_a_key_is_free_again_after_a_refusal(local: Caller, gam: FarEnd) -> None:

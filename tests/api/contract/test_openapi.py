@@ -293,10 +293,10 @@ def test_answers_are_as_the_document_says(
         suppress_health_check=list(HealthCheck),
     )
     @given(operation.as_strategy(generation_mode=mode))
-    def asked(case: Any) -> None:
+    def call_case(case: Any) -> None:
         case.call_and_validate(base_url=local.deployment.url, headers=headers, checks=CHECKS)
 
     try:
-        asked()
+        call_case()
     except Unsatisfiable:
         assert mode is GenerationMode.NEGATIVE  # Nothing can be wrong in it.

@@ -203,4 +203,4 @@ def test_a_refusal_for_quota_leaves_the_key_free(
     assert int(refused.headers["Retry-After"]) in (5, 7)
     assert data(made)["name"] == new["name"]
     assert data(post()) == data(made)
-    assert len(gam.named(kind, new["name"])) == 1
+    assert len(gam.with_name(kind, new["name"])) == 1

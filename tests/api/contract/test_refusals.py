@@ -87,7 +87,7 @@ BODIED = [("POST", path, make()) for path, (make, _) in POSTS.items()]
 BODIED += [("PUT", path, body) for path, body in PUTS.items()]
 
 
-def _listed(body: Body) -> tuple[str, list[Any]]:
+def _only_list(body: Body) -> tuple[str, list[Any]]:
     ((name, values),) = ((n, v) for n, v in body.items() if isinstance(v, list))
     return name, values
 
@@ -120,7 +120,7 @@ class TestWhatAnyRouteRefuses:
     )
     def test_a_required_field_is_missing(self, local: Caller, path: str, field: str) -> None:
         body = POSTS[path][0]()
-        name, values = _listed(body)
+        name, values = _only_list(body)
         del values[0][field]
 
         answer = local.deployment.call("POST", path, json=body)
@@ -131,7 +131,7 @@ class TestWhatAnyRouteRefuses:
     def test_an_unknown_field_is_named(
         self, local: Caller, method: str, path: str, body: Body
     ) -> None:
-        name, values = _listed(body)
+        name, values = _only_list(body)
         wrong = {**body, "nmae": "x"}
         if isinstance(values[0], dict):
             wrong = {name: [{**values[0], "nmae": "x"}]}
@@ -141,13 +141,13 @@ class TestWhatAnyRouteRefuses:
     @pytest.mark.parametrize("path", ["/v1/gam/order", "/v1/gam/forecast", "/v1/gam/proposal"])
     @pytest.mark.parametrize("count", [0, 2])
     def test_exactly_one_is_asked_for(self, local: Caller, path: str, count: int) -> None:
-        name, values = _listed(POSTS[path][0]())
+        name, values = _only_list(POSTS[path][0]())
 
         _refused(local.deployment.call("POST", path, json={name: values * count}), about=name)
 
     @pytest.mark.parametrize(("method", "path", "body"), BODIED)
     def test_none_is_too_few(self, local: Caller, method: str, path: str, body: Body) -> None:
-        name, _ = _listed(body)
+        name, _ = _only_list(body)
 
         _refused(local.deployment.call(method, path, json={**body, name: []}), about=name)
 
@@ -156,7 +156,7 @@ class TestWhatAnyRouteRefuses:
     def test_a_list_of_another_type(
         self, local: Caller, method: str, path: str, body: Body, wrong: Any
     ) -> None:
-        name, _ = _listed(body)
+        name, _ = _only_list(body)
 
         _refused(local.deployment.call(method, path, json={**body, name: wrong}))
 
@@ -619,7 +619,9 @@ def test_a_concurrent_change_is_tried_again(local: Caller, levers: Levers, what:
 
 
 @pytest.mark.parametrize("what", ["line item", "proposal", "proposal line item"])
-def test_concurrent_changes_without_end_are_told(caller: Caller, levers: Levers, what: str) -> None:
+def test_concurrent_changes_without_end_are_reported(
+    caller: Caller, levers: Levers, what: str
+) -> None:
     method, path, body = _change(what, caller)
     levers.admanager("faults", error="concurrent-modification", path="^/(v1|apis)/")
 

@@ -24,7 +24,7 @@ UNAUTHORIZED = (401, {"message": "Unauthorized"})
 FORBIDDEN = (403, {"message": "Forbidden"})
 
 
-def _told(answer: httpx.Response) -> tuple[int, Any]:
+def _status_and_body(answer: httpx.Response) -> tuple[int, Any]:
     return answer.status_code, answer.json()
 
 
@@ -79,7 +79,7 @@ BAD = [
 def test_a_forged_token_opens_nothing(caller: Caller, forged: dict[str, str], kind: str) -> None:
     headers = {"Authorization": f"Bearer {forged[kind]}"}
 
-    assert _told(caller.deployment.request("GET", RATE, headers=headers)) == UNAUTHORIZED
+    assert _status_and_body(caller.deployment.request("GET", RATE, headers=headers)) == UNAUTHORIZED
 
 
 @pytest.mark.parametrize("value", [None, "", "Bearer", "Basic YTpi", "token"])
@@ -88,9 +88,9 @@ def test_no_token_opens_nothing(caller: Caller, gam: FarEnd, value: str | None) 
     headers = {} if value is None else {"Authorization": value}
     order = {"orders": [new_order()]}
 
-    assert _told(caller.deployment.request("GET", RATE, headers=headers)) == UNAUTHORIZED
+    assert _status_and_body(caller.deployment.request("GET", RATE, headers=headers)) == UNAUTHORIZED
     answer = caller.deployment.request("POST", "/v1/gam/order", json=order, headers=headers)
-    assert _told(answer) == UNAUTHORIZED
+    assert _status_and_body(answer) == UNAUTHORIZED
     assert gam.all() == before
 
 
@@ -101,9 +101,9 @@ def test_a_token_opens_what_its_scope_says(caller: Caller, gam: FarEnd) -> None:
     order = {"orders": [new_order()]}
     ask = caller.deployment.request
 
-    assert _told(ask("GET", RATE, headers=writes)) == FORBIDDEN
-    assert _told(ask("POST", "/v1/gam/order", json=order, headers=reads)) == FORBIDDEN
-    assert _told(ask("PUT", "/v1/gam/order/1?action=pause", headers=reads)) == FORBIDDEN
+    assert _status_and_body(ask("GET", RATE, headers=writes)) == FORBIDDEN
+    assert _status_and_body(ask("POST", "/v1/gam/order", json=order, headers=reads)) == FORBIDDEN
+    assert _status_and_body(ask("PUT", "/v1/gam/order/1?action=pause", headers=reads)) == FORBIDDEN
     assert gam.all() == before
     data(ask("GET", RATE, headers=reads))
     data(ask("POST", "/v1/gam/order", json=order, headers=writes))
@@ -112,7 +112,7 @@ def test_a_token_opens_what_its_scope_says(caller: Caller, gam: FarEnd) -> None:
 def test_what_is_asked_for_is_not_looked_at_without_a_token(local: Caller) -> None:
     for path in ("/v1/gam/order", "/v1/nowhere", "/v1", "/v1/gam/order/x'"):
         answer = local.deployment.request("POST", path, content=b"{")
-        assert _told(answer) == UNAUTHORIZED
+        assert _status_and_body(answer) == UNAUTHORIZED
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def _api(folder: Path, far_ends: StandIns, issuer: Issuer, **api: Any) -> Iterat
         yield client
 
 
-def _asked(client: httpx.Client, token: str) -> int:
+def _rate_status(client: httpx.Client, token: str) -> int:
     return client.get(RATE, headers={"Authorization": f"Bearer {token}"}).status_code
 
 
@@ -130,19 +130,19 @@ def test_another_issuers_tokens(tmp_path: Path, far_ends: StandIns, issuer: Issu
     now = int(time.time())
     with _api(tmp_path, far_ends, issuer, clients=("salesforce",)) as client:
         found = {
-            "good": _asked(client, issuer.token()),
-            "expired": _asked(client, issuer.token(exp=now - 60)),
-            "not yet": _asked(client, issuer.token(nbf=now + 120)),
-            "an end beyond time": _asked(client, issuer.token(exp=10**400)),
-            "no end": _asked(client, issuer.token(exp=None)),
-            "another issuer": _asked(client, issuer.token(iss="http://127.0.0.1:1")),
-            "no issuer": _asked(client, issuer.token(iss=None)),
-            "another client": _asked(client, issuer.token(client_id="other")),
-            "no client": _asked(client, issuer.token(client_id=None)),
-            "an identity token": _asked(client, issuer.token(token_use="id")),
-            "other scopes": _asked(client, issuer.token(scope="seil-prod-oauth-rs/get")),
-            "no scopes": _asked(client, issuer.token(scope=None)),
-            "a list of scopes": _asked(client, issuer.token(scope=list(SCOPES))),
+            "good": _rate_status(client, issuer.token()),
+            "expired": _rate_status(client, issuer.token(exp=now - 60)),
+            "not yet": _rate_status(client, issuer.token(nbf=now + 120)),
+            "an end beyond time": _rate_status(client, issuer.token(exp=10**400)),
+            "no end": _rate_status(client, issuer.token(exp=None)),
+            "another issuer": _rate_status(client, issuer.token(iss="http://127.0.0.1:1")),
+            "no issuer": _rate_status(client, issuer.token(iss=None)),
+            "another client": _rate_status(client, issuer.token(client_id="other")),
+            "no client": _rate_status(client, issuer.token(client_id=None)),
+            "an identity token": _rate_status(client, issuer.token(token_use="id")),
+            "other scopes": _rate_status(client, issuer.token(scope="seil-prod-oauth-rs/get")),
+            "no scopes": _rate_status(client, issuer.token(scope=None)),
+            "a list of scopes": _rate_status(client, issuer.token(scope=list(SCOPES))),
         }
 
     assert {kind for kind, status in found.items() if status == 200} == {"good"}
@@ -151,12 +151,12 @@ def test_another_issuers_tokens(tmp_path: Path, far_ends: StandIns, issuer: Issu
         "no scopes",
     }
     assert set(found.values()) == {200, 401, 403}
-    assert issuer.asked == 1
+    assert issuer.fetches == 1
 
 
 def test_an_audience_that_is_asked_for(tmp_path: Path, far_ends: StandIns, issuer: Issuer) -> None:
     with _api(tmp_path, far_ends, issuer, audience="api") as client:
-        found = [_asked(client, issuer.token(aud=aud)) for aud in ("api", "other", None)]
+        found = [_rate_status(client, issuer.token(aud=aud)) for aud in ("api", "other", None)]
 
     assert found == [200, 401, 401]
 
@@ -167,11 +167,11 @@ def test_rotated_keys_are_read_again(
     monkeypatch.setattr("seil.api.keys._BETWEEN_FETCHES", 0.0)
     with _api(tmp_path, far_ends, issuer) as client:
         before = issuer.token()
-        assert _asked(client, before) == 200
+        assert _rate_status(client, before) == 200
         issuer.keys["second"] = rsa.generate_private_key(65537, 2048)
 
-        assert _asked(client, issuer.token("second")) == 200
-        assert issuer.asked == 2
+        assert _rate_status(client, issuer.token("second")) == 200
+        assert issuer.fetches == 2
 
 
 def test_an_issuer_that_is_not_there(
@@ -192,7 +192,7 @@ def test_an_issuer_that_is_not_there(
         assert client.get(RATE, headers=headers).status_code == 200
         assert client.get("/readyz").status_code == 200
         issuer.up = False
-        assert _asked(client, issuer.token(client_id="another")) == 200
+        assert _rate_status(client, issuer.token(client_id="another")) == 200
 
 
 @pytest.mark.parametrize("nonsense", [b"[" * 100_000, b'{"keys": 7}'], ids=["brackets", "number"])

@@ -64,7 +64,7 @@ def downstream() -> Downstream:
 
 @pytest.fixture
 def build(issuer: Issuer, downstream: Downstream) -> Build:
-    def made(
+    def make_edge(
         *, timeout: float = HANGS, failures: int = 5, pause: float = 30, **options: Any
     ) -> Edge:
         limits = Limits(timeout=timeout, failures=failures, pause=pause)
@@ -80,7 +80,7 @@ def build(issuer: Issuer, downstream: Downstream) -> Build:
             httpx.AsyncClient(transport=transport, base_url="http://edge.test"), downstream, issuer
         )
 
-    return made
+    return make_edge
 
 
 @pytest.fixture

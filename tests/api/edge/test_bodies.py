@@ -45,7 +45,7 @@ async def test_no_more_places_than_a_reader_wants(edge: Edge) -> None:
     assert len(found.json()["errors"]) == 50
 
 
-async def test_places_are_not_looked_for_beyond_those_that_are_told(edge: Edge) -> None:
+async def test_places_are_not_looked_for_beyond_those_that_are_reported(edge: Edge) -> None:
     """Each would have to come up through all the objects around it, under a name of its own."""
     inner = ",".join(f'"{at % 9_000}": 1' for at in range(18_000))
     body = '{"around": ' * 500 + f"{{{inner}}}" + "}" * 500
@@ -80,7 +80,7 @@ async def test_same_key_of_two_objects_is_right(edge: Edge, encoding: str) -> No
 @pytest.mark.parametrize(
     "content", [b"{", b"\xff\xff", b"[" * 99_999, b""], ids=["cut", "bytes", "deep", "none"]
 )
-async def test_body_that_is_no_json_is_still_told(edge: Edge, content: bytes) -> None:
+async def test_body_that_is_no_json_is_still_reported(edge: Edge, content: bytes) -> None:
     found = await edge.send("POST", "/v1/gam/order", content=content, headers=JSON)
     assert found.status_code == 400
     assert found.json()["errors"][0]["code"] in ("EC40002", "EC40003")

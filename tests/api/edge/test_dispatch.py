@@ -172,7 +172,7 @@ PAUSE = 20.0
 def recovering(
     clock: Clock, downstream: Downstream, run: Callable[[Dispatch], Coroutine[Any, Any, Any]]
 ) -> None:
-    async def begun() -> None:
+    async def scenario() -> None:
         dispatch = Dispatch(downstream, Limits(failures=2, pause=PAUSE))
         for _ in range(2):
             await dispatch.answer(WRITE, repeatable=False)
@@ -182,7 +182,7 @@ def recovering(
         clock.now += 2
         await run(dispatch)
 
-    asyncio.run(begun())
+    asyncio.run(scenario())
 
 
 def test_after_the_pause_a_success_lets_it_in_again(breaker_clock: Clock) -> None:
@@ -208,7 +208,9 @@ def test_after_the_pause_a_failure_leaves_it_alone_again(breaker_clock: Clock) -
     assert len(downstream.calls) == 3
 
 
-def test_after_the_pause_one_call_is_the_try_and_the_others_are_told(breaker_clock: Clock) -> None:
+def test_after_the_pause_one_call_probes_and_the_others_fail_fast(
+    breaker_clock: Clock,
+) -> None:
     slow = Slow(HELD)
 
     async def run() -> None:

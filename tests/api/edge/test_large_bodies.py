@@ -250,7 +250,7 @@ async def test_depth_is_bounded(edge: Edge) -> None:
     assert (found.status_code, found.json()["errors"]) == (400, [fault])
 
 
-async def test_targeting_of_three_levels_is_taken(edge: Edge) -> None:
+async def test_targeting_of_three_levels_is_accepted(edge: Edge) -> None:
     criteria: Any = {"keyId": 1, "valueIds": [2], "operator": "IS"}
     for operator in ("AND", "OR"):
         criteria = {"logicalOperator": operator, "children": [criteria]}
@@ -299,7 +299,7 @@ async def test_more_faults_than_are_named_are_said_to_be_there(edge: Edge) -> No
     assert faults[-1]["message"].startswith("and at least ")
 
 
-async def test_largest_batch_of_the_contract_is_taken(edge: Edge) -> None:
+async def test_largest_batch_of_the_contract_is_accepted(edge: Edge) -> None:
     units = [{"adUnitId": 21_777_000 + at, "includeDescendants": True} for at in range(180)]
     body = _line_items({"inventoryTargeting": {"targetedAdUnits": units}})
     found = await edge.send("POST", "/v1/gam/lineitem", content=body, headers=JSON)

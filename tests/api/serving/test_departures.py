@@ -55,7 +55,7 @@ class Api:
         connection.sendall(b"".join(self._request(order) for order in orders))
         return connection
 
-    def left(self) -> int:
+    def departures(self) -> int:
         return sum(getattr(record, "status", 0) == 499 for record in self.log.records)
 
     def _request(self, order: int) -> bytes:
@@ -93,7 +93,7 @@ def test_call_that_waits_for_its_turn_is_not_made_when_its_caller_left(api: Api)
     until(lambda: api.service.begun == [1])
     for order in range(2, 22):
         api.ask(order).close()
-    until(lambda: api.left() == 20)
+    until(lambda: api.departures() == 20)
     newcomer = api.ask(99)
     api.service.go_on.set()
     assert newcomer.recv(99).startswith(b"HTTP/1.1 200 ")
@@ -106,7 +106,7 @@ def test_requests_behind_the_first_are_not_made_when_their_caller_left(api: Api)
     several.close()
     # The loop has seen the former leave when it has seen the latter.
     api.ask(50).close()
-    until(lambda: api.left() == 1)
+    until(lambda: api.departures() == 1)
     newcomer = api.ask(99)
     api.service.go_on.set()
     assert newcomer.recv(99).startswith(b"HTTP/1.1 200 ")
@@ -129,7 +129,7 @@ def test_call_that_has_begun_goes_on_when_its_caller_left(api: Api) -> None:
     until(lambda: api.service.begun == [0])
     caller.close()
     api.ask(50).close()
-    until(lambda: api.left() == 1)
+    until(lambda: api.departures() == 1)
     assert api.service.ended == []
     api.service.go_on.set()
-    until(lambda: api.service.ended == [0] and api.left() == 2)
+    until(lambda: api.service.ended == [0] and api.departures() == 2)

@@ -16,14 +16,14 @@ HEAD = b"POST / HTTP/1.1\r\nHost: edge.test\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: edge.test\r\n\r\n"
 
-asked: list[str] = []
+received_paths: list[str] = []
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
     """Reads the body but for /early, which is answered before."""
     if scope["type"] != "http":
         return
-    asked.append(scope["path"])
+    received_paths.append(scope["path"])
     while scope["path"] != "/early" and (await receive()).get("more_body"):
         pass
     headers = [(b"content-length", b"2")]
@@ -38,8 +38,8 @@ def port() -> Iterator[int]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_asked() -> None:
-    asked.clear()
+def forget_paths() -> None:
+    received_paths.clear()
 
 
 def answers(port: int, sent: bytes) -> bytes:
@@ -99,7 +99,7 @@ def test_request_without_a_clear_end_is_refused_and_closed(port: int, request_: 
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b"connection: close" in head.lower()
     assert json.loads(body)["errors"][0]["code"] == "EC40005"
-    assert "/smuggled" not in asked
+    assert "/smuggled" not in received_paths
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_request_without_a_clear_end_is_refused_and_closed(port: int, request_: 
         pytest.param(HEAD + CHUNKED + b"\r\n5;ext=1\r\nhello\r\n0\r\n\r\n", id="chunk extension"),
     ],
 )
-def test_request_with_a_clear_end_is_taken(port: int, request_: bytes) -> None:
+def test_request_with_a_clear_end_is_accepted(port: int, request_: bytes) -> None:
     once = request_.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
     assert answers(port, once).startswith(b"HTTP/1.1 200 ")
 
@@ -126,7 +126,7 @@ def test_request_with_a_clear_end_is_taken(port: int, request_: bytes) -> None:
 def test_target_in_absolute_form_is_its_path(port: int, target: bytes, path: str) -> None:
     sent = b"GET " + target + b" HTTP/1.1\r\nHost: edge.test\r\nConnection: close\r\n\r\n"
     assert answers(port, sent).startswith(b"HTTP/1.1 200 ")
-    assert asked == [path]
+    assert received_paths == [path]
 
 
 def test_nonsense_behind_an_early_answer_closes_and_logs_no_traceback(

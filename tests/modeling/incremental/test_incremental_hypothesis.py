@@ -129,17 +129,17 @@ class Records:
         """Most of the records, connected at random."""
         mixed = 20260301
         for table in TABLES:
-            made = []
+            make_record = []
             for letter in LETTERS:
                 mixed = (mixed * 6364136223846793005 + 1442695040888963407) % 2**64
                 if mixed >> 61:
-                    made.append(self.made(table, letter, mixed >> 20))
-            self.org.merge(table, made)
+                    make_record.append(self.make_record(table, letter, mixed >> 20))
+            self.org.merge(table, make_record)
 
     def columns(self, table: str) -> list[Column]:
         return [c for c in self.org.columns[table] if c.name not in OWN]
 
-    def made(self, table: str, letter: str, number: int) -> dict[str, Any]:
+    def make_record(self, table: str, letter: str, number: int) -> dict[str, Any]:
         record = {"id": f"{table}-{letter}", "isdeleted": False}
         for place, column in enumerate(self.columns(table)):
             target = REFERENCES[table].get(column.name, "")
@@ -170,7 +170,7 @@ class Records:
     ) -> dict[str, Any]:
         known = self.now.get((table, letter))
         if known is None:
-            return self.made(table, letter, number)
+            return self.make_record(table, letter, number)
         columns = self.columns(table)
         moving = [c for c in columns if c.name in REFERENCES[table]]
         chosen = moving if kind == "move" and moving else columns

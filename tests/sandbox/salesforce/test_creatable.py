@@ -27,7 +27,7 @@ _SAMPLES: Mapping[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def made(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Org]:
+def served_org(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Org]:
     folder = shutil.copytree(generated, tmp_path_factory.mktemp("created") / "org")
     with OrgServer(Path(folder)) as server:
         org = Org.of(server)
@@ -57,21 +57,21 @@ def _sample(org: Org, field: Mapping[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("name", [n for n, entry in traits().items() if entry.createable])
-def test_what_is_required_is_enough(made: Org, name: str) -> None:
-    answer = made.http.post(f"/sobjects/{name}", json=_required(made, name))
+def test_what_is_required_is_enough(served_org: Org, name: str) -> None:
+    answer = served_org.http.post(f"/sobjects/{name}", json=_required(served_org, name))
     assert answer.status_code == 201, answer.text
-    record = made.http.get(f"/sobjects/{name}/{answer.json()['id']}").json()
+    record = served_org.http.get(f"/sobjects/{name}/{answer.json()['id']}").json()
     stamps = ("OwnerId", "CreatedById", "LastModifiedById")
     assert {record[field] for field in stamps if field in record} <= {USER}
 
 
-def test_an_account_needs_its_name_alone(made: Org) -> None:
-    assert _required(made, "Account") == {"Name": "new"}
+def test_an_account_needs_its_name_alone(served_org: Org) -> None:
+    assert _required(served_org, "Account") == {"Name": "new"}
 
 
-def test_the_organization_takes_no_second_and_has_no_namespace(made: Org) -> None:
-    assert _described(made, "Organization")["createable"] is False
-    (error,) = made.http.post("/sobjects/Organization", json={"Name": "x"}).json()
+def test_the_organization_takes_no_second_and_has_no_namespace(served_org: Org) -> None:
+    assert _described(served_org, "Organization")["createable"] is False
+    (error,) = served_org.http.post("/sobjects/Organization", json={"Name": "x"}).json()
     assert error["errorCode"] == "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
-    found = made.query("SELECT NamespacePrefix FROM Organization")
+    found = served_org.query("SELECT NamespacePrefix FROM Organization")
     assert found == [{"NamespacePrefix": None}]

@@ -512,12 +512,12 @@ def test_an_org_cut_short_is_made_anew(tmp_path: Path) -> None:
 def test_progress_tells_the_records_of_an_org_as_of_today(tmp_path: Path) -> None:
     steps: dict[str, int] = {}
 
-    class Told:
+    class StepRecorder:
         def __init__(self, name: str = "") -> None:
             self.name = name
 
-        def step(self, name: str, total: int | None = None) -> "Told":
-            return Told(name)
+        def step(self, name: str, total: int | None = None) -> "StepRecorder":
+            return StepRecorder(name)
 
         def advance(self, count: int) -> None:
             steps[self.name] = count
@@ -532,7 +532,7 @@ def test_progress_tells_the_records_of_an_org_as_of_today(tmp_path: Path) -> Non
         def __exit__(self, *error: object) -> None: ...
 
     before = datetime.now(UTC).date()
-    with generate(tmp_path, orders=3, progress=Told()) as made:
+    with generate(tmp_path, orders=3, progress=StepRecorder()) as made:
         counted = {n: value(made, f"FROM {ident(n)} SELECT count(*)") for n in made.objects}
         newest = value(made, 'FROM "Order" SELECT max(SystemModstamp)')
         assert date.fromisoformat(made.setting("as_of")) in (before, datetime.now(UTC).date())

@@ -22,7 +22,7 @@ Record = tuple[datetime, bool, str]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def org_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ticked")
     fields = [
         describe_field("Id", "id", flags=["required"]),
@@ -39,9 +39,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store(made: Path, tmp_path: Path) -> Iterator[OrgStore]:
+def store(org_folder: Path, tmp_path: Path) -> Iterator[OrgStore]:
     folder = tmp_path / "org"
-    shutil.copytree(made, folder)
+    shutil.copytree(org_folder, folder)
     with OrgStore.open(folder) as opened:
         yield opened
 
@@ -109,9 +109,9 @@ class Passed:
 
 
 @pytest.fixture(scope="module")
-def passed(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Passed]:
+def passed(org_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Passed]:
     folder = tmp_path_factory.mktemp("passed") / "org"
-    shutil.copytree(made, folder)
+    shutil.copytree(org_folder, folder)
     with OrgStore.open(folder) as store:
         before = everything(store)
         live = {name: count.live for name, count in summary(store).items()}
@@ -257,10 +257,10 @@ def test_hard_deleted_records_leave_a_trace_for_getdeleted(store: OrgStore) -> N
     assert len(gone) > 50
 
 
-def test_the_same_seed_does_the_same(made: Path, tmp_path: Path) -> None:
+def test_the_same_seed_does_the_same(org_folder: Path, tmp_path: Path) -> None:
     outcomes = []
     for number, seed in enumerate((5, 5, 6)):
-        shutil.copytree(made, tmp_path / str(number))
+        shutil.copytree(org_folder, tmp_path / str(number))
         with OrgStore.open(tmp_path / str(number)) as store:
             report = tick(store, share=0.02, hard=0.01, seed=seed, now=NOW)
             outcomes.append((report.objects, everything(store)))

@@ -11,7 +11,7 @@ from seil.sandbox.techone.options import DEBTORS, TechOneOptions
 from seil.sandbox.techone.server import TechOneServer
 
 
-def asked(debtor: Any, **changed: Any) -> dict[str, Any]:
+def credit_request(debtor: Any, **changed: Any) -> dict[str, Any]:
     return {
         "IgnoreOverride": False,
         "System": "DEFAULT",
@@ -22,7 +22,7 @@ def asked(debtor: Any, **changed: Any) -> dict[str, Any]:
 
 
 def without(name: str) -> dict[str, Any]:
-    return {key: value for key, value in asked("D10042").items() if key != name}
+    return {key: value for key, value in credit_request("D10042").items() if key != name}
 
 
 def test_the_rate_is_the_months(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_the_rate_is_the_months(tmp_path: Path) -> None:
 
 def test_the_credit_of_every_seeded_debtor(http: Http) -> None:
     for debtor, credit in DEBTORS.items():
-        answer = http.credit(asked(debtor))
+        answer = http.credit(credit_request(debtor))
         assert answer.status_code == 200
         [message] = answer.json()["Messages"]
         assert message.keys() == {"Code", "NotificationType", "Message"}
@@ -58,7 +58,7 @@ def test_the_credit_of_every_seeded_debtor(http: Http) -> None:
 
 
 def test_an_unknown_debtor_is_an_error_without_a_number(http: Http) -> None:
-    [message] = http.credit(asked("NOBODY")).json()["Messages"]
+    [message] = http.credit(credit_request("NOBODY")).json()["Messages"]
     assert message["NotificationType"] == "Error"
     assert "=" not in message["Message"]
 
@@ -66,7 +66,7 @@ def test_an_unknown_debtor_is_an_error_without_a_number(http: Http) -> None:
 def test_a_credit_can_be_set(http: Http) -> None:
     told = http.control("POST", "debtors", json={"NEW1": "-0.05", "NEW2": "12"})
     assert told.json()["NEW1"] == "-0.05"
-    assert http.credit(asked("NEW1")).json()["Messages"][0]["Message"].endswith("=-0.05")
+    assert http.credit(credit_request("NEW1")).json()["Messages"][0]["Message"].endswith("=-0.05")
     assert http.control("GET", "debtors").json() == told.json()
 
 
@@ -82,15 +82,18 @@ def test_a_credit_that_is_none(http: Http, credit: Any) -> None:
     [
         (without("IgnoreOverride"), "The body: IgnoreOverride is missing."),
         (without("Data"), "The body: Data is missing."),
-        (asked("D10042", Extra=1), "The body: Extra is not known."),
-        (asked("D10042", System="OTHER"), "System has to be DEFAULT."),
-        (asked("D10042", IgnoreOverride=0), "IgnoreOverride has to be False."),
-        (asked("D10042", Name="debtor_remaining_credit"), "Name has to be"),
-        (asked("D10042", Data=[]), "Data has to be an object."),
-        (asked("D10042", Data={"Variables": {}}), "Variables: DebtorNumber is missing."),
-        (asked("D10042", Data={"Variables": {"DebtorNumber": "1", "x": 1}}), "x is not known"),
-        (asked(10042), "DebtorNumber has to be a text."),
-        (asked(""), "DebtorNumber has to be a text."),
+        (credit_request("D10042", Extra=1), "The body: Extra is not known."),
+        (credit_request("D10042", System="OTHER"), "System has to be DEFAULT."),
+        (credit_request("D10042", IgnoreOverride=0), "IgnoreOverride has to be False."),
+        (credit_request("D10042", Name="debtor_remaining_credit"), "Name has to be"),
+        (credit_request("D10042", Data=[]), "Data has to be an object."),
+        (credit_request("D10042", Data={"Variables": {}}), "Variables: DebtorNumber is missing."),
+        (
+            credit_request("D10042", Data={"Variables": {"DebtorNumber": "1", "x": 1}}),
+            "x is not known",
+        ),
+        (credit_request(10042), "DebtorNumber has to be a text."),
+        (credit_request(""), "DebtorNumber has to be a text."),
         ([], "not a JSON object"),
     ],
 )

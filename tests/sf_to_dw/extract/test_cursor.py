@@ -59,7 +59,7 @@ def test_of_an_object_that_cannot_change_the_creation_will_do() -> None:
         ("SystemModstamp", {}, "there is no field SystemModstamp: every run reads all records"),
     ],
 )
-def test_another_field_than_the_catalog_names_is_said(
+def test_another_field_than_the_catalog_names_is_reported(
     cursor: str, fields: dict[str, Any], note: str
 ) -> None:
     found = chosen(fields, cursor=cursor).note

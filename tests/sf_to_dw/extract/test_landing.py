@@ -90,13 +90,13 @@ def test_landed_event_has_the_shape_of_s3s(bucket: Bucket) -> None:
 
 
 def test_landed_event_of_one_delivery_has_one_id(bucket: Bucket) -> None:
-    def told() -> str:
+    def event_id() -> str:
         entry = bucket.head("in/k")
         assert entry is not None
         return landed_event(bucket, entry).id
 
     bucket.put("in/k", b"123")
-    first = told()
-    assert told() == first
+    first = event_id()
+    assert event_id() == first
     bucket.touch("in/k")
-    assert told() != first
+    assert event_id() != first

@@ -86,19 +86,19 @@ def test_what_passed_is_remembered_and_grows_again(site: SmallSite) -> None:
     site.pass_time(days=4)
     spread(site, 40, days=3)
     site.org.fails = longer_than(DAY)
-    site.org.asked.clear()
+    site.org.queries.clear()
     assert landed(site.run())[1] >= 40
-    failed = [soql for soql in site.org.asked if site.org.fails(soql)]
+    failed = [soql for soql in site.org.queries if site.org.fails(soql)]
     remembered = pace(site)
     assert failed
     assert remembered.seconds
     assert timedelta(seconds=remembered.seconds) <= 2 * DAY
     site.pass_time(days=4)
     spread(site, 30, days=3)
-    site.org.asked.clear()
+    site.org.queries.clear()
     assert landed(site.run())[1] >= 30
     # It begins at the size that passed.
-    assert not site.org.fails(site.org.asked[0])
+    assert not site.org.fails(site.org.queries[0])
     site.org.fails = lambda _: ""
     site.pass_time(days=9)
     assert site.run().problems == []
@@ -112,7 +112,7 @@ def test_one_moment_with_too_many_records_is_cut_by_id(site: SmallSite) -> None:
     site.add(record_id(7000), at=BEGIN - 2 * DAY)
 
     def fails(soql: str) -> str:
-        return TOO_LONG if len(site.org.found(soql)) > 8 else ""
+        return TOO_LONG if len(site.org.select(soql)) > 8 else ""
 
     site.org.fails = fails
     assert landed(site.run()) == (51, 51)
@@ -122,7 +122,7 @@ def test_one_moment_with_too_many_records_is_cut_by_id(site: SmallSite) -> None:
 def test_an_object_without_a_cursor_is_cut_by_id(site: SmallSite) -> None:
     site.org.fields["SystemModstamp"]["filterable"] = False
     spread(site, 30, days=3)
-    site.org.fails = lambda soql: TOO_LONG if len(site.org.found(soql)) > 4 else ""
+    site.org.fails = lambda soql: TOO_LONG if len(site.org.select(soql)) > 4 else ""
     for _ in range(2):
         assert landed(site.run()) == (30, 30)
     assert len(site.records()) == 30
@@ -133,7 +133,7 @@ def test_a_job_that_fails_for_anything_else_is_not_halved(site: SmallSite) -> No
     site.org.fails = lambda _: "INVALID_FIELD: No such column"
     (problem,) = site.run().problems
     assert "No such column" in problem
-    assert len(site.org.asked) == 1
+    assert len(site.org.queries) == 1
 
 
 def test_what_cannot_be_halved_any_more_fails(site: SmallSite) -> None:
@@ -159,7 +159,7 @@ def test_a_run_that_is_killed_between_parts_goes_on(site: SmallSite, killed_at: 
     site.org.fails = fails
     first = site.run()
     assert first.problems
-    asked = len(site.org.asked)
+    asked = len(site.org.queries)
     assert site.run().problems == []
     assert set(site.records()) == {record_id(n) for n in range(64)}
     with site.open() as context, context.warehouse() as warehouse:

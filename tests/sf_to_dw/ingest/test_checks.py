@@ -127,7 +127,7 @@ def test_metadata_that_disagrees_with_the_folder_is_refused(named: str) -> None:
         checks.check_object_metadata({"seil.object": named}, ACCOUNT, CATALOG)
 
 
-def test_row_count_must_be_what_was_said() -> None:
+def test_row_count_must_match_the_manifest() -> None:
     checks.check_rows(5, ACCOUNT, {"the manifest": 5})
     with pytest.raises(UnfitError, match="has 5 rows, the manifest says 6"):
         checks.check_rows(5, ACCOUNT, {"the manifest": 6})
@@ -156,26 +156,26 @@ def test_required_columns_and_the_key_must_be_there() -> None:
         checks.check_required(["Name"], ACCOUNT)
 
 
-def known(*names: str) -> ObjectSchema:
+def schema_of(*names: str) -> ObjectSchema:
     return ObjectSchema("Account", tuple(Field(name, "string", pa.string()) for name in names))
 
 
-def test_records_of_another_object_are_told_by_ids_and_columns() -> None:
+def test_records_of_another_object_are_recognised_by_ids_and_columns() -> None:
     columns = ["Id", "FirstName", "LastName", "Phone"]
     with pytest.raises(UnfitError, match="these are Contact records"):
-        checks.check_ids([PREFIXED], columns, ACCOUNT, known("Id", "Phone"))
+        checks.check_ids([PREFIXED], columns, ACCOUNT, schema_of("Id", "Phone"))
 
 
 @pytest.mark.parametrize(
     ("ids", "columns", "schema"),
     [
         ([PREFIXED], ["Id", "FirstName", "LastName"], None),
-        ([PREFIXED], ["Id", "Phone", "New__c"], known("Id", "Phone")),
-        (["001000000000001AAA"], ["Id", "New__c"], known("Id")),
-        (["a0X000000000001AAA"], ["Id", "New__c"], known("Id")),
-        (["1", "2"], ["Id", "New__c"], known("Id")),
-        ([PREFIXED, "001000000000001AAA"], ["Id", "New__c"], known("Id")),
-        ([], ["Id", "New__c"], known("Id")),
+        ([PREFIXED], ["Id", "Phone", "New__c"], schema_of("Id", "Phone")),
+        (["001000000000001AAA"], ["Id", "New__c"], schema_of("Id")),
+        (["a0X000000000001AAA"], ["Id", "New__c"], schema_of("Id")),
+        (["1", "2"], ["Id", "New__c"], schema_of("Id")),
+        ([PREFIXED, "001000000000001AAA"], ["Id", "New__c"], schema_of("Id")),
+        ([], ["Id", "New__c"], schema_of("Id")),
     ],
     ids=["unknown schema", "known columns", "own ids", "custom", "made up", "mixed", "none"],
 )
@@ -187,7 +187,7 @@ def test_one_sign_is_not_enough(
 
 def test_objects_with_a_key_of_their_own_have_no_prefix() -> None:
     keyed = SyncedObject(api_name="Account", key="Code__c")
-    checks.check_ids([PREFIXED], ["Id", "New__c"], keyed, known("Id"))
+    checks.check_ids([PREFIXED], ["Id", "New__c"], keyed, schema_of("Id"))
 
 
 def test_garbage_of_100_mb_is_refused_after_a_dozen_bytes(tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ GOOD = {"Id": ["a", "b"], "Size": [1, 2]}
 @pytest.fixture
 def lake_of_all(intake: Any) -> Any:
     """A file in every state."""
-    intake.ruled("Size <> 1").take_in(GOOD, file="good.parquet")
-    intake.take_in(b"garbage", file="bad.parquet")
-    intake.take_in(b"garbage", "Contact", file="bad.parquet")
+    intake.with_rule("Size <> 1").ingest(GOOD, file="good.parquet")
+    intake.ingest(b"garbage", file="bad.parquet")
+    intake.ingest(b"garbage", "Contact", file="bad.parquet")
     intake.land(GOOD, run="run-2", file="new.parquet")
     return intake
 
@@ -65,7 +65,7 @@ def test_why_counts_the_reasons_of_set_aside_records(lake_of_all: Any) -> None:
 
 
 def test_why_adds_what_to_do(intake: Any) -> None:
-    result = intake.take_in(GOOD, "Nothing")
+    result = intake.ingest(GOOD, "Nothing")
     assert "Add the object to objects.toml" in why(intake.lake, intake.bus, result.key).reason
 
 
@@ -89,8 +89,8 @@ def test_why_without_events(lake_of_all: Any, name: str, history: Any, reason: s
 
 
 def test_retry_sends_a_failed_file_round_again_and_keeps_its_history(intake: Any) -> None:
-    failed = intake.take_in({"Id": ["a"], "Size": [1]}, "Late")
-    intake.using(SyncedObject(api_name="Late__c"))
+    failed = intake.ingest({"Id": ["a"], "Size": [1]}, "Late")
+    intake.with_object(SyncedObject(api_name="Late__c"))
     (retried,) = retry(intake.lake, intake.bus, [failed.archived_key])
     assert retried == RetryResult(failed.archived_key, failed.key)
     assert intake.ingestor.ingest(failed.key).state == "success"
@@ -101,7 +101,7 @@ def test_retry_sends_a_failed_file_round_again_and_keeps_its_history(intake: Any
 
 
 def test_file_that_fails_again_tells_it_again(intake: Any) -> None:
-    failed = intake.take_in(b"garbage")
+    failed = intake.ingest(b"garbage")
     retry(intake.lake, intake.bus, [failed.archived_key])
     again = intake.ingestor.ingest(failed.key)
     assert again.state == "error"
@@ -109,7 +109,7 @@ def test_file_that_fails_again_tells_it_again(intake: Any) -> None:
 
 
 def test_retried_file_is_new(intake: Any) -> None:
-    failed = intake.take_in(b"garbage")
+    failed = intake.ingest(b"garbage")
     before = datetime.now(UTC)
     retry(intake.lake, intake.bus, [failed.archived_key])
     entry = intake.lake.landing.head(failed.key)
@@ -125,7 +125,7 @@ def test_unrecognised_file_goes_back_where_it_lay(intake: Any) -> None:
 
 
 def test_retry_does_not_overwrite_what_has_landed_since(intake: Any) -> None:
-    failed = intake.take_in(b"garbage one")
+    failed = intake.ingest(b"garbage one")
     intake.land(b"something else")
     (retried,) = retry(intake.lake, intake.bus, [failed.archived_key])
     assert retried.target != failed.key
@@ -133,10 +133,10 @@ def test_retry_does_not_overwrite_what_has_landed_since(intake: Any) -> None:
 
 
 def test_records_set_aside_are_retried_with_their_file(intake: Any) -> None:
-    first = intake.ruled("Size <> 1").take_in(GOOD)
+    first = intake.with_rule("Size <> 1").ingest(GOOD)
     (retried,) = retry(intake.lake, intake.bus, [first.exceptions_key])
     assert retried.target == first.key
-    second = intake.ruled("Size > 0").ingestor.ingest(first.key)
+    second = intake.with_rule("Size > 0").ingestor.ingest(first.key)
     assert (second.curated_key, second.rejected_rows) == (first.curated_key, 0)
     assert [row["Id"] for row in intake.rows(second, "Id")] == ["a", "b"]
     assert intake.curated_keys() == [first.curated_key]
@@ -160,13 +160,13 @@ def test_what_cannot_be_retried_is_refused(intake: Any, key: str, reason: str) -
 
 
 def test_exceptions_whose_file_is_gone_are_refused(intake: Any) -> None:
-    result = intake.ruled("Size <> 1").take_in(GOOD)
+    result = intake.with_rule("Size <> 1").ingest(GOOD)
     intake.lake.landing.delete(result.archived_key)
     (retried,) = retry(intake.lake, intake.bus, [result.exceptions_key])
     assert retried.refused == f"there is no {result.archived_key}"
 
 
 def test_archived_key_is_read_back(intake: Any) -> None:
-    archived = archived_file(intake.take_in(GOOD).archived_key)
+    archived = archived_file(intake.ingest(GOOD).archived_key)
     assert archived is not None
     assert archived.landed_file("dev").key == "in/dev-Salesforce-Thing/run-1/page.parquet"

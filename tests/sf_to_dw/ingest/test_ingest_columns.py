@@ -21,7 +21,7 @@ def records(count: int, start: int = 0) -> dict[str, Any]:
 
 def test_missing_optional_column_is_null(intake: Any) -> None:
     intake.describe(Id=pa.string(), Amount=MONEY, Size=pa.int64())
-    result = intake.take_in(records(1))
+    result = intake.ingest(records(1))
     assert intake.rows(result, "Id", "Amount", "Size") == [
         {"Id": "id-0", "Amount": None, "Size": 0}
     ]
@@ -31,8 +31,8 @@ def test_missing_optional_column_is_null(intake: Any) -> None:
 
 def test_new_column_is_taken_in_and_reported_once(intake: Any) -> None:
     intake.describe(Id=pa.string())
-    first = intake.take_in(records(1), run="run-1")
-    second = intake.take_in(records(1), run="run-2")
+    first = intake.ingest(records(1), run="run-1")
+    second = intake.ingest(records(1), run="run-2")
     assert intake.rows(first, "Size") == [{"Size": 0}]
     assert dict(first.drift.added) == {"Size": "int64"}
     assert not second.drift
@@ -47,7 +47,7 @@ def test_number_that_needs_more_digits_widens_its_column(intake: Any) -> None:
     intake.describe(Id=pa.string(), Amount=MONEY)
     values = ["1.25"] * 70_000 + ["1.2345"]
     ids = [str(n) for n in range(len(values))]
-    result = intake.take_in({"Id": ids, "Amount": values})
+    result = intake.ingest({"Id": ids, "Amount": values})
     assert dict(result.drift.widened) == {"Amount": (str(MONEY), "decimal128(20, 4)")}
     assert result.curated_rows == len(values)
     assert intake.rows(result, "Amount")[-1] == {"Amount": Decimal("1.2345")}
@@ -71,7 +71,7 @@ def test_incompatible_type_is_an_error_that_names_the_value(
     intake: Any, data: Any, reason: str
 ) -> None:
     intake.describe(Id=pa.string(), Amount=MONEY)
-    result = intake.take_in(data)
+    result = intake.ingest(data)
     assert (result.state, result.check) == ("error", "types")
     assert reason in result.message
     assert intake.curated_keys() == []
@@ -80,7 +80,7 @@ def test_incompatible_type_is_an_error_that_names_the_value(
 def test_misfit_far_down_the_file_is_named_by_its_row(intake: Any) -> None:
     intake.describe(Id=pa.string(), Amount=MONEY)
     amounts = ["1"] * 70_000 + ["x"]
-    result = intake.take_in({"Id": [str(n) for n in range(len(amounts))], "Amount": amounts})
+    result = intake.ingest({"Id": [str(n) for n in range(len(amounts))], "Amount": amounts})
     assert "row 70001: 'x'" in result.message
     assert intake.curated_keys() == []
 
@@ -90,10 +90,10 @@ def test_custom_field_of_the_packaged_list_is_only_a_guess(intake: Any) -> None:
     packaged = intake.registry.expected(intake.catalog["Account"])
     assert packaged is not None
     guess = next(f for f in packaged.fields if f.name.endswith("__c") and f.arrow == pa.string())
-    result = intake.take_in({"Id": ["a"], guess.name: [5]}, "Account")
+    result = intake.ingest({"Id": ["a"], guess.name: [5]}, "Account")
     assert intake.rows(result, guess.name) == [{guess.name: 5}]
     assert dict(result.drift.incompatible) == {guess.name: ("string", "int64")}
-    assert intake.take_in({"Id": ["b"], "Name": [5]}, "Account").check == "types"
+    assert intake.ingest({"Id": ["b"], "Name": [5]}, "Account").check == "types"
 
 
 def test_schema_that_another_file_changes_meanwhile_is_read_again(
@@ -102,21 +102,21 @@ def test_schema_that_another_file_changes_meanwhile_is_read_again(
     """Both add the column; the second file is conformed to the type that the first one stored."""
     extend = intake.registry.extend
 
-    def overtaken(*args: Any, **options: Any) -> Any:
+    def extend_after_other_file(*args: Any, **options: Any) -> Any:
         monkeypatch.setattr(intake.registry, "extend", extend)
-        assert intake.take_in({"Id": ["a"], "New": ["text"]}, file="other.parquet").state
+        assert intake.ingest({"Id": ["a"], "New": ["text"]}, file="other.parquet").state
         return extend(*args, **options)
 
-    monkeypatch.setattr(intake.registry, "extend", overtaken)
-    result = intake.take_in({"Id": ["a"], "New": [1]})
+    monkeypatch.setattr(intake.registry, "extend", extend_after_other_file)
+    result = intake.ingest({"Id": ["a"], "New": [1]})
     assert result.message == "column New, row 1: '1' is of type int64, expected text"
 
 
 def test_columns_that_are_not_kept_are_named(intake: Any) -> None:
-    intake.using(SyncedObject(api_name="Thing__c", exclude=("Secret__c",)))
+    intake.with_object(SyncedObject(api_name="Thing__c", exclude=("Secret__c",)))
     empty = pa.array([None], pa.null())
     data = pa.table({"Id": ["a"], "secret__c": ["x"], "Empty": empty})
-    result = intake.take_in(data)
+    result = intake.ingest(data)
     assert intake.read(result.curated_key).column_names == ["Id", *LINEAGE.names]
     assert set(intake.events()[0].detail["left_out"]) == {"secret__c", "Empty"}
 
@@ -125,7 +125,7 @@ def test_columns_that_are_not_kept_are_named(intake: Any) -> None:
 def test_a_field_named_like_a_lineage_column_keeps_its_name_and_values(
     intake: Any, name: str
 ) -> None:
-    result = intake.take_in({"Id": ["a"], name: ["price list.pdf"]})
+    result = intake.ingest({"Id": ["a"], name: ["price list.pdf"]})
     given_way = f"seil_{name.lower()}"
     assert intake.rows(result, name) == [{name: "price list.pdf"}]
     assert given_way in intake.read(result.curated_key).column_names
@@ -137,10 +137,10 @@ def test_a_curated_file_that_is_landed_again_gets_its_lineage_anew(
     intake: Any, column: str
 ) -> None:
     """Whether or not some of it had to give way."""
-    first = intake.take_in({"Id": ["a"], column: ["x"]})
+    first = intake.ingest({"Id": ["a"], column: ["x"]})
     with intake.lake.curated.reader(first.curated_key) as file:
         curated = file.read()
-    again = intake.take_in(curated, run="run-2")
+    again = intake.ingest(curated, run="run-2")
     names = intake.read(first.curated_key).column_names
     assert intake.read(again.curated_key).column_names == names
     assert set(intake.events()[-1].detail["left_out"]) == set(names[2:])
@@ -148,8 +148,8 @@ def test_a_curated_file_that_is_landed_again_gets_its_lineage_anew(
 
 
 def test_messages_of_a_record_set_aside_stand_beside_a_field_of_that_name(intake: Any) -> None:
-    result = intake.ruled("Size > 0").take_in({"Id": ["a"], "Size": [0], "Messages": ["mine"]})
-    assert intake.aside(result, "Messages", "seil_messages") == [
+    result = intake.with_rule("Size > 0").ingest({"Id": ["a"], "Size": [0], "Messages": ["mine"]})
+    assert intake.rejected_rows(result, "Messages", "seil_messages") == [
         {"Messages": "mine", "seil_messages": ["broken"]}
     ]
 
@@ -157,12 +157,12 @@ def test_messages_of_a_record_set_aside_stand_beside_a_field_of_that_name(intake
 def test_compound_field_is_kept_as_json_in_every_file(intake: Any) -> None:
     address = [{"city": "Perth", "postalCode": "6000"}]
     for run in ("run-1", "run-2"):
-        result = intake.take_in({"Id": ["a"], "Address": address}, run=run)
+        result = intake.ingest({"Id": ["a"], "Address": address}, run=run)
         assert json.loads(intake.rows(result, "Address")[0]["Address"]) == address[0]
 
 
 def test_the_index_of_a_data_frame_is_left_out_and_named(intake: Any) -> None:
-    result = intake.take_in({"Id": ["a"], "__index_level_0__": [7], "__index_level_12__": [7]})
+    result = intake.ingest({"Id": ["a"], "__index_level_0__": [7], "__index_level_12__": [7]})
     assert intake.read(result.curated_key).column_names == ["Id", *LINEAGE.names]
     assert "left out __index_level_0__: the index of a pandas data frame" in result.message
 
@@ -173,13 +173,13 @@ CUT = [1_767_323_045_123_456, -1, None, 0, -1_500_000_000]
 
 @pytest.mark.parametrize("int96", [False, True], ids=["int64", "int96"])
 @pytest.mark.parametrize("zone", ["UTC", "Australia/Sydney"])
-def test_nanoseconds_are_cut_to_the_microsecond_and_said(
+def test_nanoseconds_are_truncated_to_the_microsecond_with_a_warning(
     intake: Any, int96: bool, zone: str
 ) -> None:
     at = pa.array(FINE, pa.timestamp("ns", zone))
     whole = pa.array([10**9, None, 0, 0, 0], pa.timestamp("ns", zone))
     data = pa.table({"Id": list("abcde"), "Exported_At": at, "Whole": whole})
-    result = intake.take_in(data, use_deprecated_int96_timestamps=int96)
+    result = intake.ingest(data, use_deprecated_int96_timestamps=int96)
     kept = intake.read(result.curated_key)["Exported_At"]
     assert kept.type == pa.timestamp("us", "UTC")
     assert kept.cast(pa.int64()).to_pylist() == CUT
@@ -187,7 +187,7 @@ def test_nanoseconds_are_cut_to_the_microsecond_and_said(
 
 
 def test_a_time_of_day_in_nanoseconds_is_cut(intake: Any) -> None:
-    result = intake.take_in({"Id": ["a"], "At": pa.array([1_001], pa.time64("ns"))})
+    result = intake.ingest({"Id": ["a"], "At": pa.array([1_001], pa.time64("ns"))})
     assert intake.read(result.curated_key)["At"].cast(pa.int64()).to_pylist() == [1]
     assert result.notes == ("cut nanoseconds to microseconds in At",)
 
@@ -225,9 +225,9 @@ def test_a_number_that_no_decimal_holds_is_set_aside_alone(
 ) -> None:
     intake.describe(Id=pa.string(), Ratio=RATIO)
     ids = [str(n) for n in range(len(values))]
-    result = intake.take_in(pa.table({"Id": ids, "Ratio": pa.array(values, kind)}))
+    result = intake.ingest(pa.table({"Id": ids, "Ratio": pa.array(values, kind)}))
     assert [str(row["Ratio"]) for row in intake.rows(result, "Ratio")] == kept
-    aside = [row["messages"][0] for row in intake.aside(result, "messages")]
+    aside = [row["messages"][0] for row in intake.rejected_rows(result, "messages")]
     assert [text[: len(said)] for text, said in zip(aside, messages, strict=True)] == messages
     assert "seil schema accept Thing__c.Ratio --as text" in result.message
     assert sum(intake.events()[0].detail["set_aside"].values()) == len(messages)
@@ -250,6 +250,6 @@ def test_a_column_accepted_as_text_is_kept_as_written(
     decision = Decision("ratio", "text", "me", "2026-01-01T00:00:00+00:00")
     intake.decisions.add("Thing__c", [decision])
     ids = [str(n) for n in range(len(values))]
-    result = intake.take_in(pa.table({"Id": ids, "Ratio": pa.array(values, kind)}))
+    result = intake.ingest(pa.table({"Id": ids, "Ratio": pa.array(values, kind)}))
     assert [row["Ratio"] for row in intake.rows(result, "Ratio")] == texts
     assert (result.rejected_rows, bool(result.drift)) == (0, False)

@@ -18,9 +18,9 @@ def records(count: int, start: int = 0) -> dict[str, Any]:
 
 
 def test_file_delivered_again_changes_nothing(intake: Any) -> None:
-    first = intake.take_in(records(3))
+    first = intake.ingest(records(3))
     os.utime(intake.lake.landing.path(first.archived_key), (0, 0))
-    again = intake.take_in(records(3))
+    again = intake.ingest(records(3))
     assert (again.curated_key, again.archived_key) == (first.curated_key, first.archived_key)
     assert intake.curated_keys() == [first.curated_key]
     assert intake.keys() == [first.archived_key]
@@ -31,14 +31,14 @@ def test_file_delivered_again_in_a_later_hour_keeps_its_hour(intake: Any) -> Non
     os.utime(intake.lake.landing.path(key), (1_000_000_000, 1_000_000_000))
     first = intake.ingestor.ingest(key)
     assert first.curated_key == "Salesforce-Thing/2001/09/09/01/curated_page.parquet"
-    assert intake.take_in(records(3)).curated_key == first.curated_key
+    assert intake.ingest(records(3)).curated_key == first.curated_key
     assert intake.curated_keys() == [first.curated_key]
 
 
 def test_other_content_under_the_same_name_is_kept_beside(intake: Any) -> None:
-    first = intake.take_in(records(3))
-    second = intake.take_in(records(4))
-    third = intake.take_in(records(5))
+    first = intake.ingest(records(3))
+    second = intake.ingest(records(4))
+    third = intake.ingest(records(5))
     assert len({first.curated_key, second.curated_key, third.curated_key}) == 3
     assert len(intake.keys("processed/")) == 3
     assert [len(intake.rows(r, "Id")) for r in (first, second, third)] == [3, 4, 5]
@@ -67,33 +67,33 @@ def test_only_folders_of_our_own_runs_go_when_they_are_empty(intake: Any) -> Non
 
 def test_names_given_up_by_a_file_that_got_in_elsewhere_stay_its_own(intake: Any) -> None:
     """Its claim was given up by a run that had lost its lease, while the next took it in."""
-    first = intake.take_in({"Id": ["a"], "Size": ["1"]})
+    first = intake.ingest({"Id": ["a"], "Size": ["1"]})
     claim = f"claims/{first.curated_key}"
     intake.lake.staging.put(claim, b"")
-    second = intake.take_in({"Id": ["b"], "Size": ["2"]})
+    second = intake.ingest({"Id": ["b"], "Size": ["2"]})
     assert second.curated_key != first.curated_key
     assert [row["Id"] for row in intake.rows(first, "Id")] == ["a"]
 
 
 def test_corrected_file_gets_the_plain_name(intake: Any) -> None:
     intake.describe(Id=pa.string(), Size=pa.int64())
-    assert intake.take_in({"Id": ["a"], "Size": ["x"]}).state == "error"
-    result = intake.take_in({"Id": ["a"], "Size": ["1"]})
+    assert intake.ingest({"Id": ["a"], "Size": ["x"]}).state == "error"
+    result = intake.ingest({"Id": ["a"], "Size": ["1"]})
     assert result.curated_key.endswith("/curated_page.parquet")
 
 
 def test_set_aside_records_come_in_once_the_rule_is_right(intake: Any) -> None:
-    first = intake.ruled("Size <> 1").take_in(records(3))
-    second = intake.ruled("Size >= 0").take_in(records(3))
+    first = intake.with_rule("Size <> 1").ingest(records(3))
+    second = intake.with_rule("Size >= 0").ingest(records(3))
     assert second.curated_key == first.curated_key
     assert intake.curated_keys() == [first.curated_key]
     assert len(intake.rows(second, "Id")) == 3
 
 
 def test_error_file_does_not_overwrite_another_one(intake: Any) -> None:
-    intake.take_in(b"garbage one......")
-    intake.take_in(b"garbage two......")
-    intake.take_in(b"garbage two......")
+    intake.ingest(b"garbage one......")
+    intake.ingest(b"garbage two......")
+    intake.ingest(b"garbage two......")
     contents = [intake.lake.landing.get(key) for key in intake.keys("error/")]
     assert sorted(contents) == [b"garbage one......", b"garbage two......"]
 
@@ -126,7 +126,7 @@ class Deaf:
 
 
 @pytest.mark.parametrize("again", ["sweep", "take_in"])
-def test_event_that_a_killed_run_owes_is_told_by_the_next(intake: Any, again: str) -> None:
+def test_event_that_a_killed_run_owes_is_published_by_the_next(intake: Any, again: str) -> None:
     key = intake.land(records(1))
     bus, intake.bus = intake.bus, Deaf()
     with pytest.raises(RuntimeError):

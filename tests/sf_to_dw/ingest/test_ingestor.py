@@ -34,8 +34,8 @@ def whole(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def test_good_file_is_curated_with_lineage_moved_and_told(intake: Any) -> None:
-    result = intake.take_in(records(3), run="20260309T120000Z-0badcafe")
+def test_good_file_is_curated_with_lineage_moved_and_published(intake: Any) -> None:
+    result = intake.ingest(records(3), run="20260309T120000Z-0badcafe")
     hour = f"{datetime.now(UTC):%Y/%m/%d/%H}"
     assert result.curated_key == f"Salesforce-Thing/{hour}/curated_page.parquet"
     run = "20260309T120000Z-0badcafe"
@@ -59,7 +59,7 @@ def test_good_file_is_curated_with_lineage_moved_and_told(intake: Any) -> None:
 
 
 def test_curated_file_says_where_it_comes_from(intake: Any) -> None:
-    result = intake.take_in(records(3), metadata={"seil.mode": "full", "seil.expected_rows": "3"})
+    result = intake.ingest(records(3), metadata={"seil.mode": "full", "seil.expected_rows": "3"})
     with intake.lake.curated.reader(result.curated_key) as file:
         metadata = pq.read_metadata(file).metadata
     said = {k.decode(): v.decode() for k, v in (metadata or {}).items() if k.startswith(b"seil.")}
@@ -80,12 +80,12 @@ def test_curated_file_says_where_it_comes_from(intake: Any) -> None:
 
 def test_file_that_names_its_own_object_is_believed(intake: Any) -> None:
     data = {"Id": ["003000000000001AAA"], "FirstName": ["A"], "LastName": ["B"], "Email": ["c@d"]}
-    result = intake.take_in(data, "Account", metadata={"seil.object": "Account"})
+    result = intake.ingest(data, "Account", metadata={"seil.object": "Account"})
     assert result.state == "success"
 
 
 def test_empty_delta_is_processed(intake: Any) -> None:
-    result = intake.take_in(pa.table({"Id": pa.array([], pa.string())}))
+    result = intake.ingest(pa.table({"Id": pa.array([], pa.string())}))
     assert (result.state, result.landed_rows) == ("success", 0)
     assert intake.read(result.curated_key).column_names == ["Id", *LINEAGE.names]
 
@@ -102,7 +102,7 @@ def test_all_text_file_gets_the_types_of_the_packaged_list(intake: Any) -> None:
         "lastactivitydate": ["2020-08-06", None],
     }
     file = "5a2f0e1c-7d41-4f0b-9a3b-0c2d5e6f7a8b-2020-08-06T14-16-08"
-    result = intake.take_in(data, "Account", run="5a2f0e1c-7d41-4f0b", file=file)
+    result = intake.ingest(data, "Account", run="5a2f0e1c-7d41-4f0b", file=file)
     assert result.curated_key.endswith(f"/curated_{file}.parquet")
     first, second = intake.rows(
         result, "Id", "SystemModstamp", "IsDeleted", "Name", "AnnualRevenue", "NumberOfEmployees"
@@ -126,7 +126,7 @@ def test_file_of_another_tool_is_read(intake: Any, tmp_path: Path) -> None:
         f" i % 2 = 0 AS Even FROM range(3) t(i)) TO '{path}'"
     )
     intake.describe(Id=pa.string(), Amount=MONEY)
-    result = intake.take_in(path.read_bytes())
+    result = intake.ingest(path.read_bytes())
     row = intake.rows(result, "Id", "Amount", "Tags", "CreatedDate", "Day", "Even")[1]
     assert row == {
         "Id": "id-1",
@@ -141,14 +141,14 @@ def test_file_of_another_tool_is_read(intake: Any, tmp_path: Path) -> None:
 def test_int96_timestamps_far_ahead_are_kept(intake: Any) -> None:
     far = datetime(4000, 12, 31, tzinfo=UTC)
     moments = pa.array([far], pa.timestamp("us"))
-    result = intake.take_in(
+    result = intake.ingest(
         pa.table({"Id": ["a"], "At": moments}), use_deprecated_int96_timestamps=True
     )
     assert intake.rows(result, "At") == [{"At": far}]
 
 
 def test_landing_name_in_other_case_finds_its_object(intake: Any) -> None:
-    result = intake.take_in(records(1), "thing")
+    result = intake.ingest(records(1), "thing")
     assert result.curated_key.startswith("Salesforce-Thing/")
 
 
@@ -179,7 +179,7 @@ BAD: dict[str, tuple[Any, dict[str, Any], str, str]] = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_file_is_set_aside_whole_with_its_reason(intake: Any, case: str) -> None:
     data, options, check, reason = BAD[case]
-    result = intake.take_in(data, **options)
+    result = intake.ingest(data, **options)
     assert (result.state, result.check) == ("error", check)
     assert reason in result.message
     (key,) = intake.keys()
@@ -193,7 +193,7 @@ def test_bad_file_is_set_aside_whole_with_its_reason(intake: Any, case: str) -> 
 
 
 def test_bad_file_is_moved_as_it_was(intake: Any) -> None:
-    result = intake.take_in(b"garbage" * 10)
+    result = intake.ingest(b"garbage" * 10)
     assert intake.lake.landing.get(result.archived_key) == b"garbage" * 10
 
 
@@ -206,7 +206,7 @@ def test_garbage_of_100_mb_is_turned_away_at_once(intake: Any) -> None:
 
 
 def test_unknown_object_is_an_error(intake: Any) -> None:
-    result = intake.take_in(records(1), "Nothing")
+    result = intake.ingest(records(1), "Nothing")
     assert result.check == "object"
     assert intake.keys()[0].startswith("error/Salesforce-Nothing/")
 
@@ -220,8 +220,8 @@ def test_file_out_of_place_is_kept_apart(intake: Any, key: str) -> None:
 
 
 def test_empty_file_is_an_error_where_the_flow_says_so(intake: Any) -> None:
-    intake.using(SyncedObject(api_name="Thing__c", flow=FlowSettings(allow_empty=False)))
-    assert intake.take_in(pa.table({"Id": pa.array([], pa.string())})).check == "rows"
+    intake.with_object(SyncedObject(api_name="Thing__c", flow=FlowSettings(allow_empty=False)))
+    assert intake.ingest(pa.table({"Id": pa.array([], pa.string())})).check == "rows"
 
 
 @pytest.mark.parametrize(("said", "state"), [(2, "success"), (5, "error")])
@@ -235,7 +235,7 @@ def test_rows_must_agree_with_the_runs_manifest(intake: Any, said: int, state: s
 
 def test_contacts_in_the_folder_of_accounts_are_noticed_without_metadata(intake: Any) -> None:
     data = {"Id": ["003000000000001AAA"], "FirstName": ["A"], "LastName": ["B"], "Email": ["c@d"]}
-    result = intake.take_in(data, "Account")
+    result = intake.ingest(data, "Account")
     assert result.check == "object"
     assert "Contact" in result.message
 
@@ -268,11 +268,11 @@ def test_sweep_of_some_objects_leaves_the_others(intake: Any) -> None:
 
 
 def test_record_that_breaks_a_rule_is_set_aside_with_its_messages(intake: Any) -> None:
-    result = intake.ruled("Size <> 1").take_in(records(3))
+    result = intake.with_rule("Size <> 1").ingest(records(3))
     assert (result.landed_rows, result.curated_rows, result.rejected_rows) == (3, 2, 1)
     assert not result.ok
     assert [row["Id"] for row in intake.rows(result, "Id")] == ["id-0", "id-2"]
-    assert intake.aside(result, "Id", "Size", "messages", "appflow_id") == [
+    assert intake.rejected_rows(result, "Id", "Size", "messages", "appflow_id") == [
         {"Id": "id-1", "Size": 1, "messages": ["broken"], "appflow_id": "run-1"}
     ]
     hour = f"{datetime.now(UTC):%Y/%m/%d/%H}"
@@ -282,28 +282,28 @@ def test_record_that_breaks_a_rule_is_set_aside_with_its_messages(intake: Any) -
 
 
 def test_report_counts_what_was_set_aside(intake: Any) -> None:
-    intake.ruled("Size <> 1").land(records(3))
+    intake.with_rule("Size <> 1").land(records(3))
     report = intake.ingestor.sweep()
     assert (report.ok, report.curated_rows, report.rejected_rows) == (False, 2, 1)
 
 
 def test_rule_of_level_error_rejects_the_file(intake: Any) -> None:
-    result = intake.ruled("Size < 2", "error").take_in(records(3))
+    result = intake.with_rule("Size < 2", "error").ingest(records(3))
     assert (result.state, result.check) == ("error", "rule")
     assert "row 3 (id-2): broken" in result.message
     assert intake.curated_keys() == []
 
 
 def test_warning_is_reported_and_nothing_else(intake: Any) -> None:
-    result = intake.ruled("Size < 1", "warning").take_in(records(3))
+    result = intake.with_rule("Size < 1", "warning").ingest(records(3))
     assert (result.ok, result.curated_rows) == (True, 3)
     assert "warning: 2 rows: broken" in result.message
 
 
 def test_mapped_column_is_in_curated(intake: Any) -> None:
     mapping = ColumnMapping(target="Double", sql="Size * 2", type="BIGINT")
-    intake.using(SyncedObject(api_name="Thing__c", mappings=(mapping,)))
-    result = intake.take_in(records(2))
+    intake.with_object(SyncedObject(api_name="Thing__c", mappings=(mapping,)))
+    result = intake.ingest(records(2))
     assert intake.rows(result, "Double") == [{"Double": 0}, {"Double": 2}]
 
 
@@ -312,14 +312,14 @@ def test_a_file_without_a_rules_column_is_taken_in(intake: Any, described: bool)
     """Null passes."""
     if described:
         intake.describe(Id=pa.string(), Size=pa.int64())
-    result = intake.ruled("Size > 0", level="error").take_in({"Id": ["a"]})
+    result = intake.with_rule("Size > 0", level="error").ingest({"Id": ["a"]})
     assert (result.state, result.curated_rows) == ("success", 1)
-    with_size = intake.take_in({"Id": ["a"], "Size": [0]}, run="run-2")
+    with_size = intake.ingest({"Id": ["a"], "Size": [0]}, run="run-2")
     assert with_size.check == "rule"
 
 
 def test_rule_that_cannot_be_evaluated_blocks_its_object_alone(intake: Any) -> None:
-    intake.ruled("Nothing = 1")
+    intake.with_rule("Nothing = 1")
     blocked = intake.land(records(1))
     intake.land(records(1), name="Account")
     with pytest.raises(ConfigurationError, match=r"objects\.Thing__c\.columns\.Size"):
@@ -333,7 +333,7 @@ def test_rule_that_cannot_be_evaluated_blocks_its_object_alone(intake: Any) -> N
     assert not report.ok
     left = intake.keys()
     assert "in/dev-Salesforce-Thing/run-1/page.parquet" in left
-    assert intake.ruled("Size >= 0").ingestor.sweep().ok
+    assert intake.with_rule("Size >= 0").ingestor.sweep().ok
 
 
 @settings(
@@ -351,12 +351,14 @@ def test_what_landed_is_curated_or_set_aside(
     limit: int,
     group: int,
 ) -> None:
-    intake = new_intake(tmp_path_factory.mktemp("lake")).ruled(f"Size <= {limit}")
+    intake = new_intake(tmp_path_factory.mktemp("lake")).with_rule(f"Size <= {limit}")
     ids = [f"id-{n}" for n in range(len(sizes))]
     table = pa.table({"Id": pa.array(ids, pa.string()), "Size": pa.array(sizes, pa.int64())})
-    result = intake.take_in(table, row_group_size=group)
+    result = intake.ingest(table, row_group_size=group)
     kept = [row["Id"] for row in intake.rows(result, "Id")]
-    aside = [row["Id"] for row in intake.aside(result, "Id")] if result.exceptions_key else []
+    aside = (
+        [row["Id"] for row in intake.rejected_rows(result, "Id")] if result.exceptions_key else []
+    )
     assert result.landed_rows == result.curated_rows + result.rejected_rows == len(ids)
     assert sorted(kept + aside) == sorted(ids)
     assert aside == [f"id-{n}" for n, size in enumerate(sizes) if size is not None and size > limit]

@@ -25,7 +25,7 @@ def in_error(intake: Any) -> list[str]:
 
 @pytest.mark.parametrize("name", ["Thing", "Nothing"], ids=["broken", "of no object"])
 def test_reason_lies_beside_a_rejected_file(intake: Any, name: str) -> None:
-    result = intake.take_in(b"garbage", name)
+    result = intake.ingest(b"garbage", name)
     assert in_error(intake) == [result.archived_key, f"{result.archived_key}.reason.json"]
     kept = read_reason(intake.lake.landing, result.archived_key)
     [event] = intake.events()
@@ -46,27 +46,27 @@ def test_reason_lies_beside_a_rejected_file(intake: Any, name: str) -> None:
 
 
 def test_retry_takes_the_reason_away(intake: Any) -> None:
-    key = intake.take_in(b"garbage").archived_key
+    key = intake.ingest(b"garbage").archived_key
     [retried] = retry(intake.lake, intake.bus, [key])
     assert retried.target
     assert in_error(intake) == []
 
 
 def test_reason_is_no_file_of_the_lake(intake: Any) -> None:
-    key = intake.take_in(b"garbage").archived_key
+    key = intake.ingest(b"garbage").archived_key
     assert [file.key for file in list_files(intake.lake)] == [key]
     [refused] = retry(intake.lake, intake.bus, [f"{key}.reason.json"])
     assert refused.refused == "says why the file beside it was rejected: retry that one"
 
 
 def test_a_rejected_file_with_the_name_of_a_reason_is_a_file(intake: Any) -> None:
-    result = intake.take_in(b"garbage", file="x.parquet.reason.json")
+    result = intake.ingest(b"garbage", file="x.parquet.reason.json")
     assert [file.key for file in list_files(intake.lake, "error")] == [result.archived_key]
     assert retry(intake.lake, intake.bus, [result.archived_key])[0].target
 
 
 def test_why_reads_the_reason_where_no_event_tells(intake: Any) -> None:
-    key = intake.take_in(b"garbage").archived_key
+    key = intake.ingest(b"garbage").archived_key
     assert (
         why(intake.lake, None, key).reason == "the file has 7 bytes, fewer than the minimum of 12"
     )
@@ -85,7 +85,7 @@ def test_a_kill_before_the_reason_is_made_good(
 
     monkeypatch.setattr(landing, "put", killed)
     with pytest.raises(KeyboardInterrupt):
-        intake.take_in(b"garbage")
+        intake.ingest(b"garbage")
     monkeypatch.undo()
     intake.ingestor.sweep()
     [file, reason] = in_error(intake)
@@ -102,7 +102,7 @@ def test_a_file_sent_back_after_a_kill_leaves_no_reason(
     with monkeypatch.context() as patched:
         patched.setattr(intake.bus, "publish", killed)
         with pytest.raises(KeyboardInterrupt):
-            intake.take_in(b"garbage")
+            intake.ingest(b"garbage")
     [file] = list_files(intake.lake, "error")
     retry(intake.lake, intake.bus, [file.key])
     intake.ingestor.sweep()
@@ -110,7 +110,7 @@ def test_a_file_sent_back_after_a_kill_leaves_no_reason(
 
 
 def test_records_set_aside_are_read_with_their_reasons(intake: Any) -> None:
-    result = intake.ruled("Size <> 1").take_in(GOOD)
+    result = intake.with_rule("Size <> 1").ingest(GOOD)
     [entry] = records_set_aside(intake.lake, [result.exceptions_key])
     assert (entry.key, entry.landed_key) == (result.exceptions_key, result.key)
     assert entry.messages == ("broken",)
@@ -118,7 +118,7 @@ def test_records_set_aside_are_read_with_their_reasons(intake: Any) -> None:
 
 
 def test_a_column_called_messages_is_not_taken_for_the_reasons(intake: Any) -> None:
-    result = intake.ruled("Size <> 1").take_in({**GOOD, "messages": ["mine", "yours"]})
+    result = intake.with_rule("Size <> 1").ingest({**GOOD, "messages": ["mine", "yours"]})
     [entry] = records_set_aside(intake.lake, [result.exceptions_key])
     assert entry.messages == ("broken",)
     assert entry.record["messages"] == "mine"
@@ -132,7 +132,7 @@ def test_a_key_that_holds_no_records_set_aside_is_named(intake: Any, key: str) -
 
 
 def test_a_place_on_disk_stands_for_its_key(intake: Any) -> None:
-    intake.ruled("Size <> 1").take_in(GOOD)
+    intake.with_rule("Size <> 1").ingest(GOOD)
     for file in list_files(intake.lake):
         assert key_of(intake.lake, file.place) == file.key
         assert key_of(intake.lake, file.key) == file.key
@@ -142,7 +142,7 @@ def test_a_place_on_disk_stands_for_its_key(intake: Any) -> None:
 
 
 def test_a_damaged_clean_copy_is_made_again_by_a_retry(intake: Any) -> None:
-    result = intake.take_in(GOOD)
+    result = intake.ingest(GOOD)
     whole = intake.lake.curated.get(result.curated_key)
     intake.lake.curated.put(result.curated_key, whole[:-20])
     [retried] = retry(intake.lake, intake.bus, [result.curated_key])
@@ -155,7 +155,7 @@ def test_a_damaged_clean_copy_is_made_again_by_a_retry(intake: Any) -> None:
 def test_reason_comes_and_goes_on_s3(intake: Any, s3_url: str) -> None:
     intake.lake = Lake.at(s3_url, env="dev", project="seil")
     intake.registry = SchemaRegistry(intake.lake)
-    result = intake.take_in(b"garbage")
+    result = intake.ingest(b"garbage")
     assert in_error(intake) == [result.archived_key, f"{result.archived_key}.reason.json"]
     [file] = list_files(intake.lake, "error")
     assert file.place == intake.lake.landing.uri(result.archived_key)

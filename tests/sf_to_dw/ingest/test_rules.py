@@ -33,7 +33,7 @@ def batch(*records: dict[str, Any]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(filled, schema=SCHEMA)
 
 
-def ruled(column: str, *validations: Validation) -> SyncedObject:
+def with_rule(column: str, *validations: Validation) -> SyncedObject:
     return SyncedObject(
         api_name="Thing__c", columns=(CatalogColumn(name=column, validations=validations),)
     )
@@ -61,7 +61,9 @@ def ids(part: pa.RecordBatch) -> list[str]:
 
 
 def test_record_that_breaks_reject_rules_goes_with_all_its_messages() -> None:
-    obj = ruled("Name", pattern("[A-Z].*", message="no capital"), sql("Amount > 0", message="owed"))
+    obj = with_rule(
+        "Name", pattern("[A-Z].*", message="no capital"), sql("Amount > 0", message="owed")
+    )
     verdict = judge(obj, {"Name": "ok", "Amount": -1}, {"Name": "Ok", "Amount": 1}, {"Name": "ko"})
     assert ids(verdict.kept) == ["id-1"]
     assert ids(verdict.set_aside) == ["id-0", "id-2"]
@@ -81,8 +83,8 @@ def test_record_that_breaks_reject_rules_goes_with_all_its_messages() -> None:
     ],
 )
 def test_pattern_must_match_the_whole_value_as_text(column: str, value: object, rule: str) -> None:
-    assert judge(ruled(column, pattern(rule)), {column: value}).set_aside.num_rows == 0
-    other = judge(ruled(column, pattern(rule + "x")), {column: value})
+    assert judge(with_rule(column, pattern(rule)), {column: value}).set_aside.num_rows == 0
+    other = judge(with_rule(column, pattern(rule + "x")), {column: value})
     assert other.set_aside.num_rows == (value is not None)
 
 
@@ -104,13 +106,13 @@ def test_pattern_must_match_the_whole_value_as_text(column: str, value: object, 
 def test_expression_must_not_be_false_nor_fail(
     rule: str, record: dict[str, Any], *, passes: bool
 ) -> None:
-    verdict = judge(ruled("Name", sql(rule)), record)
+    verdict = judge(with_rule("Name", sql(rule)), record)
     assert verdict.kept.num_rows == passes
     assert verdict.set_aside.num_rows == (not passes)
 
 
 def test_rule_of_level_error_rejects_the_file_and_names_the_row() -> None:
-    obj = ruled("Amount", sql("Amount < 100", "error", "too much"))
+    obj = with_rule("Amount", sql("Amount < 100", "error", "too much"))
     with closing(RuleBook(obj, SCHEMA)) as book, pytest.raises(UnfitError) as caught:
         book.judge(batch({"Amount": 1}, {"Amount": 500}), 11)
     assert caught.value.check == "rule"
@@ -118,7 +120,7 @@ def test_rule_of_level_error_rejects_the_file_and_names_the_row() -> None:
 
 
 def test_warning_only_counts() -> None:
-    obj = ruled("Amount", sql("Amount < 100", "warning", "much"))
+    obj = with_rule("Amount", sql("Amount < 100", "warning", "much"))
     with closing(RuleBook(obj, SCHEMA)) as book:
         verdict = book.judge(batch({"Amount": 500}, {"Amount": 1}, {"Amount": 501}), 1)
         assert verdict.kept.num_rows == 3
@@ -134,7 +136,7 @@ def test_warning_only_counts() -> None:
 
 
 def test_rule_without_a_message_says_what_it_is() -> None:
-    verdict = judge(ruled("Name", pattern("a"), sql("Name <> 'b'")), {"Name": "b"})
+    verdict = judge(with_rule("Name", pattern("a"), sql("Name <> 'b'")), {"Name": "b"})
     assert verdict.messages.to_pylist() == [["Name does not match a", "Name breaks Name <> 'b'"]]
 
 
@@ -187,16 +189,16 @@ def test_empty_batch_has_the_columns_too() -> None:
 @pytest.mark.parametrize(
     ("obj", "place", "reason"),
     [
-        (ruled("Nme", pattern("a")), "columns.Nme.validations.0", "no column 'Nme'"),
-        (ruled("Nme", sql("true")), "columns.Nme.validations.0", "no column 'Nme'"),
-        (ruled("Name", pattern("a"), sql("Nme = 1")), "columns.Name.validations.1", "Nme"),
-        (ruled("Name", sql("Name =")), "columns.Name.validations.0", "Parser Error"),
-        (ruled("Name", sql("true, false")), "columns.Name.validations.0", "single expression"),
-        (ruled("Name", sql("true; drop table record")), "columns.Name.validations.0", "Parser"),
-        (ruled("Name", sql("length(Name)")), "columns.Name.validations.0", "not a truth value"),
-        (ruled("Name", sql("count(*) > 1")), "columns.Name.validations.0", "aggregates"),
-        (ruled("Name", sql("(SELECT 1) = 1")), "columns.Name.validations.0", "subquery"),
-        (ruled("Name", sql("random() > 0.5")), "columns.Name.validations.0", "volatile"),
+        (with_rule("Nme", pattern("a")), "columns.Nme.validations.0", "no column 'Nme'"),
+        (with_rule("Nme", sql("true")), "columns.Nme.validations.0", "no column 'Nme'"),
+        (with_rule("Name", pattern("a"), sql("Nme = 1")), "columns.Name.validations.1", "Nme"),
+        (with_rule("Name", sql("Name =")), "columns.Name.validations.0", "Parser Error"),
+        (with_rule("Name", sql("true, false")), "columns.Name.validations.0", "single expression"),
+        (with_rule("Name", sql("true; drop table record")), "columns.Name.validations.0", "Parser"),
+        (with_rule("Name", sql("length(Name)")), "columns.Name.validations.0", "not a truth value"),
+        (with_rule("Name", sql("count(*) > 1")), "columns.Name.validations.0", "aggregates"),
+        (with_rule("Name", sql("(SELECT 1) = 1")), "columns.Name.validations.0", "subquery"),
+        (with_rule("Name", sql("random() > 0.5")), "columns.Name.validations.0", "volatile"),
         (mapped(ColumnMapping(target="X", source="Nme", type="INT")), "mappings.X", "'Nme'"),
         (mapped(ColumnMapping(target="X", source="Name", type="NOPE")), "mappings.X", "NOPE"),
         (mapped(ColumnMapping(target="X", sql="nope(Name)")), "mappings.X", "nope"),
@@ -217,7 +219,7 @@ def test_rule_that_cannot_be_evaluated_is_a_problem(
 
 def test_good_rules_have_no_problems_with_a_described_schema() -> None:
     described = ObjectSchema("Thing__c", (Field("Id", "id", pa.string()),))
-    assert validate_rules(ruled("id", pattern("a"), sql("Id <> ''")), described) == []
+    assert validate_rules(with_rule("id", pattern("a"), sql("Id <> ''")), described) == []
 
 
 @pytest.mark.parametrize(
@@ -229,7 +231,7 @@ def test_good_rules_have_no_problems_with_a_described_schema() -> None:
     ],
 )
 def test_rule_reaches_nothing_but_the_record(expression: str) -> None:
-    assert validate_rules(ruled("Name", sql(expression)), SCHEMA)
+    assert validate_rules(with_rule("Name", sql(expression)), SCHEMA)
 
 
 record = st.fixed_dictionaries(
@@ -257,7 +259,7 @@ def test_every_record_is_kept_or_set_aside_and_only_one_of_them(
     records: list[dict[str, Any]], validations: list[Validation]
 ) -> None:
     numbered = [{**r, "Moment": datetime.fromtimestamp(n, UTC)} for n, r in enumerate(records)]
-    verdict = judge(ruled("Name", *validations), *numbered)
+    verdict = judge(with_rule("Name", *validations), *numbered)
     parts = [
         verdict.kept.column("Moment").to_pylist(),
         verdict.set_aside.column("Moment").to_pylist(),

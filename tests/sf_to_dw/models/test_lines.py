@@ -353,7 +353,7 @@ class TestPublisherSystemAds:
         [("7001", "a1A"), ("7002", "a1B"), ("7003", None), (None, None)],
         ids=["older", "newer", "on neither's line", "without line"],
     )
-    def test_of_two_placements_the_one_on_its_line_is_taken(
+    def test_of_two_placements_the_one_on_its_line_is_used(
         self, build: Build, line: str | None, placement: str | None
     ) -> None:
         row = self.build_one(build, PLACED, adserverorderlineidentifier=line)
@@ -374,7 +374,7 @@ class TestPublisherSystemAds:
         given = {**PLACED, "order_ad_placement": [{**gone, "isdeleted": True}, left]}
         assert self.build_one(build, given)["placement_id"] == "a1B"
 
-    def test_of_two_placements_on_its_line_the_newest_is_taken(self, build: Build) -> None:
+    def test_of_two_placements_on_its_line_the_newest_is_used(self, build: Build) -> None:
         given = changed("order_ad_placement", vlocity_cmt__adserverorderlineidentiifier__c="7001")
         row = self.build_one(build, given, adserverorderlineidentifier="7001")
         assert row["placement_id"] == "a1B"

@@ -121,7 +121,7 @@ class TestLineItems:
         }
         assert {column: row[column] for column in expected} == expected
 
-    def test_of_two_orders_the_newest_placement_is_taken(self, build: Build) -> None:
+    def test_of_two_orders_the_newest_placement_is_used(self, build: Build) -> None:
         given = changed(PLANNED, "order_ad_placement", swm_parent_media_placement__c=None)
         rows = build("production_line_items", given)
         assert table_of(rows, *self.COLUMNS)[:2] == [

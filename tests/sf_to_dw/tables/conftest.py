@@ -103,7 +103,7 @@ class Curator:
 
 
 @dataclass
-class Heard:
+class ListBus:
     """A bus that keeps what it is given."""
 
     events: list[Event] = field(default_factory=list)
@@ -128,8 +128,8 @@ def catalog() -> Catalog:
 
 
 @pytest.fixture
-def bus() -> Heard:
-    return Heard()
+def bus() -> ListBus:
+    return ListBus()
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def loads(warehouse: Warehouse, lake: Lake, catalog: Catalog) -> Callable[..., i
     return run
 
 
-def merged(warehouse: Warehouse) -> int:
+def loaded_rows(warehouse: Warehouse) -> int:
     return len(warehouse.query('SELECT 1 FROM salesforce."order"').to_pylist())
 
 
@@ -74,7 +74,7 @@ def test_a_clean_copy_made_again_is_found_below_its_old_hour(
     loads()
     curator.file([{"Id": "a"}, {"Id": "b"}])
     assert loads() == 1
-    assert merged(warehouse) == 2
+    assert loaded_rows(warehouse) == 2
     (row,) = warehouse.bookkeeping.ledger()
     assert row.merged == 2
 
@@ -116,9 +116,7 @@ def test_what_was_put_there_by_hand_is_found_the_next_day(
     assert (loads(), loads()) == (1, 0)
 
 
-def test_what_was_put_there_by_hand_is_found_when_asked(
-    loads: Any, lake: Lake, curator: Any
-) -> None:
+def test_a_file_copied_by_hand_is_found_on_request(loads: Any, lake: Lake, curator: Any) -> None:
     key = curator.file([{"Id": "a"}])
     loads()
     by_hand(lake, key, OLD)
@@ -138,7 +136,7 @@ def test_a_clock_that_was_wrong_loses_nothing(
     assert loads() == 1
 
 
-def test_a_file_that_is_left_out_is_told_of_until_it_is_gone(
+def test_a_file_that_is_left_out_is_reported_until_it_is_gone(
     loads: Any, lake: Lake, warehouse: Warehouse, catalog: Catalog, curator: Any
 ) -> None:
     curator.file([{"Id": "a"}])
@@ -178,7 +176,7 @@ def test_a_manifest_of_an_earlier_version_is_recorded(
     assert [row.flow_run_id for row in warehouse.bookkeeping.ledger()] == [run]
 
 
-class Listed:
+class ListingCount:
     """What the store was asked to list, and how many keys it gave."""
 
     def __init__(self) -> None:
@@ -212,7 +210,7 @@ def test_what_a_load_lists_does_not_grow_with_the_history(
     assert loads() == 101
     # The first load has left the notices to the next one.
     loads()
-    listed = Listed()
+    listed = ListingCount()
     listed.watch(monkeypatch)
     assert loads() == 0
     assert listed.keys <= 2 * 8

@@ -35,7 +35,7 @@ def column(key: str, values: Any, kind: pa.DataType | None, name: str = "V__c") 
     return pa.table({"Id": [key], name: pa.array([values], kind)})
 
 
-def found(warehouse: Warehouse) -> tuple[str, dict[str, Any]]:
+def column_state(warehouse: Warehouse) -> tuple[str, dict[str, Any]]:
     columns = warehouse.columns(ORDERS)
     assert columns is not None
     rows = warehouse.query('SELECT id, v__c FROM salesforce."order" ORDER BY id').to_pylist()
@@ -78,7 +78,7 @@ def test_types_are_widened_whichever_comes_first(
     curator.file(column("b", *second), run="run-2")
     report = run()
     assert report.ok, report
-    is_type, values = found(warehouse)
+    is_type, values = column_state(warehouse)
     assert is_type == kind
     if expected:
         assert str(values["a"]) == expected
@@ -86,7 +86,7 @@ def test_types_are_widened_whichever_comes_first(
     # The narrower again, after the wider.
     curator.file(column("c", *first), run="run-3")
     assert run().objects[0].changes == ()
-    assert found(warehouse)[1]["c"] == values["a"]
+    assert column_state(warehouse)[1]["c"] == values["a"]
 
 
 def test_a_new_column_is_added_recorded_and_announced(
@@ -122,7 +122,7 @@ def test_a_removed_column_keeps_its_values(
     run()
     curator.file([{"Id": "b"}], run="run-2", end="2024-01-03T00:00:00+00:00")
     assert run().ok
-    assert found(warehouse) == ("bigint", {"a": 1, "b": 2})
+    assert column_state(warehouse) == ("bigint", {"a": 1, "b": 2})
 
 
 def test_a_column_that_ingest_has_added_says_nothing(
@@ -133,10 +133,10 @@ def test_a_column_that_ingest_has_added_says_nothing(
     added = pa.table({"Id": ["b"], "V__c": pa.array([None], pa.int64())})
     curator.file(added, run="run-2", end="2024-01-03T00:00:00+00:00", missing='["V__c"]')
     assert run().ok
-    assert found(warehouse) == ("bigint", {"a": 1, "b": 2})
+    assert column_state(warehouse) == ("bigint", {"a": 1, "b": 2})
     curator.file(added, run="run-3", end="2024-01-04T00:00:00+00:00")
     assert run().ok
-    assert found(warehouse) == ("bigint", {"a": 1, "b": None})
+    assert column_state(warehouse) == ("bigint", {"a": 1, "b": None})
 
 
 def test_order_and_case_of_columns_do_not_matter(
@@ -145,7 +145,7 @@ def test_order_and_case_of_columns_do_not_matter(
     curator.file(pa.table({"Id": ["a"], "V__c": [1]}), run="run-1")
     curator.file(pa.table({"v__C": [2], "ID": ["b"]}), run="run-2")
     assert run().ok
-    assert found(warehouse) == ("bigint", {"a": 1, "b": 2})
+    assert column_state(warehouse) == ("bigint", {"a": 1, "b": 2})
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_an_incompatible_file_is_left_out_with_its_cure(
 ) -> None:
     curator.file(column("a", *first), run="run-1")
     run()
-    before = found(warehouse)
+    before = column_state(warehouse)
     bad = column("b", *second).append_column("Other__c", [["x"]])
     key = curator.file(bad, run="run-2")
     curator.file(column("c", *first), run="run-3")
@@ -177,7 +177,7 @@ def test_an_incompatible_file_is_left_out_with_its_cure(
     assert error.startswith(f"{key}: column salesforce.order.v__c is {before[0]}, but the file has")
     assert "seil load --as-text order.v__c" in error
     assert report.objects[0].changes == ()
-    assert found(warehouse) == (before[0], {**before[1], "c": first[0]})
+    assert column_state(warehouse) == (before[0], {**before[1], "c": first[0]})
     assert warehouse.columns(ORDERS) is not None
     assert "other__c" not in warehouse.query('SELECT * FROM salesforce."order"').column_names
 
@@ -203,7 +203,7 @@ def test_a_column_may_be_allowed_to_become_text(
     assert [str(c) for c in report.objects[0].changes] == [
         "salesforce.order.v__c: new-type text (was bigint)"
     ]
-    assert found(warehouse) == ("text", {"a": "1", "b": "12 apples"})
+    assert column_state(warehouse) == ("text", {"a": "1", "b": "12 apples"})
 
 
 def test_text_that_reads_as_the_columns_type_is_read(
@@ -214,7 +214,7 @@ def test_text_that_reads_as_the_columns_type_is_read(
     texts = pa.table({"Id": ["b", "c", "d"], "V__c": ["12345678901234.56", "", None]})
     curator.file(texts, run="run-2", schema_fingerprint="")
     assert run().ok
-    kind, values = found(warehouse)
+    kind, values = column_state(warehouse)
     assert kind == "decimal(18,2)"
     assert values == {"a": Decimal("1.50"), "b": Decimal("12345678901234.56"), "c": None, "d": None}
 
@@ -229,12 +229,12 @@ def test_a_column_nobody_described_is_narrowed_once_it_is(
 ) -> None:
     untyped(curator, "run-1", ["2024-02-29", "", None])
     assert run().objects[0].changes == ()
-    assert found(warehouse)[0] == "text"
+    assert column_state(warehouse)[0] == "text"
     untyped(curator, "run-2", ["2023-01-01"])
     curator.file(column("z", date(2024, 3, 1), pa.date32()), run="run-3")
     (change,) = run().objects[0].changes
     assert (change.old_type, change.new_type) == ("text", "date")
-    assert found(warehouse)[1] == {
+    assert column_state(warehouse)[1] == {
         "run-1-0": date(2024, 2, 29),
         "run-1-1": None,
         "run-1-2": None,
@@ -250,8 +250,8 @@ def test_a_column_nobody_described_stays_text_when_a_value_would_not_fit(
     run()
     curator.file(column("z", date(2024, 3, 1), pa.date32()), run="run-2")
     assert run().ok
-    assert found(warehouse)[0] == "text"
-    assert found(warehouse)[1]["z"] == "2024-03-01"
+    assert column_state(warehouse)[0] == "text"
+    assert column_state(warehouse)[1]["z"] == "2024-03-01"
 
 
 def test_a_described_text_column_is_not_narrowed(
@@ -261,7 +261,7 @@ def test_a_described_text_column_is_not_narrowed(
     run()
     curator.file(column("b", 7, INT), run="run-2")
     assert run().ok
-    assert found(warehouse) == ("text", {"a": "007", "b": "7"})
+    assert column_state(warehouse) == ("text", {"a": "007", "b": "7"})
 
 
 def test_first_files_of_two_types_agree_on_the_wider(
@@ -270,4 +270,7 @@ def test_first_files_of_two_types_agree_on_the_wider(
     curator.file(column("a", 7, INT), run="run-1")
     curator.file(column("b", Decimal("1.25"), pa.decimal128(18, 2)), run="run-2")
     assert run().ok
-    assert found(warehouse) == ("decimal(21,2)", {"a": Decimal("7.00"), "b": Decimal("1.25")})
+    assert column_state(warehouse) == (
+        "decimal(21,2)",
+        {"a": Decimal("7.00"), "b": Decimal("1.25")},
+    )

@@ -32,17 +32,17 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
 @pytest.fixture
-def take_in(lake: Lake, catalog: Catalog, warehouse: Warehouse, bus: Any) -> Land:
-    return intake(lake, catalog, warehouse, bus)
+def land_and_load(lake: Lake, catalog: Catalog, warehouse: Warehouse, bus: Any) -> Land:
+    return make_land_and_load(lake, catalog, warehouse, bus)
 
 
-def intake(lake: Lake, catalog: Catalog, warehouse: Warehouse, bus: Any) -> Land:
+def make_land_and_load(lake: Lake, catalog: Catalog, warehouse: Warehouse, bus: Any) -> Land:
     """Lands tables, one a run, and loads them."""
     ingestor = Ingestor(
         lake, catalog, settings=IngestSettings(), bus=bus, registry=SchemaRegistry(lake)
     )
 
-    def taken(*tables: tuple[str, pa.Table | Mapping[str, Any]]) -> IngestReport:
+    def ingest_and_load(*tables: tuple[str, pa.Table | Mapping[str, Any]]) -> IngestReport:
         for number, (name, data) in enumerate(tables):
             key = f"in/{lake.env}-Salesforce-{name}/run-{number}/page.parquet"
             with lake.landing.writer(key) as file:
@@ -51,16 +51,16 @@ def intake(lake: Lake, catalog: Catalog, warehouse: Warehouse, bus: Any) -> Land
         assert load(warehouse, lake, catalog).ok
         return report
 
-    return taken
+    return ingest_and_load
 
 
 def rows(warehouse: Warehouse, sql: str) -> list[dict[str, Any]]:
     return list(warehouse.query(sql).to_pylist())
 
 
-def test_empty_text_is_null_in_every_column(take_in: Land, warehouse: Warehouse) -> None:
+def test_empty_text_is_null_in_every_column(land_and_load: Land, warehouse: Warehouse) -> None:
     """Also in a file whose columns are all text, which nothing describes."""
-    take_in(("Account", {"Id": ["001"], "Name": [""], "Odd__c": [""], "AnnualRevenue": [""]}))
+    land_and_load(("Account", {"Id": ["001"], "Name": [""], "Odd__c": [""], "AnnualRevenue": [""]}))
     (row,) = rows(warehouse, "SELECT name, odd__c, annualrevenue FROM salesforce.account")
     assert row == {"name": None, "odd__c": None, "annualrevenue": None}
 
@@ -74,10 +74,10 @@ def test_empty_text_of_a_file_that_was_curated_before_is_null(
 
 
 def test_an_empty_name_does_not_stand_before_the_one_behind_it(
-    take_in: Land, warehouse: Warehouse, catalog: Catalog
+    land_and_load: Land, warehouse: Warehouse, catalog: Catalog
 ) -> None:
     columns = {field["name"]: [""] for field in packaged_fields("Order")}
-    take_in(("Order", {**columns, "Id": ["801"], "Name": ["Spring"]}))
+    land_and_load(("Order", {**columns, "Id": ["801"], "Name": ["Spring"]}))
     assert build(warehouse, site_models(catalog)).ok
     select = "SELECT order_name, sales_order_name FROM sales_order_accounts"
     assert rows(warehouse, select) == [{"order_name": "Spring", "sales_order_name": None}]
@@ -85,13 +85,13 @@ def test_an_empty_name_does_not_stand_before_the_one_behind_it(
 
 @pytest.mark.parametrize("names", [("id", "name"), ("Id", "Name"), ("id",)], ids=str)
 def test_files_of_some_columns_are_taken_in_and_every_table_builds(
-    take_in: Land, warehouse: Warehouse, catalog: Catalog, names: Sequence[str]
+    land_and_load: Land, warehouse: Warehouse, catalog: Catalog, names: Sequence[str]
 ) -> None:
     files = [
         (obj.landing_name, {name: [f"{number:03d}"] for name in names})
         for number, obj in enumerate(catalog.values())
     ]
-    report = take_in(*files)
+    report = land_and_load(*files)
     assert [str(file) for file in report.failed] == []
     built = build(warehouse, site_models(catalog))
     assert [table.message for table in built.tables if not table.is_built] == []
@@ -99,8 +99,8 @@ def test_files_of_some_columns_are_taken_in_and_every_table_builds(
     assert (row["id"] != "", row["stagename"]) == (True, None)
 
 
-def test_a_file_without_its_key_is_refused(take_in: Land) -> None:
-    (file,) = take_in(("Account", {"Name": ["Acme"]})).files
+def test_a_file_without_its_key_is_refused(land_and_load: Land) -> None:
+    (file,) = land_and_load(("Account", {"Name": ["Acme"]})).files
     assert (file.state, file.check) == ("error", "columns")
 
 
@@ -133,8 +133,8 @@ def test_ids_of_files_that_were_curated_before_are_completed(
     assert row in rows(warehouse, f'SELECT {columns} FROM salesforce."order"')
 
 
-def test_lookups_of_15_and_of_18_characters_meet(take_in: Land, warehouse: Warehouse) -> None:
-    take_in(
+def test_lookups_of_15_and_of_18_characters_meet(land_and_load: Land, warehouse: Warehouse) -> None:
+    land_and_load(
         ("Account", {"Id": [id18(SHORT)], "Name": ["Acme"]}),
         ("Contact", {"Id": ["0035g00000AbCdE"], "AccountId": [SHORT]}),
     )
@@ -157,9 +157,9 @@ def test_lookups_of_15_and_of_18_characters_meet(take_in: Land, warehouse: Wareh
     ids=["reference", "unknown", "unknown_id", "word", "custom text", "text", "no id", "18"],
 )
 def test_only_ids_are_kept_with_18_characters(
-    take_in: Land, warehouse: Warehouse, column: str, value: str, kept: str
+    land_and_load: Land, warehouse: Warehouse, column: str, value: str, kept: str
 ) -> None:
-    take_in(("Account", {"Id": ["001"], "Name": ["x"], column: [value]}))
+    land_and_load(("Account", {"Id": ["001"], "Name": ["x"], column: [value]}))
     assert rows(warehouse, f"SELECT {column} AS v FROM salesforce.account") == [{"v": kept}]
 
 
@@ -182,7 +182,9 @@ def test_no_order_and_no_repeat_makes_two_records_of_one(
         "DROP SCHEMA IF EXISTS salesforce CASCADE; DROP SCHEMA IF EXISTS seil CASCADE"
     )
     folder: Path = tmp_path_factory.mktemp("lake")
-    take = intake(Lake.at(folder.as_uri(), env="dev", project="seil"), catalog, warehouse, bus)
+    take = make_land_and_load(
+        Lake.at(folder.as_uri(), env="dev", project="seil"), catalog, warehouse, bus
+    )
     stamps = [f"2026-01-0{day}T00:00:00Z" for day in (1, 2, 3)]
     ids = [SHORT, id18(SHORT), SHORT]
     for n in (*order, again):

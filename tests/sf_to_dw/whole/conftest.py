@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.shared import made_once
+from tests.shared import build_once
 from tests.sites import Site
 
 # Of those that read accounts and contacts.
@@ -31,7 +31,7 @@ def loaded(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         with site.serve():
             assert site.run().ok
 
-    return made_once(tmp_path_factory, "loaded", make)
+    return build_once(tmp_path_factory, "loaded", make)
 
 
 @pytest.fixture

@@ -24,12 +24,12 @@ def ran(site: Site, catalog: str = 'compare_ids = "off"', **options: Any) -> Any
         return site.run(**options)
 
 
-def told(report: Any) -> list[tuple[str, int]]:
+def flows(report: Any) -> list[tuple[str, int]]:
     assert report.problems == []
     return [(result.mode, result.landed) for result in report.reconciliation]
 
 
-def assert_rebuilt_alike(site: Site) -> None:
+def assert_rebuild_is_equal(site: Site) -> None:
     contents = site.contents()
     assert site.rebuild().ok
     assert site.contents() == contents
@@ -40,7 +40,7 @@ def test_hard_deletes_arrive_with_the_delta(site: Site) -> None:
     gone = sorted(live(site))[:3]
     site.purge("Account", gone)
     report = ran(site)
-    assert told(report) == [("deletions", 3)]
+    assert flows(report) == [("deletions", 3)]
     (row,) = [row for row in report.ledger if row.mode == "deletions"]
     assert (row.reported, row.landed, row.curated, row.merged, row.balanced) == (3, 3, 3, 3, True)
     after = site.records("account")
@@ -49,8 +49,8 @@ def test_hard_deletes_arrive_with_the_delta(site: Site) -> None:
     assert {f: r for f, r in after.items() if f not in gone} == {
         f: r for f, r in before.items() if f not in gone
     }
-    assert told(ran(site)) == []
-    assert_rebuilt_alike(site)
+    assert flows(ran(site)) == []
+    assert_rebuild_is_equal(site)
 
 
 def test_a_record_restored_after_its_deletion_lives(site: Site) -> None:
@@ -59,37 +59,37 @@ def test_a_record_restored_after_its_deletion_lives(site: Site) -> None:
         site.write("DELETE", f"Account/{chosen}")
         site.pass_a_second()
         # Its contacts go with it.
-        assert told(site.run())[0] == ("deletions", 1)
+        assert flows(site.run())[0] == ("deletions", 1)
     assert chosen not in live(site)
     site.change_org(
         f"UPDATE main.\"Account\" SET IsDeleted = false, SystemModstamp = now() AT TIME ZONE 'UTC'"
         f" WHERE Id = '{chosen}'"
     )
-    assert told(ran(site)) == []
+    assert flows(ran(site)) == []
     assert chosen in live(site)
-    assert_rebuilt_alike(site)
+    assert_rebuild_is_equal(site)
 
 
-def test_comparison_of_ids_finds_deletions_that_nobody_told_of(site: Site) -> None:
+def test_comparison_of_ids_finds_deletions_that_nobody_reported(site: Site) -> None:
     gone = sorted(live(site))[:2]
-    assert told(ran(site, 'compare_ids = "1s"')) == []
-    site.purge("Account", gone, told=False)
+    assert flows(ran(site, 'compare_ids = "1s"')) == []
+    site.purge("Account", gone, in_get_deleted=False)
     before = live(site)
-    assert told(ran(site, 'compare_ids = "1s"')) == [("deletions", 2)]
+    assert flows(ran(site, 'compare_ids = "1s"')) == [("deletions", 2)]
     assert before - live(site) == set(gone)
-    assert told(ran(site, 'compare_ids = "1s"')) == []
-    assert_rebuilt_alike(site)
+    assert flows(ran(site, 'compare_ids = "1s"')) == []
+    assert_rebuild_is_equal(site)
 
 
 def test_comparison_of_ids_brings_records_that_never_arrived(site: Site) -> None:
-    assert told(ran(site, 'compare_ids = "1s"')) == []
+    assert flows(ran(site, 'compare_ids = "1s"')) == []
     records = site.records("account")
     lost = sorted(records)[:2]
     with site.open() as context, context.warehouse() as warehouse:
         database(warehouse).execute(
             f"DELETE FROM salesforce.account WHERE id IN ('{lost[0]}', '{lost[1]}')"
         )
-    assert told(ran(site, 'compare_ids = "1s"')) == [("reread", 2)]
+    assert flows(ran(site, 'compare_ids = "1s"')) == [("reread", 2)]
     assert site.records("account") == records
 
 
@@ -104,11 +104,11 @@ def hide(site: Site, name: str, ids: list[str]) -> str:
 @pytest.mark.parametrize("way", ["comparison", "full", "delta"])
 def test_a_record_that_is_seen_again_is_alive_again(site: Site, way: str) -> None:
     """No timestamp of it has moved, but for those that a delta brings."""
-    assert told(ran(site, 'compare_ids = "1s"')) == []
+    assert flows(ran(site, 'compare_ids = "1s"')) == []
     before = site.records("account")
     hidden = sorted(live(site))[:3]
     back = hide(site, "Account", hidden)
-    assert told(ran(site, 'compare_ids = "1s"')) == [("deletions", 3)]
+    assert flows(ran(site, 'compare_ids = "1s"')) == [("deletions", 3)]
     assert live(site) == {found for found in live(site) if found not in hidden}
     site.change_org(back)
     if way == "delta":
@@ -119,29 +119,29 @@ def test_a_record_that_is_seen_again_is_alive_again(site: Site, way: str) -> Non
         )
     due = "1s" if way == "comparison" else "off"
     report = ran(site, f'compare_ids = "{due}"', full=way == "full")
-    assert told(report) == ([("reread", 3)] if way == "comparison" else [])
+    assert flows(report) == ([("reread", 3)] if way == "comparison" else [])
     after = site.records("account")
     assert set(hidden) <= live(site)
     if way != "delta":
         assert after == before
-    assert_rebuilt_alike(site)
+    assert_rebuild_is_equal(site)
     if way != "comparison":
         return
     # What is gone a second time is gone.
     hide(site, "Account", hidden)
-    assert told(ran(site, 'compare_ids = "1s"')) == [("deletions", 3)]
+    assert flows(ran(site, 'compare_ids = "1s"')) == [("deletions", 3)]
     assert not live(site) & set(hidden)
-    assert_rebuilt_alike(site)
+    assert_rebuild_is_equal(site)
 
 
 def test_what_changed_out_of_sight_is_read_when_it_is_seen_again(site: Site) -> None:
-    assert told(ran(site, 'compare_ids = "1s"')) == []
+    assert flows(ran(site, 'compare_ids = "1s"')) == []
     hidden = sorted(live(site))[:2]
     back = hide(site, "Account", hidden)
-    assert told(ran(site, 'compare_ids = "1s"')) == [("deletions", 2)]
+    assert flows(ran(site, 'compare_ids = "1s"')) == [("deletions", 2)]
     site.change_org("UPDATE main.hidden SET Name = 'anew'")
     site.change_org(back)
-    assert told(ran(site, 'compare_ids = "1s"')) == [("reread", 2)]
+    assert flows(ran(site, 'compare_ids = "1s"')) == [("reread", 2)]
     records = site.records("account")
     assert {(records[found]["name"], records[found]["isdeleted"]) for found in hidden} == {
         ("anew", False)
@@ -150,14 +150,14 @@ def test_what_changed_out_of_sight_is_read_when_it_is_seen_again(site: Site) -> 
 
 def test_history_shows_no_end_of_a_record_that_was_out_of_sight(site: Site) -> None:
     kept = 'compare_ids = "1s"\n[objects.Account]\nhistory = true\n'
-    assert told(ran(site, kept)) == []
+    assert flows(ran(site, kept)) == []
     versions = "SELECT id, valid_from, valid_to FROM salesforce_history.account ORDER BY ALL"
     before = site.query(versions)
     back = hide(site, "Account", sorted(live(site))[:2])
-    assert told(ran(site, kept)) == [("deletions", 2)]
+    assert flows(ran(site, kept)) == [("deletions", 2)]
     assert site.query(versions) != before
     site.change_org(back)
-    assert told(ran(site, kept)) == [("reread", 2)]
+    assert flows(ran(site, kept)) == [("reread", 2)]
     assert site.query(versions) == before
 
 
@@ -169,12 +169,12 @@ def test_of_a_small_object_no_large_part_is_gone_at_once(
     site: Site, gone: int, alive: int, is_believed: bool
 ) -> None:
     """However few they are; and what is not believed can be."""
-    assert told(ran(site, 'compare_ids = "off"')) == []
+    assert flows(ran(site, 'compare_ids = "off"')) == []
     chosen = sorted(live(site))
     listed = ", ".join(f"'{found}'" for found in chosen[alive:])
     with site.open() as context, context.warehouse() as warehouse:
         database(warehouse).execute(f"DELETE FROM salesforce.account WHERE id IN ({listed})")
-    site.purge("Account", [*chosen[:gone], *chosen[alive:]], told=False)
+    site.purge("Account", [*chosen[:gone], *chosen[alive:]], in_get_deleted=False)
 
     def compared(*believe: str) -> Any:
         with site.serve('compare_ids = "off"'), site.open() as context:
@@ -188,18 +188,18 @@ def test_of_a_small_object_no_large_part_is_gone_at_once(
         assert "seil reconcile Account --ids --believe Account" in problem
         assert len(live(site)) == alive
         report = compared("Account")
-    assert told(report) == [("deletions", gone)]
+    assert flows(report) == [("deletions", gone)]
     assert len(live(site)) == alive - gone
 
 
 def test_a_gap_in_the_list_of_deletions_makes_the_comparison_due(site: Site) -> None:
     gone = sorted(live(site))[:1]
-    site.purge("Account", gone, told=False)
+    site.purge("Account", gone, in_get_deleted=False)
     with site.open() as context:
         long_ago = datetime.now(UTC) - timedelta(days=40)
         obj = context.catalog["Account"]
         PartialStates(context.lake).change(obj, deletions_until=long_ago)
-    assert told(ran(site)) == [("deletions", 1)]
+    assert flows(ran(site)) == [("deletions", 1)]
     assert gone[0] not in live(site)
     with site.open() as context:
         assert not PartialStates(context.lake).get(context.catalog["Account"]).is_compare_due
@@ -212,19 +212,19 @@ def test_formulas_are_refreshed_and_only_what_differs_lands(site: Site) -> None:
     formulas = [f.name for f in schema.fields if f.calculated and str(f.arrow) == "string"]
     assert formulas
     chosen = sorted(live(site, "contact"))[:4]
-    assert told(ran(site, 'refresh_formulas = "1s"')) == []
+    assert flows(ran(site, 'refresh_formulas = "1s"')) == []
     before = site.records("contact")
     listed = ", ".join(f"'{found}'" for found in chosen)
     site.change_org(f"UPDATE main.\"Contact\" SET {formulas[0]} = 'new' WHERE Id IN ({listed})")
-    assert told(ran(site, 'refresh_formulas = "1s"')) == [("formulas", 4)]
+    assert flows(ran(site, 'refresh_formulas = "1s"')) == [("formulas", 4)]
     after = site.records("contact")
     for found, record in before.items():
         changed = {formulas[0].lower(): "new"} if found in chosen else {}
         assert after[found] == {**record, **changed}
-    assert told(ran(site, 'refresh_formulas = "1s"')) == []
-    assert_rebuilt_alike(site)
+    assert flows(ran(site, 'refresh_formulas = "1s"')) == []
+    assert_rebuild_is_equal(site)
 
 
 def test_deletions_can_be_left_unread(site: Site) -> None:
     site.purge("Account", sorted(live(site))[:1])
-    assert told(ran(site, 'deletions = false\ncompare_ids = "off"')) == []
+    assert flows(ran(site, 'deletions = false\ncompare_ids = "off"')) == []

@@ -50,18 +50,18 @@ def now(site: Any, *kinds: str, name: str = "Account") -> list[tuple[str, int]]:
 @pytest.mark.parametrize("kind", ["deletions", "ids"])
 def test_deletions_are_found_when_asked_for(site: Any, kind: str) -> None:
     gone = sorted(live(site))[:2]
-    site.purge("Account", gone, told=kind == "deletions")
+    site.purge("Account", gone, in_get_deleted=kind == "deletions")
     with site.serve(OFF):
         assert now(site, kind) == [("deletions", 2)]
         assert now(site, kind) == []
     assert not live(site) & set(gone)
 
 
-def test_the_warehouse_is_closed_whenever_the_org_is_asked(
+def test_the_warehouse_is_closed_whenever_the_org_is_queried(
     site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lists, Ids, formulas, and records that had not arrived; and the windows of a run."""
-    site.purge("Account", sorted(live(site))[:1], told=False)
+    site.purge("Account", sorted(live(site))[:1], in_get_deleted=False)
     lost = max(live(site))
     with site.open() as context, context.warehouse() as warehouse:
         database(warehouse).execute(f"DELETE FROM salesforce.account WHERE id = '{lost}'")
@@ -117,7 +117,7 @@ def test_formulas_are_refreshed_when_asked_for(site: Any) -> None:
 
 def test_the_command_compares_all_three_ways(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = min(live(site))
-    site.purge("Account", [gone], told=False)
+    site.purge("Account", [gone], in_get_deleted=False)
     monkeypatch.chdir(site.folder)
     with site.serve(OFF):
         ran = CliRunner().invoke(app, ["reconcile", "Account"])
@@ -167,7 +167,7 @@ def test_a_deletion_that_a_rule_set_aside_is_marked(site: Any) -> None:
 
 
 def test_the_plan_counts_what_is_due_besides(site: Any) -> None:
-    def planned(catalog: str) -> Any:
+    def plan_entry(catalog: str) -> Any:
         with site.serve(catalog), site.open() as context:
             (entry,) = plan(
                 context.org, context.lake, [context.catalog["Account"]], context.settings.extract
@@ -178,9 +178,9 @@ def test_the_plan_counts_what_is_due_besides(site: Any) -> None:
         long_ago = datetime.now(UTC) - timedelta(days=9)
         obj = context.catalog["Account"]
         PartialStates(context.lake).change(obj, compared_at=long_ago, refreshed_at=long_ago)
-    alone = planned("deletions = false\n" + OFF)
-    listed = planned(OFF)
-    whole = planned('refresh_formulas = "1d"')
+    alone = plan_entry("deletions = false\n" + OFF)
+    listed = plan_entry(OFF)
+    whole = plan_entry('refresh_formulas = "1d"')
     assert (alone.beside, listed.beside) == ((), ("deletions",))
     assert whole.beside == ("deletions", "Ids", "formulas")
     assert (alone.jobs, listed.jobs, whole.jobs) == (1, 1, 3)
@@ -192,7 +192,7 @@ def test_a_comparison_that_the_quota_ends_stays_due(site: Any) -> None:
     with site.open() as context:
         obj = context.catalog["Account"]
         PartialStates(context.lake).change(obj, is_compare_due=True)
-    site.purge("Account", sorted(live(site))[:1], told=False)
+    site.purge("Account", sorted(live(site))[:1], in_get_deleted=False)
     before = live(site)
     with site.serve(OFF) as server:
         told = {"Sforce-Limit-Info": "api-usage=100000/100000"}
@@ -245,7 +245,7 @@ def test_a_refused_date_is_first_taken_for_the_end(site: Any, times: int, due: b
         path="/deleted/", status=400, code="INVALID_REPLICATION_DATE", message="x", times=times
     )
     gone = sorted(live(site))[:1]
-    site.purge("Account", gone, told=False)
+    site.purge("Account", gone, in_get_deleted=False)
     with site.serve(OFF) as server:
         server.faults.add(refused)
         assert now(site, "deletions") == ([("deletions", 1)] if due else [])

@@ -136,7 +136,7 @@ def test_reviewed_object_stops_at_any_change_until_accepted(site: Site) -> None:
         assert "removed" in ran(site).problems[0]
 
 
-def test_nothing_to_decide_is_said(site: Site) -> None:
+def test_nothing_to_decide_is_reported(site: Site) -> None:
     with site.serve():
         code, said = command(site, "schema", "accept", "Account.Name")
     assert (code, "no change that needs a decision" in said) == (1, True)
