@@ -148,8 +148,8 @@ def _failed(record: RunRecord, error: BaseException) -> RunRecord:
     ended = record.end(
         _outcome(record.command, error), error if isinstance(error, Exception) else None
     )
-    masked = {"message": cut(mask(ended.message)), "hint": cut(mask(ended.hint))}
-    return replace(ended, **masked, exit_code=_exit_code(error))
+    message, hint = cut(mask(ended.message)), cut(mask(ended.hint))
+    return replace(ended, message=message, hint=hint, exit_code=_exit_code(error))
 
 
 def _exit_code(error: BaseException) -> int:

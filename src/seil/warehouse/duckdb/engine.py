@@ -1,16 +1,23 @@
-"""The functions of `seil.warehouse.engines.Engine`, for DuckDB files."""
+"""The functions of `seil.warehouse.engines.Engine`, for DuckDB files.
+
+Each imports what it needs: where the file lies is asked without DuckDB.
+"""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from seil.settings import WarehouseSettings
-from seil.warehouse.duckdb.opening import local_file, open_file
-from seil.warehouse.duckdb.published import open_reading, publish
-from seil.warehouse.duckdb.replacement import FileReplacement
-from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse
-from seil.warehouse.fencing import Fence
-from seil.warehouse.merges import OpenUrl
+from seil.warehouse.duckdb.location import local_file
+
+if TYPE_CHECKING:
+    from seil.settings import WarehouseSettings
+    from seil.warehouse.duckdb.replacement import FileReplacement
+    from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse
+    from seil.warehouse.fencing import Fence
+    from seil.warehouse.merges import OpenUrl
+    from seil.warehouse.readers import Publication, WarehouseReader
 
 __all__ = ["local_file", "open_reading", "open_replacement", "open_warehouse", "publish"]
 
@@ -23,10 +30,28 @@ def open_warehouse(
     fence: Fence | None,
     open_url: OpenUrl | None,
 ) -> EmbeddedWarehouse:
+    from seil.warehouse.duckdb.opening import open_file
+
     return open_file(settings, read_only=read_only, wait=wait, fence=fence, open_url=open_url)
 
 
 def open_replacement(
     settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl | None, wait: timedelta
 ) -> FileReplacement:
+    from seil.warehouse.duckdb.replacement import FileReplacement
+
     return FileReplacement(settings, fence, open_url, wait)
+
+
+def open_reading(
+    settings: WarehouseSettings, *, wait: timedelta
+) -> AbstractContextManager[WarehouseReader]:
+    from seil.warehouse.duckdb import published
+
+    return published.open_reading(settings, wait=wait)
+
+
+def publish(settings: WarehouseSettings, *, is_replaced: bool) -> Publication:
+    from seil.warehouse.duckdb import published
+
+    return published.publish(settings, is_replaced=is_replaced)

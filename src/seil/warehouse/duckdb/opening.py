@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from seil.errors import ConfigurationError, Problem, WarehouseError
+from seil.errors import WarehouseError
 from seil.settings import WarehouseSettings
 from seil.warehouse.duckdb.connection import DuckDBConnection
+from seil.warehouse.duckdb.location import local_file
 from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse
 from seil.warehouse.fencing import Fence
 from seil.warehouse.merges import OpenUrl
-from seil.warehouse.tables import SCHEMAS
 
 
 def open_file(
@@ -37,26 +37,6 @@ def open_file(
         open_url=open_url,
     )
     return EmbeddedWarehouse(database)
-
-
-def local_file(settings: WarehouseSettings) -> Path:
-    """Raises ConfigurationError unless `[warehouse] url` names a usable file."""
-    location = settings.url.partition(":")[2]
-    file = Path(location)
-    cure = "write duckdb:<file>, as in duckdb:warehouse.duckdb"
-    if not location:
-        reason = f"{settings.url!r} names no file"
-    elif file.name == ":memory:":
-        reason = f"duckdb:{file.name} keeps nothing from one command to the next"
-    elif not file.name or file.is_dir():
-        reason = f"{file} is a folder, not a file"
-    elif file.stem.lower() in SCHEMAS:
-        # DuckDB names the database after the file, which makes `seil.loads` ambiguous.
-        reason = f"{file.name!r} has the name of a schema in it"
-        cure = f"write duckdb:{file.with_name('warehouse.duckdb')}"
-    else:
-        return file
-    raise ConfigurationError([Problem("warehouse.url", reason, cure)])
 
 
 def _make_folder(url: str, folder: Path) -> None:

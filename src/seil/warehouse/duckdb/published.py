@@ -25,7 +25,8 @@ from typing import IO
 
 from seil.errors import WarehouseError
 from seil.settings import WarehouseSettings
-from seil.warehouse.duckdb.opening import local_file, open_file
+from seil.warehouse.duckdb.location import local_file
+from seil.warehouse.duckdb.opening import open_file
 from seil.warehouse.readers import CopyOutcome, Publication, WarehouseReader
 
 log = logging.getLogger(__name__)

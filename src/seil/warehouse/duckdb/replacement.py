@@ -16,7 +16,8 @@ from typing import TypeVar
 from seil.errors import WarehouseError
 from seil.settings import WarehouseSettings
 from seil.warehouse.duckdb.errors import is_broken
-from seil.warehouse.duckdb.opening import local_file, open_file
+from seil.warehouse.duckdb.location import local_file
+from seil.warehouse.duckdb.opening import open_file
 from seil.warehouse.duckdb.user_objects import copy_user_objects, user_objects
 from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse
 from seil.warehouse.fencing import Fence
