@@ -104,10 +104,20 @@ def served_site(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     with OrgServer(home / "org", options=OrgOptions()) as server:
         (home / "seil.toml").write_text(
             f'[salesforce]\nlogin_url = "{server.url}"\n[extract]\npoll = 0.05\n'
+            '[push]\nfolder = "pushes"\nplans = "plans"\n'
         )
+        (home / "pushes").mkdir()
+        (home / "pushes" / "notes.toml").write_text(PUSH)
         (home / "objects.toml").write_text('[defaults.flow]\nlag = "0s"\n')
         yield home
 
+
+PUSH = """
+object = "Account"
+query = 'SELECT id AS "Id", 1 || name AS note FROM salesforce.account'
+[fields]
+Description = "note"
+"""
 
 # In this order: a later one needs what an earlier one has made.
 LINES = [
@@ -147,6 +157,9 @@ LINES = [
     "events redeliver --all",
     "query SELECT",
     "query wrong",
+    "push plan notes",
+    "push apply notes PLAN --yes",
+    "outcomes",
     "lineage sales_orders.account_name",
     "lineage --down Order.OrderNumber",
     "export feed Sales_Order_Type",
@@ -167,7 +180,9 @@ def test_every_command_answers_as_documented(
         if line == "events dead":
             _die()
         failed = seil("files", "--state", "error", "--json") if "FAILED" in line else None
+        planned = seil("push", "plan", "notes", "--json") if "PLAN" in line else None
         words = {
+            "PLAN": planned.json["hash"] if planned else "",
             "FAILED": failed.json["files"][0]["key"] if failed else "",
             "SELECT": "SELECT 1 AS a, now() AS b, NULL AS c",
             "URL": url,
@@ -178,8 +193,10 @@ def test_every_command_answers_as_documented(
             seen.add(check(json.loads(text), 0 if is_stream else ran.code))
     schemas = {answer.schema for answer in ANSWERS}
     elsewhere = {name for name in schemas if name.startswith("seil.sandbox-")}
-    # Those that serve until they are stopped, and those that need a person: tested where they are.
+    # Those that serve until they are stopped, and those that need a person or a state of another
+    # site: tested where they are.
     elsewhere |= {"seil.event/1", "seil.listen/1", "seil.serve/1", "seil.login/1"}
+    elsewhere |= {"seil.state-owner/1"}
     assert seen >= schemas - elsewhere
 
 

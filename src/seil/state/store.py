@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Self
 from seil.extras import requires
 from seil.sqlite_file import IN_MEMORY
 from seil.state.decisions import Decisions
-from seil.state.outcomes import Outcomes
 from seil.state.runs import RunStore
 from seil.state.sqlite import SqliteDatabase
 from seil.state.troubles import Troubles
@@ -19,6 +18,7 @@ from seil.state.troubles import Troubles
 if TYPE_CHECKING:
     from seil.settings import StateSettings
     from seil.state.database import Database
+    from seil.state.outcomes import Outcomes
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ class State:
 
     @cached_property
     def outcomes(self) -> Outcomes:
+        # Its rows are Arrow's, which takes long to import.
+        from seil.state.outcomes import Outcomes
+
         return Outcomes(self.database)
 
     def __enter__(self) -> Self:

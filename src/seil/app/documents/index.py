@@ -40,6 +40,7 @@ ANSWERS: tuple[type[JsonDocument], ...] = (
     runs.RunsDocument,
     runs.RunReportDocument,
     runs.StateDocument,
+    runs.StateOwnerDocument,
     lake.SchemaAcceptDocument,
     events.EventsDocument,
     events.EventDocument,
