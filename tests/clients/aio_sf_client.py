@@ -26,7 +26,7 @@ async def main() -> None:
         await org.collections.delete([created])
         rows = await bulk_query(org, scenario.NAMES, poll_interval=0)
         left = [record async for record in rows]
-        scenario.Seen(
+        scenario.Observations(
             names=names,
             created=created,
             changed=changed,

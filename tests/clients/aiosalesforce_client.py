@@ -21,7 +21,7 @@ async def main() -> None:
         upserted = await org.sobject.upsert("Account", "A-1", "Ext__c", {"Name": "Acme"})
         await org.sobject.delete("Account", created)
         rows = await org.bulk_v2.insert("Account", [{"Name": "Bulk one"}, {"Name": "Bulk two"}])
-        scenario.Seen(
+        scenario.Observations(
             names=names,
             created=created,
             changed=changed,

@@ -41,7 +41,7 @@ def main() -> None:
     catalog.write_text(json.dumps({"streams": wanted}))
     messages = _run("read", "--config", str(config), "--catalog", str(catalog))
     records = [message["record"]["data"] for message in messages if message["type"] == "RECORD"]
-    scenario.Seen(
+    scenario.Observations(
         names=[record["Name"] for record in records],
         created="",
         changed="",

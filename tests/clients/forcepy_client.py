@@ -17,7 +17,7 @@ def main() -> None:
     org.sobjects.Account[created].patch(Name="Changed")
     changed = org.sobjects.Account[created].get()["Name"]
     org.sobjects.Account[created].delete()
-    scenario.Seen(
+    scenario.Observations(
         names=names,
         created=created,
         changed=changed,

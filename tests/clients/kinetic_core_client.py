@@ -22,7 +22,7 @@ def main() -> None:
     changed = org.get("Account", created)["Name"]
     org.delete("Account", created)
     rows = org.bulk.query(scenario.NAMES)
-    scenario.Seen(
+    scenario.Observations(
         names=names,
         created=created,
         changed=changed,

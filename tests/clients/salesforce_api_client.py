@@ -19,7 +19,7 @@ def main() -> None:
     org.sobjects.Account.delete(created)
     rows = org.bulk_v2.insert("Account", [{"Name": "Bulk one"}, {"Name": "Bulk two"}])
     org.bulk_v2.delete("Account", [row.record_id for row in rows])
-    scenario.Seen(
+    scenario.Observations(
         names=names,
         created=created,
         changed=changed,

@@ -22,7 +22,7 @@ def main() -> None:
     org.sobjects(id=created, object_type="Account").update({"Name": "Changed"})
     changed = org.sobjects(id=created, object_type="Account").query()[0]["Name"]
     org.sobjects(id=created, object_type="Account").delete()
-    scenario.Seen(
+    scenario.Observations(
         names=names,
         created=created,
         changed=changed,

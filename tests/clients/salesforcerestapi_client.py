@@ -20,7 +20,7 @@ def main() -> None:
     changed = org.get_record("Account", created)["Name"]
     org.delete_record("Account", created)
     rows = org.bulk_insert_records("Account", [{"Name": "Bulk one"}, {"Name": "Bulk two"}])
-    scenario.Seen(
+    scenario.Observations(
         names=names,
         created=created,
         changed=changed,

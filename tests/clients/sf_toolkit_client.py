@@ -36,7 +36,7 @@ def main() -> None:
         created, changed = record.Id, fetch(Account, record.Id).Name
         save_upsert(Client(Ext__c="A-1", Name="Acme"), "Ext__c")
         delete(record)
-        scenario.Seen(
+        scenario.Observations(
             names=names,
             created=created,
             changed=changed,

@@ -20,7 +20,7 @@ def main() -> None:
     org._cupdate({first: {"Name": "Changed"}})
     changed = org.query(f"SELECT Name FROM Account WHERE Id = '{first}'")["records"][0]["Name"]
     gone = org.cdelete([org.query(scenario.NAMES)["records"][-1]["Id"]])
-    scenario.Seen(
+    scenario.Observations(
         names=names,
         created="",
         changed=changed,

@@ -49,7 +49,7 @@ def main() -> None:
     (folder / "catalog.json").write_text(json.dumps(catalog))
     messages = _run("--config", str(config), "--properties", str(folder / "catalog.json"))
     records = [m["record"] for m in messages if m["type"] == "RECORD"]
-    scenario.Seen(
+    scenario.Observations(
         names=[record["Name"] for record in records],
         created="",
         changed="",
