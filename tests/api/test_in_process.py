@@ -187,7 +187,7 @@ def test_call_that_waited_for_a_thread_is_told_what_is_left_of_its_time() -> Non
         await asyncio.gather(*waiting)
 
     asyncio.run(run())
-    assert told[0] == HANGS
+    assert HANGS >= told[0] > told[1]
     assert told[1] <= HANGS - SOON
 
 
