@@ -175,7 +175,7 @@ async def test_only_the_clients_that_are_named_may_call(issuer: Issuer, clock: C
     verifier = Verifier(expected, issuer, clock=clock)
 
     assert await verifier.verify(signed(issuer, claims(clock)))
-    with pytest.raises(InvalidTokenError, match="not in \[api\] clients"):
+    with pytest.raises(InvalidTokenError, match=r"not in \[api\] clients"):
         await verifier.verify(signed(issuer, claims(clock, client_id="other")))
 
 

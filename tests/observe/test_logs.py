@@ -123,7 +123,7 @@ ODD: list[Any] = [
     pytest.param({1: ("x", None)}, {"1": ["x", None]}, id="nested"),
     pytest.param({"one": {"x"}}, {"one": ["x"]}, id="set"),
     pytest.param(Unspeakable(), "<Unspeakable>", id="unspeakable"),
-    pytest.param(Pair("a", "hush"), "Held(name='a')", id="dataclass"),
+    pytest.param(Pair("a", "hush"), "Pair(name='a')", id="dataclass"),
     pytest.param(Model(name="a", text="hush"), "name='a'", id="model"),
 ]
 
@@ -155,7 +155,7 @@ SECRETS: list[Any] = [
     pytest.param("-----BEGIN PRIVATE KEY-----\nhush", "****", id="half a key"),
     pytest.param(b"client_secret=hush", "b'client_secret=****'", id="bytes"),
     pytest.param({"\ud83d": "client_secret=hush"}, {"\ud83d": "client_secret=****"}, id="fallback"),
-    pytest.param({Pair("Bearer hush-hush", ""): 1}, {"Held(name='Bearer ****')": 1}, id="key"),
+    pytest.param({Pair("Bearer hush-hush", ""): 1}, {"Pair(name='Bearer ****')": 1}, id="key"),
 ]
 
 
