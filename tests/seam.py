@@ -27,6 +27,8 @@ SQLITE_STORES = (
     "seil.sqlite_file",
     "seil.state",
 )
+# The state may lie on a server.
+SERVER_STORES = ("seil.state",)
 # Record rules are DuckDB expressions whatever the warehouse is, and a push's plan is made by one;
 # the stand-in for Salesforce keeps its records in a DuckDB of its own.
 DUCKDB_USERS = (
@@ -44,8 +46,10 @@ SOQL = ("seil.salesforce",)
 
 _STATEMENT = re.compile(
     r"""\s*(
-        SELECT\s | WITH\s(RECURSIVE\s)?\w+\s+AS\s | INSERT\s+INTO\s | UPDATE\s+\S+\s+(AS\s|SET\s)
-        | DELETE\s+FROM\s | MERGE\s+INTO\s | (CREATE|ALTER|DROP)\s+(OR\s|TABLE|VIEW|SCHEMA|TEMP)
+        \(?SELECT\s | WITH\s(RECURSIVE\s)?\w+(\s*\([^)]*\))?\s+AS\s | INSERT\s+(OR\s+\w+\s+)?INTO\s
+        | UPDATE\s+\S+\s+(AS\s|SET\s)
+        | DELETE\s+FROM\s | MERGE\s+INTO\s | TRUNCATE\s
+        | (CREATE|ALTER|DROP)\s+(OR\s|TABLE|VIEW|SCHEMA|TEMP|UNIQUE|INDEX|SEQUENCE|MACRO|FUNCTION)
         | COPY\s.*\s(TO|FROM)\s | COMMENT\s+ON\s | UNION\s | PRAGMA\s | ATTACH\s | CHECKPOINT\b
     )""",
     re.VERBOSE | re.DOTALL,
@@ -104,15 +108,27 @@ def _wrong_imports(module: str, node: ast.Import | ast.ImportFrom) -> Iterator[s
         "duckdb": DUCKDB_USERS,
         "sqlglot": (*ENGINES, *SQL_MODELS),
         "sqlite3": SQLITE_STORES,
+        "psycopg": (*ENGINES, *SERVER_STORES),
+        "adbc_driver_manager": ENGINES,
+        "adbc_driver_postgresql": ENGINES,
+        "pyiceberg": ENGINES,
+        "pyspark": ENGINES,
         "seil.warehouse.duckdb": ENGINES,
         "seil.warehouse.sql": (*ENGINES, *SQL_MODELS),
     }
     names = [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom):
-        names = [str(node.module), *(f"{node.module}.{name}" for name in names)]
+        base = _imported_from(module, node)
+        names = [base, *(f"{base}.{name}" for name in names)]
     for wanted, importers in allowed.items():
         if any(_is_in(name, [wanted]) for name in names) and not _is_in(module, importers):
             yield f"imports {wanted}"
+
+
+def _imported_from(module: str, node: ast.ImportFrom) -> str:
+    """With the package that a relative import starts from."""
+    parent = module.split(".")[: -node.level] if node.level else []
+    return ".".join([*parent, *([node.module] if node.module else [])])
 
 
 def _call_of_warehouse(call: ast.Call) -> str:
