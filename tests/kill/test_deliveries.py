@@ -89,7 +89,7 @@ def test_two_at_once(site: Any, undisturbed: Any, command: str) -> None:
     deliver_again(site, elsewhere=True)
     with site.serve():
         codes = site.driver.run([site.request(command, number=n) for n in range(2)])
-        assert set(codes) <= {0, 1, LOCKED}, site.said()
+        assert set(codes) <= {0, 1, LOCKED}, site.output()
         assert min(codes) < LOCKED
         site.finish("ingest")
         site.finish("load")

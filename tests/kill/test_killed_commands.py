@@ -183,14 +183,14 @@ def test_redelivering_dead_letters(extracted: Any, tmp_path: Path) -> None:
         for _ in range(6):
             site.ask(*listen, at={"name": "after write curated/Salesforce", "nth": 1})
         site.finish(*listen)
-        assert site.ask("events", "dead") == 1, site.said()
+        assert site.ask("events", "dead") == 1, site.output()
         again = ("events", "redeliver", "--all")
         assert site.ask(*again, at={"name": "after journal dead_letters", "nth": 1}) == KILLED
         for name in ("move to landing/processed", "journal subscribers"):
             site.ask(*listen, at={"name": f"after {name}", "nth": 1})
             site.finish(*again)
         site.finish(*listen)
-        assert site.ask("events", "dead") == 0, site.said()
+        assert site.ask("events", "dead") == 0, site.output()
     assert site.kills > 4
     contents = site.contents()
     for name, rows in undisturbed.contents().items():

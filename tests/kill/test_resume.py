@@ -76,8 +76,8 @@ def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(
         with site.serve(org):
             for name in places:
                 at = {"name": name, "nth": 1, "signal": signal.SIGINT}
-                assert site.ask("run", at=at) == 130, site.said()
-                assert "interrupted" in site.said()
+                assert site.ask("run", at=at) == 130, site.output()
+                assert "interrupted" in site.output()
             site.finish("run")
     contents = site.contents()
     for name, rows in undisturbed.contents.items():
