@@ -39,8 +39,7 @@ NEEDING_ATTENTION: tuple[FileState, ...] = ("in", "error", "exceptions")
 EVERY_STATE: tuple[FileState, ...] = ("in", "processed", "error", "curated", "exceptions")
 # Less than this, and neither a file nor a warehouse can be written.
 _NO_SPACE = 50_000_000
-# Commands that make the warehouse, looked for among the newest runs.
-_LOADING = frozenset({"run", "load", "build", "rebuild", "listen"})
+# Runs that are searched for one that has loaded.
 _RECENT = 100
 _VANISHED_SHOWN = timedelta(days=14)
 
@@ -188,11 +187,15 @@ def _space(site: Site) -> Iterator[Finding]:
             return
 
 
+def _has_loaded(run: RunRecord) -> bool:
+    return run.outcome == "success" and bool(run.counts.get("loaded_rows"))
+
+
 def _of_warehouse(site: Site, runs: RunStore) -> Iterator[Finding]:
     """It is only missed once a run has made it."""
     if site.has_warehouse:
         return
-    if any(run.command in _LOADING for run in runs.find(limit=_RECENT)):
+    if any(_has_loaded(run) for run in runs.find(limit=_RECENT)):
         url = mask(site.settings.warehouse.url)
         message = f"the warehouse {url} is gone: it was deleted, or moved"
         yield Finding("failed", "", message, next="`seil rebuild`")

@@ -30,7 +30,12 @@ def _require_zone(name: str) -> str:
 
 def _require_no_credentials(url: str) -> str:
     """They would be in every message that names the far end."""
-    if urlsplit(url).username is not None or urlsplit(url).password is not None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # Whoever connects to it says what is wrong with it.
+        return url
+    if parts.username is not None or parts.password is not None:
         raise ValueError("holds a user name or password: there are settings for those")
     return url
 
