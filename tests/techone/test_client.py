@@ -275,6 +275,19 @@ def test_a_wrong_secret_is_a_login_error(stand_in: StandIn) -> None:
     assert "Salesforce" not in str(caught.value)
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_password_in_an_address_is_told_to_nobody(far_end: FarEnd, status: int) -> None:
+    """The settings refuse such an address; the client masks one all the same."""
+    url = far_end.url.replace("//", "//me:hidden@")
+    far_end.answer = (status, {})
+    for token_url in (f"{far_end.url}/oauth2/token", f"{url}/oauth2/token"):
+        settings = TechOneSettings().model_copy(update={"base_url": url, "token_url": token_url})
+        with TechOne(settings) as client, pytest.raises(LoginError) as caught:
+            client.rate(RATE)
+        assert "hidden" not in str(caught.value)
+        far_end.token = (401, {})
+
+
 @pytest.mark.parametrize(
     "number", ["", "D1", "D1234567890", 'D1","x":1', "D10042\n", "D 100", "D\uff110", "Dé00"]
 )
