@@ -1,6 +1,6 @@
 """Who may import whom: the layers of src/seil, and what breaks them.
 
-Every import counts: those inside functions and under TYPE_CHECKING, too.
+Every import counts: those inside functions, under TYPE_CHECKING and by import_module, too.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.imports import imported_names
 
 # Bottom first. A unit is a module or a package with all that is in it; it may import units of the
 # layers below its own, and none of its own layer.
@@ -57,6 +59,9 @@ AT_RUN_TIME: dict[str, tuple[str, ...]] = {
     ),
 }
 
+# Lends names of the layers above it, each imported when it is first used.
+LENDERS = ("seil",)
+
 
 class Import(NamedTuple):
     """`name` is what is taken from the module, empty where the module itself is imported."""
@@ -82,23 +87,18 @@ def _module(path: Path) -> str:
 
 
 def _imports(importer: str, path: Path, files: Mapping[str, Path]) -> Iterator[Import]:
-    is_package = path.name == "__init__.py"
     tree = ast.parse(path.read_text("utf-8"))
     types = {id(node) for block in ast.walk(tree) for node in _for_types(block)}
-    for node in ast.walk(tree):
-        for_types = id(node) in types
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name in files:
-                    yield Import(importer, alias.name, "", for_types)
-        elif isinstance(node, ast.ImportFrom):
-            module = _absolute(importer, node, is_package=is_package)
-            for alias in node.names:
-                inner = f"{module}.{alias.name}"
-                if inner in files:
-                    yield Import(importer, inner, "", for_types)
-                elif module in files:
-                    yield Import(importer, module, alias.name, for_types)
+    for found in imported_names(tree, importer, is_package=path.name == "__init__.py"):
+        # The table of the Python API is no import: it is read when a person asks for a name.
+        if importer in LENDERS and isinstance(found.node, ast.Constant):
+            continue
+        for_types = id(found.node) in types
+        inner = f"{found.module}.{found.name}"
+        if inner in files:
+            yield Import(importer, inner, "", for_types)
+        elif found.module in files:
+            yield Import(importer, found.module, found.name, for_types)
 
 
 def _for_types(block: ast.AST) -> Iterator[ast.AST]:
@@ -106,14 +106,6 @@ def _for_types(block: ast.AST) -> Iterator[ast.AST]:
     if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING":
         for statement in block.body:
             yield from ast.walk(statement)
-
-
-def _absolute(importer: str, node: ast.ImportFrom, *, is_package: bool) -> str:
-    if not node.level:
-        return node.module or ""
-    parts = importer.split(".")
-    base = parts[: len(parts) - node.level + is_package]
-    return ".".join([*base, *([node.module] if node.module else [])])
 
 
 def upward(imports: Sequence[Import], layers: Sequence[Sequence[str]] = LAYERS) -> set[Import]:

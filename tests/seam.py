@@ -12,6 +12,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from tests.imports import ImportedName, imported_names
+
 from seil.warehouse.engines import ENGINES as ENTRIES
 
 # Packages and modules, by the first names of their path.
@@ -41,22 +46,57 @@ DUCKDB_USERS = (
 )
 # The default of `[warehouse] url`, and the demo's.
 URL_WRITERS = ("seil.settings.storage", "seil.cli.demo")
-# SOQL begins like SQL.
-SOQL = ("seil.salesforce",)
+# SOQL reads like SQL.
+SOQL = ("seil.salesforce", "seil.sf_to_dw.extract.slices")
+# Statements shown to a person: the demo's query, and DuckDB's command in a message.
+SHOWN = ("seil.cli.demo", "seil.sf_to_dw.ingest.folders")
 
-_STATEMENT = re.compile(
-    r"""\s*(
-        \(?SELECT\s | WITH\s(RECURSIVE\s)?\w+(\s*\([^)]*\))?\s+AS\s | INSERT\s+(OR\s+\w+\s+)?INTO\s
-        | UPDATE\s+\S+\s+(AS\s|SET\s)
-        | DELETE\s+FROM\s | MERGE\s+INTO\s | TRUNCATE\s
-        | (CREATE|ALTER|DROP)\s+(OR\s|TABLE|VIEW|SCHEMA|TEMP|UNIQUE|INDEX|SEQUENCE|MACRO|FUNCTION)
-        | COPY\s.*\s(TO|FROM)\s | COMMENT\s+ON\s | UNION\s | PRAGMA\s | ATTACH\s | CHECKPOINT\b
+# What takes SQL text, and who may call or pass on a thing of that name: other modules get a
+# warehouse as `seil.warehouse.Warehouse`, whose type has no other way to a connection.
+_EMBEDDED = (*ENGINES, *SQLITE_STORES, *DUCKDB_USERS)
+TAKERS: dict[str, Collection[str]] = {
+    "execute": _EMBEDDED,
+    "executemany": _EMBEDDED,
+    "executescript": _EMBEDDED,
+    "query": (
+        *ENGINES,
+        *SQL_MODELS,
+        *SOQL,
+        "seil.app.queries",  # a person's SELECT
+        "seil.dw_to_sf.plan",  # the SELECT of a push's definition
+        "seil.sandbox",
+        "seil.settings",  # a part of a URL
+        "seil.state",
+    ),
+    "stream": (
+        *ENGINES,
+        *SQL_MODELS,
+        *SOQL,
+        "seil.api.keys",  # of httpx
+        "seil.app.queries",
+        "seil.sandbox",
+        "seil.state",
+    ),
+}
+
+_CLAUSE = re.compile(
+    r"""\b(
+        SELECT\s | FROM\s | JOIN\s | WHERE\s | VALUES\s*[(] | HAVING\s | (GROUP|ORDER)\s+BY\s
+        | UNION\s | INSERT\s | UPDATE\s+\S+\s+(AS\s|SET\s) | DELETE\s+FROM\s | MERGE\s+INTO\s
+        | TRUNCATE\s
+        | (CREATE|ALTER|DROP)\s+(OR|TABLE|VIEW|SCHEMA|TEMP|UNIQUE|INDEX|SEQUENCE|MACRO)\b
+        | COPY\s.*\s(TO|FROM)\s | COMMENT\s+ON\s | PRAGMA\s | ATTACH\s | CHECKPOINT\b
     )""",
     re.VERBOSE | re.DOTALL,
 )
+_BEGINNING = re.compile(
+    r"[\s(]*(select|with|insert|update|delete|merge|create|alter|drop|truncate|from|values)\b",
+    re.IGNORECASE,
+)
+# The fields of a template, as a name that can stand for a table, a column or a value.
+_FIELD = re.compile(r"\{\w*\}")
 # An engine's scheme, alone or before the rest of a URL.
 _SCHEME = re.compile(rf"\A({'|'.join(ENTRIES)})\Z|(?<![\w.])({'|'.join(ENTRIES)}):")
-_WAREHOUSE_CALLS = frozenset({"append", "execute", "query", "rename", "replace", "stream"})
 
 
 class Offence(NamedTuple):
@@ -79,33 +119,46 @@ def offences(source: Path) -> list[Offence]:
 
 
 def _in_module(module: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
-    docstrings = {id(text) for text in _docstrings(tree)}
+    for found in imported_names(tree, module, is_package=False):
+        for what in _wrong_import(module, found):
+            yield getattr(found.node, "lineno", 0), what
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from ((node.lineno, what) for what in _wrong_imports(module, node))
-        elif isinstance(node, ast.Call) and not _is_in(module, (*ENGINES, *SQL_MODELS)):
-            if what := _call_of_warehouse(node):
-                yield node.lineno, what
-        elif (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and id(node) not in docstrings
-        ):
-            yield from ((node.lineno, what) for what in _wrong_texts(module, node.value))
+        if (name := _taker(node)) and not _is_in(module, TAKERS[name]):
+            yield getattr(node, "lineno", 0), f"reaches for {name}()"
+    for line, text in _texts(tree):
+        yield from ((line, what) for what in _wrong_texts(module, text))
 
 
 def _wrong_texts(module: str, text: str) -> Iterator[str]:
-    if _STATEMENT.match(text) and not _is_in(
-        module, (*ENGINES, *SQL_MODELS, *SQLITE_STORES, *DUCKDB_USERS, *SOQL)
-    ):
-        yield f"SQL: {' '.join(text.split())[:40]}"
+    shown = " ".join(text.split())[:40]
+    if not _is_in(
+        module, (*ENGINES, *SQL_MODELS, *SQLITE_STORES, *DUCKDB_USERS, *SOQL, *SHOWN)
+    ) and is_sql(text):
+        yield f"SQL: {shown}"
     if _SCHEME.search(text) and not _is_in(module, (*ENGINES, *URL_WRITERS)):
-        yield f"the scheme of an engine: {' '.join(text.split())[:40]}"
+        yield f"the scheme of an engine: {shown}"
 
 
-def _wrong_imports(module: str, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+def is_sql(text: str) -> bool:
+    """In capitals a clause is enough; in other letters it must parse, as prose does not."""
+    if _CLAUSE.search(text):
+        return True
+    if not _BEGINNING.match(text):
+        return False
+    try:
+        statements = sqlglot.parse(_FIELD.sub("x", text), read="duckdb")
+    except SqlglotError:
+        return False
+    return any(isinstance(one, exp.Query | exp.DML | exp.DDL | _CHANGES) for one in statements)
+
+
+_CHANGES = exp.Drop | exp.Alter | exp.Merge | exp.TruncateTable
+
+
+def _wrong_import(module: str, found: ImportedName) -> Iterator[str]:
     allowed: dict[str, Collection[str]] = {
-        "duckdb": DUCKDB_USERS,
+        # A scheme of engines is the name of its driver.
+        "duckdb": (*DUCKDB_USERS, "seil.warehouse.engines"),
         "sqlglot": (*ENGINES, *SQL_MODELS),
         "sqlite3": SQLITE_STORES,
         "psycopg": (*ENGINES, *SERVER_STORES),
@@ -116,27 +169,40 @@ def _wrong_imports(module: str, node: ast.Import | ast.ImportFrom) -> Iterator[s
         "seil.warehouse.duckdb": ENGINES,
         "seil.warehouse.sql": (*ENGINES, *SQL_MODELS),
     }
-    names = [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom):
-        base = _imported_from(module, node)
-        names = [base, *(f"{base}.{name}" for name in names)]
+    names = [found.module, f"{found.module}.{found.name}"]
     for wanted, importers in allowed.items():
         if any(_is_in(name, [wanted]) for name in names) and not _is_in(module, importers):
             yield f"imports {wanted}"
 
 
-def _imported_from(module: str, node: ast.ImportFrom) -> str:
-    """With the package that a relative import starts from."""
-    parent = module.split(".")[: -node.level] if node.level else []
-    return ".".join([*parent, *([node.module] if node.module else [])])
+def _taker(node: ast.AST) -> str:
+    """The attribute that `node` takes of anything, where it is one of `TAKERS`."""
+    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+        return node.attr if node.attr in TAKERS else ""
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "getattr":
+        name = getattr(node.args[1], "value", "")
+        return name if name in TAKERS else ""
+    return ""
 
 
-def _call_of_warehouse(call: ast.Call) -> str:
-    if not isinstance(call.func, ast.Attribute) or call.func.attr not in _WAREHOUSE_CALLS:
-        return ""
-    owner = call.func.value
-    name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
-    return f"calls {name}.{call.func.attr}()" if name.strip("_") == "warehouse" else ""
+def _texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Each whole text but docstrings: f-strings and sums with {} for what is not constant."""
+    read = {id(text) for text in _docstrings(tree)}
+    for node in ast.walk(tree):
+        if id(node) not in read and (text := _text(node)) is not None:
+            read.update(map(id, ast.walk(node)))
+            yield getattr(node, "lineno", 0), text
+
+
+def _text(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_text(part) or "{}" for part in node.values)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        parts = [_text(node.left), _text(node.right)]
+        return None if parts == [None, None] else "".join(part or "{}" for part in parts)
+    return None
 
 
 def _docstrings(tree: ast.Module) -> Iterator[ast.expr]:

@@ -38,6 +38,11 @@ PLANTED = {
     "for types": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import high.run\n",
     "from the package": "from high import run\n",
     "relative": "from ..high import run\n",
+    "by name": "import importlib\nimportlib.import_module('high.run')\n",
+    "by name, without its package": "import_module(name='high.run')\n",
+    "by __import__": "def f():\n    return __import__('high.run')\n",
+    "by a name put together": "def f(name):\n    return import_module(f'high.run.{name}')\n",
+    "by a name from a table": "HOMES = {'run': 'high.run'}\nimport_module(HOMES['run'])\n",
 }
 
 

@@ -9,13 +9,9 @@ from tests.seam import offences
 
 SOURCE = Path(__file__).parents[1] / "src"
 
-# What a person asks a warehouse, in its own dialect.
-QUESTIONS = {"seil.app.queries", "seil.cli.demo"}
-
 
 def test_nothing_reaches_through_the_seam() -> None:
-    wrong = [found for found in offences(SOURCE) if found.module not in QUESTIONS]
-    assert [str(found) for found in wrong] == []
+    assert [str(found) for found in offences(SOURCE)] == []
 
 
 PLANTED = {
@@ -30,7 +26,10 @@ PLANTED = {
     "in an argument": 'def f(warehouse, run):\n    run("CHECKPOINT")',
     "a call": "def f(warehouse, sql):\n    warehouse.execute(sql)",
     "a call on an attribute": "def f(self, sql):\n    self._warehouse.query(sql)",
-    "rows of its own": "def f(context, t, rows):\n    context.warehouse.append(t, rows)",
+    "a call, whatever the name": "def f(wh, sql):\n    wh.query(sql)",
+    "a call on what a function gives": "def f(site, sql):\n    site.reading().stream(sql)",
+    "a method passed on": "def f(wh, texts):\n    return map(wh.query, texts)",
+    "a method by its name": "def f(wh, sql):\n    return getattr(wh, 'execute')(sql)",
     "composed SQL": "from seil.warehouse.sql import compose",
     "composed SQL, as a module": "from seil.warehouse import sql",
     "an engine": "from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse",
@@ -46,6 +45,23 @@ PLANTED = {
     "a driver, inside a function": "def f():\n    from duckdb import connect",
     "a parser of SQL": "from sqlglot import exp",
     "a store of its own": "import sqlite3",
+    "a statement in small letters": 'SQL = "select a from t where b = 1"',
+    "an insert in small letters": 'SQL = "insert into t values (1)"',
+    "a delete in small letters, composed": 'table = "t"\nSQL = f"delete from {table}"',
+    "a template in small letters": 'SQL = "update {table} set a = {value}"',
+    "a table in small letters": 'SQL = "create table t (a integer)"',
+    "a drop in small letters": 'SQL = "drop table t"',
+    "a sum in small letters": 'def f(name):\n    return "select a from " + name',
+    "rows without a select": 'SQL = "FROM t"',
+    "rows of a composed table": 'def f(name):\n    return f"from {name} limit 1"',
+    "values": 'SQL = "VALUES (1, 2)"',
+    "a condition": 'SQL = " WHERE a = 1"',
+    "a join": 'SQL = "{a} LEFT JOIN b USING (id)"',
+    "an order": 'SQL = "{query} ORDER BY 1"',
+    "a driver, by its name": "import importlib\nimportlib.import_module('duckdb')",
+    "a driver, by __import__": "def f():\n    return __import__('psycopg')",
+    "an engine, by a name put together": "import_module(f'seil.warehouse.duckdb.{1}')",
+    "an engine, by a name in a table": "A = {'a': 'seil.warehouse.duckdb'}\nimport_module(A['a'])",
     "an engine's scheme": 'def f(scheme):\n    return scheme == "duckdb"',
     "an engine's URL": 'def f(path):\n    return f"duckdb:{path}"',
 }
@@ -64,6 +80,8 @@ RIGHTFUL = {
     "a store": ("seil/state/runs", PLANTED["a store of its own"]),
     "a docstring": ("seil/app/runs", 'def f():\n    """SELECT is not run here."""'),
     "prose": ("seil/app/runs", 'TEXT = "Select an object, or create a table of it."'),
+    "prose in small letters": ("seil/app/runs", 'TEXT = "select an object, or delete from it."'),
+    "a verb": ("seil/app/runs", 'TEXT = "DELETE"'),
     "a list": ("seil/app/runs", "def f(rows, row):\n    rows.append(row)"),
     "a file's name": ("seil/app/runs", 'FILE = "warehouse.read.duckdb"'),
     "SOQL": ("seil/salesforce/soql", PLANTED["a statement"]),

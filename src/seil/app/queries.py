@@ -45,9 +45,10 @@ def records_stream(
     warehouse: Warehouse, table: str, columns: Sequence[str]
 ) -> AbstractContextManager[pa.RecordBatchReader]:
     """The current records of a raw table, those in the recycle bin left out."""
-    chosen = ", ".join(f'"{name}"' for name in columns)
-    sql = f'SELECT {chosen} FROM salesforce."{table}" WHERE isdeleted IS NOT TRUE'  # noqa: S608
-    return warehouse.stream(sql)
+    from seil.modeling.export import unmarked_rows
+    from seil.warehouse import TableName
+
+    return unmarked_rows(warehouse, TableName("salesforce", table), columns, mark="isdeleted")
 
 
 def lineage(site: Site, name: str) -> Origin:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seil.app import steps
+from seil.app.queries import query
 from seil.app.site import Site
 from seil.cli.demo_folder import MARK, DemoFolder
 from seil.cli.demo_ledger import show_ledger
@@ -136,8 +137,8 @@ class Demo:
         table(["table", "rows"], sorted((built.table, built.rows) for built in report.tables))
 
     def _say_query(self) -> None:
-        with Site(load_settings(self.folder.config)) as site, site.reading() as reading:
-            found = reading.warehouse.query(QUERY)
+        with Site(load_settings(self.folder.config)) as site:
+            found = query(site, QUERY)
         line("\nLine items of the last seven days' orders:", style="bold")
         line(QUERY, style="dim")
         rows = [list(row.values()) for row in found.slice(0, _SHOWN).to_pylist()]

@@ -1,4 +1,4 @@
-"""Streams a built table's rows for export."""
+"""Streams the rows of a table for others."""
 
 from __future__ import annotations
 
@@ -38,6 +38,19 @@ def export_rows(
         order=join(", ", positions),
     )
     return warehouse.stream(render(select, warehouse.dialect, place=f"the export of {table}"))
+
+
+def unmarked_rows(
+    warehouse: Warehouse, table: TableName, columns: Sequence[str], *, mark: str
+) -> AbstractContextManager[pa.RecordBatchReader]:
+    """The rows whose boolean column `mark` is not true."""
+    select = compose(
+        "SELECT {columns} FROM {table} WHERE {mark} IS NOT TRUE",
+        columns=join(", ", map(quote, columns)),
+        table=table,
+        mark=SqlName(mark),
+    )
+    return warehouse.stream(render(select, warehouse.dialect, place=f"the rows of {table}"))
 
 
 def has_rows(warehouse: Warehouse, table: TableName) -> bool:
