@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from seil.salesforce.writes.batch import BEFORE, CLEAR, RowOutcome, WriteBatch, WriteTarget
+from seil.salesforce.writes.batch import (
+    ANSWER_LOST,
+    BEFORE,
+    CLEAR,
+    RowOutcome,
+    WriteBatch,
+    WriteTarget,
+)
 from seil.state.database import Database, Row, Transaction, moment, stamp
 
 IN_DOUBT = "in_doubt"
 STATES = (IN_DOUBT, "written", "unchanged", "rejected", "missing", "retrying", "undone")
+OPEN = ("rejected", "missing", "retrying")
+"""Of rows that were not written."""
 
 _COLUMNS = (
     "flow, object, key, run_id, operation, fields, image_before, state, record_id, created, code, "
@@ -32,10 +41,29 @@ ON CONFLICT (flow, object, key, run_id, operation) DO UPDATE SET
     attempts = outcomes.attempts + 1, changed_at = excluded.changed_at
 """
 _SETTLE = """
-UPDATE outcomes SET state = :state, record_id = :record_id, created = :created, code = :code,
+UPDATE outcomes SET state = :state, record_id = :record_id, created = :created,
+    code = CASE WHEN code = :lost AND :state = 'retrying' THEN code ELSE :code END,
     reason = :reason, changed_at = :changed_at
 WHERE batch_id = :batch_id AND key = :key
 """
+_EARLIER = """
+SELECT key, run_id, state, code, attempts FROM outcomes
+WHERE flow = :flow AND object = :object AND operation = :operation AND run_id <> :run_id
+    AND state IN ('rejected', 'missing', 'retrying')
+    AND key IN (SELECT key FROM outcomes WHERE batch_id = :batch_id)
+"""
+_OF_RUN = (
+    "WHERE flow = :flow AND object = :object AND operation = :operation AND key = :key "
+    "AND run_id = :earlier"
+)
+_REMOVE = f"DELETE FROM outcomes {_OF_RUN}"  # noqa: S608
+_CONFIRM = (
+    "UPDATE outcomes SET state = 'written', code = '', reason = '', record_id = :record_id, "  # noqa: S608
+    f"changed_at = :changed_at {_OF_RUN}"
+)
+_CARRY = (
+    "UPDATE outcomes SET attempts = attempts + :attempts WHERE batch_id = :batch_id AND key = :key"
+)
 
 
 @dataclass(frozen=True)
@@ -149,15 +177,18 @@ class OutcomeLog:
 
     def send(self, batch: WriteBatch) -> None:
         with self.database.transaction() as transaction:
-            self._send(transaction, batch)
+            self._send(transaction, batch, {})
 
     def record(self, batch: WriteBatch, outcomes: Sequence[RowOutcome]) -> None:
         """Stores outcomes of rows that were not sent."""
+        unchanged = {o.key: o.record_id for o in outcomes if o.state == "unchanged"}
         with self.database.transaction() as transaction:
-            self._send(transaction, batch)
+            self._send(transaction, batch, unchanged)
             _settle(transaction, batch.id, outcomes)
 
-    def _send(self, transaction: Transaction, batch: WriteBatch) -> None:
+    def _send(
+        self, transaction: Transaction, batch: WriteBatch, unchanged: Mapping[str, str]
+    ) -> None:
         target = batch.target
         common = {
             "flow": self.flow,
@@ -175,6 +206,7 @@ class OutcomeLog:
         )
         rows = ({**common, "state": IN_DOUBT, **row} for row in _rows(batch))
         transaction.execute_many(_PUT, rows)
+        _supersede(transaction, common, unchanged)
 
     def start_job(self, batch_id: str, job_id: str) -> None:
         with self.database.transaction() as transaction:
@@ -205,6 +237,27 @@ class OutcomeLog:
             batch_id=batch_id,
         )
         return pa.table({key_field: pa.array([key for (key,) in keys], pa.string())})
+
+
+def _supersede(
+    transaction: Transaction, common: Mapping[str, Any], unchanged: Mapping[str, str]
+) -> None:
+    """Removes the open outcomes that earlier runs left for a batch's rows; carries their attempts.
+
+    Where an earlier answer was lost and the record has the values now (`unchanged`: Ids by key),
+    the earlier run wrote them: its outcome becomes `written`, so that its undo restores them.
+    """
+    names = ("flow", "object", "operation", "run_id", "batch_id")
+    where = {name: common[name] for name in names}
+    for key, run_id, state, code, attempts in transaction.rows(_EARLIER, **where):
+        of_run = {name: common[name] for name in names[:3]} | {"key": key, "earlier": run_id}
+        if state == "retrying" and code == ANSWER_LOST and key in unchanged:
+            changes = {"record_id": unchanged[key], "changed_at": common["changed_at"]}
+            transaction.execute(_CONFIRM, **of_run, **changes)
+        else:
+            transaction.execute(_REMOVE, **of_run)
+            carried = {"batch_id": common["batch_id"], "key": key, "attempts": attempts}
+            transaction.execute(_CARRY, **carried)
 
 
 def _rows(batch: WriteBatch) -> Iterator[dict[str, Any]]:
@@ -238,6 +291,7 @@ def _settled(outcome: RowOutcome, batch_id: str, now: str) -> dict[str, Any]:
         "record_id": outcome.record_id,
         "created": int(outcome.created),
         "code": outcome.code,
+        "lost": ANSWER_LOST,
         "reason": outcome.reason,
     }
 

@@ -3,16 +3,21 @@ from __future__ import annotations
 import codecs
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from pydantic import ValidationError
+from tests.bookings import make_org
+from tests.limits import HANGS, HELD, SOON, until
 from tests.sandbox.salesforce.conftest import Org
 
 from seil.sandbox.base.faults import FaultTable
 from seil.sandbox.salesforce.fault_kinds import KINDS
 from seil.sandbox.salesforce.faults import OrgFault
+from seil.sandbox.salesforce.server import OrgServer
 
 
 @pytest.fixture
@@ -173,6 +178,26 @@ def test_delay_and_drip_are_slow(faulty: Org) -> None:
     started = time.monotonic()
     assert "DailyApiRequests" in faulty.http.get("/limits").json()
     assert time.monotonic() - started >= 0.1
+
+
+@pytest.mark.parametrize("pause", [{"delay": HELD}, {"drip": 1, "drip_delay": HELD}], ids=str)
+@pytest.mark.parametrize("end", ["fault removed", "client gone", "server stopped"])
+def test_no_pause_outlives_what_it_is_for(
+    tmp_path: Path, pause: dict[str, float], end: str
+) -> None:
+    make_org(tmp_path / "org")
+    patience = SOON if end == "client gone" else HANGS
+    with OrgServer(tmp_path / "org") as server, ThreadPoolExecutor(1) as threads:
+        fault = OrgFault(path="/services/data/?$", **pause)
+        server.faults.add(fault)
+        answer = threads.submit(httpx.get, f"{server.url}/services/data/", timeout=patience)
+        until(lambda: server.faults.entries()[0]["struck"])
+        if end == "fault removed":
+            server.faults.clear()
+        if end == "client gone":
+            assert isinstance(answer.exception(), httpx.ReadTimeout)
+        server.stop()
+        assert end == "client gone" or answer.result().is_success
 
 
 def test_sessions_expire_in_the_middle(org: Org) -> None:

@@ -16,6 +16,8 @@ import pyarrow as pa
 CLEAR = "#N/A"
 PARENT = "_parent"
 BEFORE = "_before"
+# The code of a row that may have been written: its answer was lost.
+ANSWER_LOST = "ANSWER_LOST"
 
 WriteOperation: TypeAlias = Literal["insert", "update", "upsert", "delete"]
 RowState: TypeAlias = Literal["written", "unchanged", "rejected", "missing", "retrying"]

@@ -28,6 +28,7 @@ from seil.salesforce.org import Org
 from seil.salesforce.schema import ObjectSchema
 from seil.salesforce.soql import select, text_literal
 from seil.salesforce.writes.batch import (
+    ANSWER_LOST,
     RowOutcome,
     RowState,
     WriteBatch,
@@ -298,7 +299,7 @@ def look_up(org: Org, batch: WriteBatch, keys: Sequence[str]) -> list[RowOutcome
     """
     operation = batch.target.operation
     if operation in ("update", "upsert"):
-        return _retrying(keys, "ANSWER_LOST")
+        return _retrying(keys, ANSWER_LOST)
     ids = record_ids(org, batch.target, keys)
     outcomes = []
     for key in keys:
@@ -308,7 +309,7 @@ def look_up(org: Org, batch: WriteBatch, keys: Sequence[str]) -> list[RowOutcome
         elif operation == "delete" and not record_id:
             outcomes.append(RowOutcome(key, "written", key))
         else:
-            outcomes.extend(_retrying([key], "ANSWER_LOST"))
+            outcomes.extend(_retrying([key], ANSWER_LOST))
     return outcomes
 
 

@@ -77,7 +77,10 @@ class ServerFrame(ABC, Generic[F]):
         return self._faults.strike(request.method, request.raw_path, text)
 
     async def delay(self, request: web.Request, fault: F, seconds: float) -> None:
-        """Waits until the delay is over, `fault` is removed or the server stops."""
+        """Waits until the delay is over, `fault` is removed, the client leaves or the server stops.
+
+        Every pause of a stand-in is this one: none outlives what it is for.
+        """
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
         while (remaining := ends - loop.time()) > 0 and not self._is_over(request, fault):
@@ -85,7 +88,8 @@ class ServerFrame(ABC, Generic[F]):
 
     def _is_over(self, request: web.Request, fault: F) -> bool:
         is_listed = FAULT_HEADER not in request.headers
-        return self._stops or (is_listed and fault not in self._faults)
+        is_gone = request.transport is None or request.transport.is_closing()
+        return self._stops or is_gone or (is_listed and fault not in self._faults)
 
     async def _end_delays(self, _app: web.Application) -> None:
         self._stops = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
@@ -160,7 +159,7 @@ class OrgFrame(ServerFrame[OrgFault]):
         try:
             await response.prepare(request)
             if request.method != "HEAD":
-                await self._write(response, pieces, pause=fault.drip_delay if fault else 0)
+                await self._write(request, response, pieces, fault)
             if fault and fault.cut is not None and request.transport:
                 request.transport.close()
             else:
@@ -170,11 +169,16 @@ class OrgFrame(ServerFrame[OrgFault]):
         return response
 
     async def _write(
-        self, response: web.StreamResponse, pieces: Iterator[bytes], *, pause: float
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        pieces: Iterator[bytes],
+        fault: OrgFault | None,
     ) -> None:
         while piece := await self.in_thread(next, pieces, _NO_MORE):
             await response.write(piece)
-            await asyncio.sleep(pause)
+            if fault is not None:
+                await self.delay(request, fault, fault.drip_delay)
 
 
 def _prepare_response(
