@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Self
 
 from seil.errors import SeilError, error_type
 from seil.observe.run_context import new_run_id
 from seil.state.database import Database, Row, Transaction, moment, moment_or_none, stamp, write
+from seil.state.processes import is_alive, process_start
 
 RunOutcome = Literal[
     "running", "success", "incomplete", "error", "interrupted", "refused", "misused", "died"
@@ -72,7 +70,7 @@ class RunRecord:
     exit_code: int = 0
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
-    process_start: str = field(default_factory=lambda: _process_start(os.getpid()))
+    process_start: str = field(default_factory=lambda: process_start(os.getpid()))
     plan: Mapping[str, Any] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
 
@@ -97,13 +95,7 @@ class RunRecord:
         """Another machine's run counts as alive until a later one has ended."""
         if self.host != socket.gethostname():
             return True
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:  # Another user's.
-            return True
-        return self.process_start in ("", _process_start(self.pid))
+        return is_alive(self.pid, self.process_start)
 
     @property
     def has_died(self) -> bool:
@@ -305,10 +297,3 @@ def _attempt_values(run_id: str, attempt: Attempt) -> dict[str, Any]:
 def _attempt(row: Row) -> Attempt:
     step, about, attempt, number, started, ended, *rest = row
     return Attempt(step, about, attempt, number, moment(started), moment_or_none(ended), *rest)
-
-
-def _process_start(pid: int) -> str:
-    """When the kernel started it (proc(5), stat, field 22); empty without /proc."""
-    with suppress(OSError, IndexError):
-        return re.sub(r".*\)", "", Path(f"/proc/{pid}/stat").read_text("utf-8")).split()[19]
-    return ""

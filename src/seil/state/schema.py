@@ -112,11 +112,86 @@ CREATE TABLE write_batches (
     sent_at TEXT NOT NULL
 )
 """,
+    """
+CREATE TABLE leases (
+    name TEXT PRIMARY KEY,
+    token BIGINT NOT NULL,
+    holder TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    pid BIGINT NOT NULL,
+    process_start TEXT NOT NULL,
+    renewed_at TEXT NOT NULL,
+    seconds BIGINT NOT NULL
+);
+CREATE TABLE billing_files (
+    file_id TEXT NOT NULL,
+    place TEXT NOT NULL,
+    state TEXT NOT NULL,
+    content_hash TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    row_count BIGINT NOT NULL,
+    batch_rows BIGINT NOT NULL,
+    column_names TEXT NOT NULL,
+    code TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    note TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    requested_at TEXT NOT NULL,
+    changed_at TEXT NOT NULL,
+    PRIMARY KEY (file_id, place)
+);
+CREATE INDEX billing_files_state ON billing_files (state, requested_at);
+CREATE INDEX billing_files_content ON billing_files (content_hash, place);
+CREATE TABLE billing_batches (
+    file_id TEXT NOT NULL,
+    place TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    first_row BIGINT NOT NULL,
+    row_count BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    row_hashes TEXT NOT NULL,
+    rows_before TEXT NOT NULL,
+    total_before BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    reason TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    sent_at TEXT NOT NULL,
+    changed_at TEXT NOT NULL,
+    PRIMARY KEY (file_id, place, number)
+);
+CREATE INDEX billing_batches_state ON billing_batches (place, state);
+CREATE TABLE billing_jobs (
+    job_id TEXT PRIMARY KEY,
+    written_status TEXT NOT NULL,
+    written_message TEXT NOT NULL,
+    refusal TEXT NOT NULL,
+    requested_at TEXT NOT NULL,
+    changed_at TEXT NOT NULL
+);
+CREATE TABLE billing_job_files (
+    job_id TEXT NOT NULL,
+    file_id TEXT NOT NULL,
+    place TEXT NOT NULL,
+    PRIMARY KEY (job_id, file_id, place)
+)
+""",
 )
 VERSION = len(MIGRATIONS)
 # In an order in which each may refer to those before it.
 META_OF_ITS_OWN = ("version", "written_by", "site_id")
-TABLES = ("runs", "run_attempts", "run_lines", "troubles", "decisions", "outcomes", "write_batches")
+TABLES = (
+    "runs",
+    "run_attempts",
+    "run_lines",
+    "troubles",
+    "decisions",
+    "outcomes",
+    "write_batches",
+    "billing_files",
+    "billing_batches",
+    "billing_jobs",
+    "billing_job_files",
+)
 
 META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
 SET_META = (

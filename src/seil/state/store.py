@@ -17,6 +17,7 @@ from seil.state.troubles import Troubles
 
 if TYPE_CHECKING:
     from seil.settings import StateSettings
+    from seil.state.billing import BillingStore
     from seil.state.database import Database
     from seil.state.outcomes import Outcomes
 
@@ -43,6 +44,12 @@ class State:
         from seil.state.outcomes import Outcomes
 
         return Outcomes(self.database)
+
+    @cached_property
+    def billing(self) -> BillingStore:
+        from seil.state.billing import BillingStore
+
+        return BillingStore(self.database)
 
     def __enter__(self) -> Self:
         return self
