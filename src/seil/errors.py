@@ -416,10 +416,11 @@ class QuotaExhaustedError(AbortError):
 
     exit_code = 4
 
-    def __init__(self, service: str, reason: str) -> None:
+    def __init__(self, service: str, reason: str, *, hint: str = "") -> None:
         super().__init__(
             f"{service} allowance is used up: {reason}",
-            hint="Nothing was committed for objects not read yet. `seil plan` shows what is left; "
+            hint=hint
+            or "Nothing was committed for objects not read yet. `seil plan` shows what is left; "
             "`seil run` continues once it is renewed",
         )
         self.service = service

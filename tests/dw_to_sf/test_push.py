@@ -148,6 +148,35 @@ def test_undo_names_fields_that_the_user_no_longer_sees(
         later.undo(state.outcomes, "run-1")
 
 
+def test_ids_of_fifteen_characters_are_the_same_records(
+    org: Org, state: State, source: BookingSource, tmp_path: Path
+) -> None:
+    short = push(SOME.replace("id AS", "left(id, 15) AS"))
+    plan = plan_of(short, org, source, tmp_path)
+    assert (plan.counts.changed, plan.counts.missing) == (2, 0)
+    assert {len(row["key"]) for row in rows_of(plan)} == {18}
+    assert application(org, state, "run-1").apply(plan) == {"written": 2}
+    twice = SOME + "UNION ALL SELECT left(id, 15), note__c, amount__c FROM mirror"
+    with pytest.raises(ConfigurationError, match="6 keys that are there twice"):
+        plan_of(push(twice), org, source, tmp_path)
+
+
+@pytest.mark.parametrize("new", [0, 2], ids=["changes", "changes and new records"])
+def test_calls_of_a_plan_are_those_that_apply_makes(
+    org: Org, server: OrgServer, state: State, source: BookingSource, tmp_path: Path, new: int
+) -> None:
+    query = f"""SELECT key__c AS "Key__c", 'N' AS name, 'new' AS note FROM mirror
+        UNION ALL SELECT 'n' || i, 'N', 'new' FROM range({new}) t(i)"""
+    fields = {"Name": "name", "Note__c": "note"}
+    definition = push(query, operation="upsert", key="Key__c", fields=fields)
+    plan = plan_of(definition, org, source, tmp_path)
+    assert (plan.counts.new, plan.counts.changed) == (new, ROWS)
+    before = org.usage.used if org.usage else 0
+    assert application(org, state, "run-1").apply(plan) == {"written": ROWS + new}
+    assert org.usage
+    assert org.usage.used - before == plan.calls
+
+
 @pytest.mark.parametrize(("operation", "key"), [("insert", "Number__c"), ("upsert", "Key__c")])
 def test_record_created_after_the_plan_is_not_overwritten(
     org: Org,

@@ -41,3 +41,20 @@ def test_answer_without_the_header_keeps_what_is_known() -> None:
     budget.update(None)
     with pytest.raises(QuotaExhaustedError):
         budget.check()
+
+
+@pytest.mark.parametrize(
+    ("header", "left"),
+    [
+        ("api-usage=880/1000", "20 are left"),
+        ("api-usage=1/1000; per-app-api-usage=240/250(appName=x)", "10 are left"),
+    ],
+    ids=["org", "app"],
+)
+def test_work_that_does_not_fit_is_refused_before_it_begins(header: str, left: str) -> None:
+    budget = Budget(reserve=10)
+    budget.require(10**6, "anything, before the first answer")
+    budget.update(header)
+    budget.require(10, "a little")
+    with pytest.raises(QuotaExhaustedError, match=f"a lot takes about 21 calls, {left}"):
+        budget.require(21, "a lot")

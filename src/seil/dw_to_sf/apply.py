@@ -51,6 +51,7 @@ class Application:
 
     def apply(self, plan: Plan) -> Counter[RowState]:
         """Returns row counts by state. Raises ConfigurationError, and as `Writer.write` does."""
+        self.org.budget.require(plan.calls, f"push {plan.definition.name}")
         states: Counter[RowState] = Counter()
         writer = Writer(self.org, self.log, self.options)
         writer.recover()

@@ -33,6 +33,7 @@ class DiffCounts:
     """Counts of records; `fields` counts values by verdict.
 
     `records` are the query's, `mirrored` the mirror's, `missing` the query's that the mirror lacks.
+    `new_key_characters` is the length of all keys of new records.
     """
 
     records: int
@@ -43,6 +44,7 @@ class DiffCounts:
     refused: int
     mirrored: int
     fields: Mapping[str, int]
+    new_key_characters: int = 0
 
 
 class Diff:
@@ -218,16 +220,26 @@ class Diff:
                 (SELECT count(*) FROM desired ANTI JOIN mirror USING (key)),
                 (SELECT count(*) FROM records WHERE refused),
                 (SELECT count(*) FROM records),
-                (SELECT count(*) FROM mirror)
+                (SELECT count(*) FROM mirror),
+                (SELECT coalesce(sum(length(key)), 0)::BIGINT FROM records
+                    WHERE write AND record_id IS NULL)
             """
         ).fetchone()
-        records, changed, new, missing, refused, differing, mirrored = one or (0,) * 7
+        records, changed, new, missing, refused, differing, mirrored, letters = one or (0,) * 8
         verdicts = self._database.execute(
             "SELECT CASE WHEN problem IS NULL THEN verdict ELSE 'refused' END AS verdict, count(*) "
             "FROM plan GROUP BY 1 ORDER BY 1"
         ).fetchall()
         return DiffCounts(
-            records, records - differing, changed, new, missing, refused, mirrored, dict(verdicts)
+            records=records,
+            same=records - differing,
+            changed=changed,
+            new=new,
+            missing=missing,
+            refused=refused,
+            mirrored=mirrored,
+            fields=dict(verdicts),
+            new_key_characters=letters,
         )
 
 

@@ -20,17 +20,16 @@ from seil.dw_to_sf.checks import checked_rules
 from seil.dw_to_sf.definition import PushDefinition
 from seil.dw_to_sf.diff import Diff, DiffCounts, mirror_columns
 from seil.errors import RejectError
-from seil.salesforce.writes.collections import MOST_RECORDS
 from seil.salesforce.writes.rules import FieldRule, ObjectRules
-from seil.salesforce.writes.writer import WriterOptions
+from seil.salesforce.writes.writer import WriterOptions, look_up_calls
 
 VERSION = 1
 _HEADER = "seil"
 _SUFFIX = ".parquet"
 _HASH_LETTERS = 16
-# Create, upload, close, three kinds of results, and about three polls.
-_CALLS_OF_JOB = 9
 CHECKED_AT_ONCE = 2_000
+# Of the object, by the checks and by the writer.
+_DESCRIBES = 2
 
 
 class PlanSource(Protocol):
@@ -210,17 +209,17 @@ def _plan(
     path: Path, header: Mapping[str, Any], counts: DiffCounts, options: WriterOptions
 ) -> Plan:
     writes = counts.changed + counts.new
-    by_job = writes > options.crossover
-    batches = math.ceil(writes / (options.job_rows if by_job else MOST_RECORDS))
-    checks = math.ceil(writes / CHECKED_AT_ONCE)
+    checks = math.ceil(counts.changed / CHECKED_AT_ONCE)
+    look_ups = look_up_calls(counts.new_key_characters, counts.new)
+    calls = _DESCRIBES + checks + look_ups + options.calls(writes) if writes else 0
     as_of = header["mirror_as_of"]
     return Plan(
         path=path,
         hash=path.stem,
         definition=PushDefinition.model_validate(header["definition"]),
         counts=counts,
-        calls=checks + batches * (_CALLS_OF_JOB if by_job else 1),
-        batches=batches,
+        calls=calls,
+        batches=options.batches(writes),
         warehouse=str(header["warehouse"]),
         org_id=str(header["org_id"]),
         mirror_as_of=datetime.fromisoformat(as_of) if as_of else None,

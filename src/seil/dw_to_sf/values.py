@@ -6,6 +6,7 @@ trimmed, an empty text as null, e-mail addresses in lower case.
 
 from __future__ import annotations
 
+from seil.salesforce.ids import CHECK
 from seil.salesforce.writes.batch import CLEAR
 from seil.salesforce.writes.rules import FieldRule
 
@@ -39,6 +40,8 @@ def stored(rule: FieldRule, value: str) -> str:
         return f"CAST(TRY_CAST({value} AS {_decimal(rule)}) AS VARCHAR)"
     if form := _FORMS.get(rule.type):
         return form.format(value=value)
+    if rule.type == "id":
+        return _full_id(f"trim(CAST({value} AS VARCHAR), ' \t\r\n')")
     trimmed = f"nullif(trim(CAST({value} AS VARCHAR), ' \t\r\n'), '')"
     return _TEXT_FORMS.get(rule.type, "{value}").format(value=trimmed)
 
@@ -71,6 +74,20 @@ def problem(rule: FieldRule, value: str, *, clears: bool) -> str:
         cases.append(f"WHEN len({kept}) > {rule.length} THEN len({kept}) || {text(reason)}")
     cases.append(f"WHEN {kept} = {text(CLEAR)} THEN {text(CLEAR + ' means null to Salesforce')}")
     return f"CASE {' '.join(cases)} END"
+
+
+def _full_id(value: str) -> str:
+    """Adds the checksum to an Id of 15 characters: see seil.salesforce.ids."""
+    checks = []
+    for start in (1, 6, 11):
+        capitals = (
+            f"CASE WHEN substr({value}, {start + bit}, 1) BETWEEN 'A' AND 'Z' "
+            f"THEN {1 << bit} ELSE 0 END"
+            for bit in range(5)
+        )
+        checks.append(f"substr({text(CHECK)}, 1 + {' + '.join(capitals)}, 1)")
+    short = f"length({value}) = 15 AND regexp_full_match({value}, '[A-Za-z0-9]*')"
+    return f"CASE WHEN {short} THEN {value} || {' || '.join(checks)} ELSE nullif({value}, '') END"
 
 
 def _number_cases(rule: FieldRule, value: str, shown: str) -> list[str]:

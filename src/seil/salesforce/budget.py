@@ -29,6 +29,25 @@ class Budget:
     def reserved(self, allowed: int) -> int:
         return allowed * self.reserve // 100
 
+    def require(self, calls: int, what: str) -> None:
+        """Raises QuotaExhaustedError where `calls` more calls for `what` would exceed the budget.
+
+        Does nothing before the first answer.
+        """
+        self.check()
+        usage = self.usage
+        if usage is None:
+            return
+        left = usage.allowed - usage.used - self.reserved(usage.allowed)
+        if usage.per_app:
+            left = min(left, usage.per_app.allowed - usage.per_app.used)
+        if calls > left:
+            raise QuotaExhaustedError(
+                _SERVICE,
+                f"{what} takes about {calls:,} calls, {left:,} are left today",
+                hint="Nothing was sent. Run the same command again once the allowance is renewed",
+            )
+
     def check(self) -> None:
         """Raises QuotaExhaustedError where the next call would exceed the budget."""
         usage = self.usage

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from tests.bookings import NAME, ROWS, bookings, by_job
 
-from seil.errors import ObjectRejectedError, SeilError
+from seil.errors import ObjectRejectedError, QuotaExhaustedError, SeilError
 from seil.salesforce.org import Org
 from seil.salesforce.writes.batch import BEFORE, CLEAR, PARENT, WriteTarget, parts
 from seil.salesforce.writes.writer import (
@@ -99,6 +99,40 @@ def test_target_without_its_key_is_refused(
 ) -> None:
     with pytest.raises(ObjectRejectedError, match=NAME):
         Writer(org, log, OPTIONS[way]).write(target, [bookings(1)], rows=1)
+
+
+def test_deletion_whose_answer_was_lost_is_written(
+    org: Org, server: OrgServer, log: OutcomeLog, state: State, ids: list[str], way: str
+) -> None:
+    path = "composite/sobjects" if way == "collections" else r"jobs/ingest/\w+$"
+    lost = OrgFault(path=path, commit=True, status=500, code="X", times=1)
+    server.faults.add(lost)
+    rows = pa.table({"Id": ids[:2]})
+    assert Writer(org, log, OPTIONS[way]).write(DELETE, [rows], rows=2) == {"written": 2}
+    assert (states(state), len(records(org))) == ({"written": 2}, ROWS - 2)
+
+
+def test_write_beyond_the_budget_is_refused_before_anything_is_sent(
+    org: Org, server: OrgServer, log: OutcomeLog, state: State, way: str
+) -> None:
+    used = {"Sforce-Limit-Info": "api-usage=89999/100000"}
+    server.faults.add(OrgFault(path="describe", set_headers=used))
+    with pytest.raises(QuotaExhaustedError, match="writing 5 rows takes about"):
+        Writer(org, log, replace(OPTIONS[way], call_rows=1)).write(UPSERT, [bookings(5)], rows=5)
+    assert states(state) == {}
+
+
+def test_quota_that_ends_in_the_middle_names_what_was_sent(
+    org: Org, server: OrgServer, log: OutcomeLog, state: State, ids: list[str], way: str
+) -> None:
+    path = "composite/sobjects" if way == "collections" else "batches"
+    gone = OrgFault(path=path, status=403, code="REQUEST_LIMIT_EXCEEDED", after=1)
+    server.faults.add(gone)
+    tables = [pa.table({"Id": [record_id], "Note__c": ["new"]}) for record_id in ids]
+    options = replace(OPTIONS[way], job_rows=10, jobs_at_once=1, call_rows=10)
+    with pytest.raises(QuotaExhaustedError, match=f"; 10 of {ROWS} rows of {NAME} were sent"):
+        Writer(org, log, options).write(UPDATE, tables, rows=ROWS)
+    assert states(state) == {"written": 10, "in_doubt": 10}
 
 
 LOST = {

@@ -12,6 +12,8 @@ from seil.app.pushes import PlannedValue, PushResult
 from seil.dw_to_sf.plan import Plan
 from seil.state.outcomes import StoredOutcome
 
+_INTERNAL = ("mirrored", "new_key_characters")
+
 
 @dataclass(frozen=True)
 class PushPlanDocument(JsonDocument, schema="seil.push-plan/1", command="seil push plan"):
@@ -41,7 +43,7 @@ class PushPlanDocument(JsonDocument, schema="seil.push-plan/1", command="seil pu
 
     @classmethod
     def of(cls, plan: Plan, values: Sequence[PlannedValue]) -> Self:
-        counts = {name: count for name, count in vars(plan.counts).items() if name != "mirrored"}
+        counts = {name: count for name, count in vars(plan.counts).items() if name not in _INTERNAL}
         return cls(
             push=plan.definition.name,
             hash=plan.hash,

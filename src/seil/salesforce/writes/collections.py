@@ -30,7 +30,8 @@ class Collections:
     def write(self, batch: WriteBatch, schema: ObjectSchema) -> list[RowOutcome]:
         """Writes at most 200 rows in one call. Outcomes are in the order of the rows.
 
-        Raises OutcomeUnknownError for an insert whose response was lost.
+        Raises OutcomeUnknownError for inserts and deletes whose response was lost: a retry would
+        duplicate the former, and report the latter as missing.
         """
         answer = self._connection.json(self._call(batch, schema))
         keys = batch.keys
@@ -43,7 +44,7 @@ class Collections:
         method = _METHODS[target.operation]
         if target.operation == "delete":
             params = {"ids": ",".join(batch.keys), "allOrNone": "false"}
-            return OrgCall(method, _PATH, params=params, about=target.object)
+            return OrgCall(method, _PATH, params=params, about=target.object, idempotent=False)
         upsert = target.operation == "upsert"
         return OrgCall(
             method,

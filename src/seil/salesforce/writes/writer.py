@@ -8,11 +8,12 @@ by looking up the records. Updates and upserts are idempotent, so their rows are
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -20,8 +21,10 @@ import pyarrow as pa
 from seil.errors import (
     ObjectRejectedError,
     OutcomeUnknownError,
+    QuotaExhaustedError,
     RejectError,
     RequestRejectedError,
+    SeilError,
 )
 from seil.salesforce.ids import full_id
 from seil.salesforce.org import Org
@@ -44,25 +47,41 @@ logger = logging.getLogger(__name__)
 
 # A query's URL may have about 16,000 characters.
 _LOOK_UP_CHARACTERS = 6_000
+_QUOTES = 4
+# Create, upload, close, three kinds of results, and about three polls.
+_CALLS_OF_JOB = 9
 # Refusals of whole batches in one write: enough to isolate four rows among 10,000.
 _MOST_REFUSALS = 64
 
 
 @dataclass(frozen=True)
 class WriterOptions:
-    """Up to `crossover` rows go by sObject Collections, more by ingest jobs of `job_rows` rows.
+    """Up to `crossover` rows go by sObject Collections of `call_rows` rows, at most 200; more by
+    ingest jobs of `job_rows` rows.
 
     `attempts` are per row, for locks, limits and server errors. `pause` before a retry, and `poll`
     and `timeout` of a job, are in seconds.
     """
 
     crossover: int = 2_000
+    call_rows: int = MOST_RECORDS
     job_rows: int = 10_000
     jobs_at_once: int = 4
     attempts: int = 3
     pause: float = 5.0
     poll: float = 5.0
     timeout: float = 3 * 3600.0
+
+    def by_job(self, rows: int) -> bool:
+        return rows > self.crossover
+
+    def batches(self, rows: int) -> int:
+        """How many calls or jobs carry `rows` rows."""
+        return math.ceil(rows / (self.job_rows if self.by_job(rows) else self.call_rows))
+
+    def calls(self, rows: int) -> int:
+        """How many API calls writing `rows` rows takes, without retries."""
+        return self.batches(rows) * (_CALLS_OF_JOB if self.by_job(rows) else 1)
 
 
 class UnaccountedRowsError(RejectError):
@@ -128,19 +147,29 @@ class Writer:
         """Returns row counts by state.
 
         `rows` is the approximate total of `tables`; it decides between collections and jobs. Keys
-        must be unique. Errors of the connection stop the write; UnaccountedRowsError and
-        JobAbortedError are raised after the other batches were sent.
+        must be unique. Errors of the connection stop the write after the batches under way;
+        UnaccountedRowsError and JobAbortedError are raised after the other batches were sent.
+        Raises QuotaExhaustedError before anything is sent if `rows` exceed the budget of calls.
         """
         _check(target)
-        by_job = rows > self._options.crossover
-        run = _Run(self._org, self._log, self._options, self._sleep, target, by_job)
+        run = _Run(
+            self._org, self._log, self._options, self._sleep, target, self._options.by_job(rows)
+        )
+        self._org.budget.require(self._options.calls(rows), f"writing {rows:,} rows")
         states: Counter[RowState] = Counter()
-        for outcomes in run.outcomes(tables):
-            states.update(outcome.state for outcome in outcomes)
-            if on_settled:
-                on_settled(outcomes)
-        for error in run.errors:
-            raise error
+        try:
+            for outcomes in run.outcomes(tables):
+                states.update(outcome.state for outcome in outcomes)
+                if on_settled:
+                    on_settled(outcomes)
+        except QuotaExhaustedError as error:
+            sent = f"{states.total():,} of {rows:,} rows of {target.object} were sent"
+            hint = "Run the same command once the allowance is renewed: it sends the rest"
+            raise QuotaExhaustedError(
+                error.service, f"{error.reason}; {sent}", hint=hint
+            ) from error
+        for problem in run.errors:
+            raise problem
         return states
 
     def _recovered(self, batch: WriteBatch) -> list[RowOutcome]:
@@ -183,7 +212,7 @@ class _Run:
 
     def outcomes(self, tables: Iterable[pa.Table]) -> Iterator[list[RowOutcome]]:
         """Yields the outcomes of each part. Parts that share a parent do not overlap."""
-        most = self.options.job_rows if self.by_job else MOST_RECORDS
+        most = self.options.job_rows if self.by_job else self.options.call_rows
         workers = self.options.jobs_at_once if self.by_job else 1
         with ThreadPoolExecutor(workers, thread_name_prefix="write") as pool:
             under_way: list[Future[list[RowOutcome]]] = []
@@ -195,6 +224,10 @@ class _Run:
                     under_way.append(pool.submit(self._write, part))
                 while under_way:
                     yield under_way.pop(0).result()
+            except SeilError:
+                running = [future for future in under_way if not future.cancel()]
+                yield from _results(running)
+                raise
             finally:
                 for future in under_way:
                     future.cancel()
@@ -274,6 +307,13 @@ class _Run:
         return self._send(batch.rows.slice(0, half)) + self._send(batch.rows.slice(half))
 
 
+def _results(running: Iterable[Future[list[RowOutcome]]]) -> Iterator[list[RowOutcome]]:
+    """Of the batches that succeed, while another one's error is raised."""
+    for future in running:
+        with suppress(SeilError):
+            yield future.result()
+
+
 class _BatchRefusedError(Exception):
     """The org refused a whole batch because of the content of some rows."""
 
@@ -324,14 +364,19 @@ def record_ids(org: Org, target: WriteTarget, keys: Sequence[str]) -> dict[str, 
     return {key: ids[folded] for key in keys if (folded := _folded(target, key)) in ids}
 
 
+def look_up_calls(characters: int, keys: int) -> int:
+    """How many queries `record_ids` sends for `keys` keys of so many characters together."""
+    return math.ceil((characters + _QUOTES * keys) / _LOOK_UP_CHARACTERS)
+
+
 def _query_pages(keys: Iterable[str]) -> Iterator[list[str]]:
     page: list[str] = []
     length = 0
     for key in keys:
-        length += len(key) + 4
+        length += len(key) + _QUOTES
         if page and length > _LOOK_UP_CHARACTERS:
             yield page
-            page, length = [], len(key) + 4
+            page, length = [], len(key) + _QUOTES
         page.append(key)
     if page:
         yield page
