@@ -23,16 +23,6 @@ _UNDERSTOOD_CLAUSES = frozenset(
     {"with_", "from_", "joins", "where", "group", "having", "qualify", "order", "expressions"}
 )
 _OWN_CLAUSES = ("where", "group", "having", "qualify", "order")
-_VOLATILE_NODES = (
-    exp.CurrentDate,
-    exp.CurrentTime,
-    exp.CurrentTimestamp,
-    exp.CurrentDatetime,
-    exp.CurrentUser,
-    exp.Rand,
-    exp.Uuid,
-)
-
 
 _Node = TypeVar("_Node")
 
@@ -42,7 +32,7 @@ class UnanalysableError(Exception):
 
 
 class VolatileError(UnanalysableError):
-    """The model can return other rows without any change of its sources."""
+    """The model calls a function that may differ without any change of its sources."""
 
 
 @dataclass(frozen=True)
@@ -162,8 +152,6 @@ def model_block(sql: str) -> ModelBlock:
     """Raises UnanalysableError."""
     query = parse_model(sql)
     for node in query.walk():
-        if isinstance(node, _VOLATILE_NODES):
-            raise VolatileError(f"{node.sql(WRITTEN_IN)} differs from build to build")
         # It may be an aggregate, or volatile.
         if isinstance(node, exp.Anonymous) and not is_call(node):
             raise VolatileError(f"the function {node.name.lower()} is not known")

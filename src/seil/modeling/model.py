@@ -24,6 +24,7 @@ from seil.modeling.names import is_table, name_problem, near_names, scope_relati
 from seil.modeling.needs import ColumnNeed, columns_of_models, unmet_needs
 from seil.modeling.outside import expression_reads, outside_reads
 from seil.modeling.sources import Sources
+from seil.modeling.volatile import volatile_parts
 from seil.warehouse.dialect import WRITTEN_IN, parse_select
 from seil.warehouse.tables import RESERVED_NAMES, TableName
 
@@ -367,7 +368,7 @@ def _check_sql(file: _File) -> None:
     try:
         query = parse_model(file.text)
         check_calls(query)
-        reasons = list(outside_reads(query))
+        reasons = [*outside_reads(query), *volatile_parts(query)]
     except (ValueError, SqlglotError) as error:
         raise file.refusal(_first_line(error)) from error
     _raise(Problem(file.label, reason) for reason in dict.fromkeys(reasons))
@@ -396,7 +397,8 @@ def _description(name: str, file: _File) -> ModelDescription:
 def _check_expression(sql: str, file: _File) -> None:
     """Raises ConfigurationError."""
     try:
-        reasons = list(expression_reads(parse_expression(sql)))
+        expression = parse_expression(sql)
+        reasons = [*expression_reads(expression), *volatile_parts(expression)]
     except SqlglotError as error:
         raise file.refusal(f"{sql!r}: {_first_line(error)}") from error
     _raise(Problem(file.label, reason) for reason in dict.fromkeys(reasons))

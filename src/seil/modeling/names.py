@@ -26,6 +26,10 @@ def scope_relations(scope: Scope) -> Mapping[str, exp.Expression | Scope]:
     return {alias: scope.sources[alias] for alias, _ in scope.references if alias in scope.sources}
 
 
+def function_name(node: exp.Func) -> str:
+    return (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
+
+
 def table_name(table: exp.Table) -> TableName:
     return TableName(table.db.lower(), table.name.lower())
 

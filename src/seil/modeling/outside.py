@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
-from seil.modeling.names import is_table, scope_relations
+from seil.modeling.names import function_name, is_table, scope_relations
 from seil.warehouse.dialect import WRITTEN_IN
 
 _RELATIONS = (exp.Table, exp.Subquery, exp.Unnest, exp.Lateral, exp.Values)
@@ -52,7 +52,7 @@ def expression_reads(expression: exp.Expr) -> Iterator[str]:
     for node in expression.walk():
         if isinstance(node, exp.Query):
             yield f"{_shorten(node)} is a query: write it in the model"
-        elif isinstance(node, exp.Func) and _function_name(node) in _REFUSED_FUNCTIONS:
+        elif isinstance(node, exp.Func) and function_name(node) in _REFUSED_FUNCTIONS:
             yield f"{_shorten(node)} reads more than the row"
 
 
@@ -61,7 +61,7 @@ def _reason(node: exp.Expr, *, is_resolved: bool) -> str:
         return _table_reason(node, is_resolved=is_resolved)
     if isinstance(node, exp.Into):
         return "writes a table"
-    if isinstance(node, exp.Func) and _function_name(node) in _REFUSED_FUNCTIONS:
+    if isinstance(node, exp.Func) and function_name(node) in _REFUSED_FUNCTIONS:
         return "reads more than tables of the warehouse"
     if isinstance(node, exp.Lateral) and _is_table_function(node.this):
         return ""
@@ -81,12 +81,8 @@ def _table_reason(table: exp.Table, *, is_resolved: bool) -> str:
 
 
 def _is_table_function(node: exp.Expr) -> bool:
-    is_listed = isinstance(node, exp.Func) and _function_name(node) in _TABLE_FUNCTIONS
+    is_listed = isinstance(node, exp.Func) and function_name(node) in _TABLE_FUNCTIONS
     return is_listed or isinstance(node, exp.GenerateSeries)
-
-
-def _function_name(node: exp.Func) -> str:
-    return (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
 
 
 def _shorten(node: exp.Expr) -> str:
