@@ -24,7 +24,7 @@ ENGINES = ("seil.warehouse",)
 SQL_MODELS = ("seil.modeling",)
 # Stores of their own, each with its SQL in a module or package of its own.
 SQLITE_STORES = (
-    "seil.api.services.idempotency",
+    "seil.api.services.request_file",
     "seil.events.dispatch_state",
     "seil.events.journal",
     "seil.events.journal_file",

@@ -23,7 +23,8 @@ from seil.admanager.client import AdManager
 from seil.api.calls import Answer, ServiceCall
 from seil.api.contract.operation import changes, reads
 from seil.api.services.gam import gam_service
-from seil.api.services.idempotency import IdempotencyStore, SqliteStore
+from seil.api.services.idempotency import IdempotencyStore
+from seil.api.services.request_file import SqliteStore
 from seil.api.services.service import Service, bind
 from seil.aws.client import Client
 from seil.aws.idempotency import request_store

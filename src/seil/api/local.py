@@ -10,7 +10,7 @@ from seil.api.edge.app import build_edge
 from seil.api.edge.routes_gam import gam_router
 from seil.api.edge.routes_techone import techone_router
 from seil.api.in_process import InProcess
-from seil.api.services.idempotency import SqliteStore
+from seil.api.services.request_file import SqliteStore
 from seil.api.setup import check_issuer, edge_options, expected_tokens, remote_verifier
 from seil.api.tokens import Verifier
 from seil.settings import Settings

@@ -15,8 +15,7 @@ from seil.secret import Secret
 from seil.settings.paths import resolve
 from seil.settings.root import SECTIONS, Settings, TopLevel
 from seil.settings.section import Section
-from seil.settings.source import SettingsSource
-from seil.settings.variables import NOT_SETTINGS, PREFIX, setting_of, suggest
+from seil.settings.source import NOT_SETTINGS, PREFIX, SettingsSource, setting_of, suggest
 
 CONFIG_FILE = "seil.toml"
 

@@ -1,15 +1,21 @@
-"""The settings as they are written: the file's text, overridden by SEIL_* variables."""
+"""The settings as they are written: the file's text, overridden by SEIL_* variables.
+
+`SEIL_SALESFORCE__CLIENT_ID` is `[salesforce] client_id`.
+"""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seil.errors import ConfigurationError, Problem
-from seil.settings.variables import NOT_SETTINGS, PREFIX, is_misspelt, setting_of, suggest
+from seil.settings.root import SECTIONS, Settings, TopLevel
+
+PREFIX = "SEIL_"
+# SEIL_CONFIG names the settings file; the kill tests read the others.
+NOT_SETTINGS = frozenset({"SEIL_CONFIG", "SEIL_KILL_LIVES", "SEIL_KILL_SEED"})
 
 
 @dataclass(frozen=True)
@@ -25,10 +31,7 @@ class SettingsSource:
 
     def values(self) -> dict[str, Any]:
         """Raises ConfigurationError where the file is not TOML."""
-        try:
-            values: dict[str, Any] = tomllib.loads(self.text)
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigurationError([Problem(str(self.file), f"is not TOML: {error}")]) from error
+        values = self._in_file() if self.text else {}
         for variable, (section, *names) in self._overrides():
             table = values.get(section, {})
             if not names:
@@ -43,7 +46,7 @@ class SettingsSource:
             Problem(name, "is set, but there is no such setting", suggestion)
             for name in sorted(self.variables)
             if name.startswith(PREFIX) and not setting_of(name) and name not in NOT_SETTINGS
-            if (suggestion := suggest(name)) and is_misspelt(name)
+            if (suggestion := suggest(name)) and _is_misspelt(name)
         ]
 
     def name(self, path: Sequence[str | int]) -> str:
@@ -57,10 +60,52 @@ class SettingsSource:
         line = line_of(self.text, path)
         return f"{dotted} ({self.file}, line {line})" if line else dotted
 
+    def _in_file(self) -> dict[str, Any]:
+        # A function on AWS has no file, and need not load the parser.
+        import tomllib
+
+        try:
+            return tomllib.loads(self.text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError([Problem(str(self.file), f"is not TOML: {error}")]) from error
+
     def _overrides(self) -> Iterator[tuple[str, list[str]]]:
         for variable in self.variables:
             if variable.startswith(PREFIX) and (path := setting_of(variable)):
                 yield variable, path
+
+
+def setting_of(variable: str) -> list[str]:
+    """A section and perhaps a setting of it, or one outside of sections; empty if there is none.
+
+    The setting itself is not checked.
+    """
+    section, separator, name = variable.removeprefix(PREFIX).lower().partition("__")
+    if section not in Settings.model_fields:
+        return []
+    return [section, name] if separator else [section]
+
+
+def _is_misspelt(variable: str) -> bool:
+    """Whether it can only be meant as a setting: it has `__`, or `_` where that belongs."""
+    letters = variable.replace("_", "").upper()
+    return "__" in variable or any(name.replace("_", "") == letters for name in _names())
+
+
+def suggest(variable: str) -> str:
+    """`did you mean SEIL_X?`, or nothing."""
+    from seil.wrong_values import closest
+
+    names = {name.removeprefix(PREFIX): name for name in _names()}
+    choice = closest(variable.removeprefix(PREFIX).upper(), names, cutoff=0.8)
+    return f"did you mean {names[choice]}?" if choice else ""
+
+
+def _names() -> Iterator[str]:
+    for name in TopLevel.model_fields:
+        yield f"{PREFIX}{name}".upper()
+    for section, model in SECTIONS.items():
+        yield from (f"{PREFIX}{section}__{name}".upper() for name in model.model_fields)
 
 
 def _read_text(file: Path) -> str:

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 from tests.ministack import Ministack, ministack
 
-from seil.api.services.idempotency import IdempotencyStore, SqliteStore
+from seil.api.services.idempotency import IdempotencyStore
+from seil.api.services.request_file import SqliteStore
 from seil.aws.idempotency import DynamoStore
 
 # Makes a store on one place: every one made by it sees the same keys.

@@ -22,14 +22,8 @@ from tests.issuers import Clock
 from tests.ministack import Ministack
 
 from seil.api.calls import Answer, Fault, ServiceCall
-from seil.api.services.idempotency import (
-    Claim,
-    IdempotencyStore,
-    KeyState,
-    SqliteStore,
-    fingerprint,
-    key_of,
-)
+from seil.api.services.idempotency import Claim, IdempotencyStore, KeyState, fingerprint, key_of
+from seil.api.services.request_file import SqliteStore
 from seil.aws.idempotency import DynamoStore, request_store
 from seil.errors import ConfigurationError, UnavailableError
 from seil.settings import ApiSettings
@@ -197,7 +191,7 @@ _ROW = "insert into request (key, fingerprint, state, answer, claimed_at) values
 _CLAIMING = """
 import sys
 from pathlib import Path
-from seil.api.services.idempotency import SqliteStore
+from seil.api.services.request_file import SqliteStore
 
 store = SqliteStore(Path(sys.argv[1]))
 print(store.claim("k", "m", lease=3600).state, flush=True)

@@ -24,7 +24,8 @@ from seil.api.calls import Answer, Fault, ServiceCall
 from seil.api.contract import gam
 from seil.api.contract.operation import AnyOperation
 from seil.api.edge.exchange import Exchange
-from seil.api.services.idempotency import Claim, SqliteStore
+from seil.api.services.idempotency import Claim
+from seil.api.services.request_file import SqliteStore
 from seil.api.services.service import Service
 from seil.deadline import remaining
 from seil.errors import (
