@@ -100,6 +100,37 @@ def test_relative_paths_are_from_the_files_folder(tmp_path: Path) -> None:
     assert settings.salesforce.refresh_token == Secret("file:/etc/token")
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "owner"),
+    [
+        ("[state]\nurl = 'sqlite:seil-data/warehouse.duckdb'", "state.url", "warehouse.url"),
+        ("[state]\nurl = 'sqlite:./a/../seil-data/journal.sqlite'", "state.url", "events.journal"),
+        ("[state]\nurl = 'sqlite:linked/journal.sqlite'", "state.url", "events.journal"),
+        ("[state]\nurl = 'sqlite:twin.sqlite'", "state.url", "events.journal"),
+        (
+            "[state]\nurl = 'sqlite:seil-data/warehouse.read.duckdb'",
+            "state.url",
+            "warehouse.publish",
+        ),
+        ("[events]\njournal = 'seil-data/state.sqlite'", "state.url", "events.journal"),
+        ("[events]\njournal = 'seil-data/lake'", "events.journal", "lake.url"),
+        ("[events]\njournal = 'seil-data/api/requests.sqlite'", "api.state", "events.journal"),
+        ("[warehouse]\nurl = 'duckdb:seil-data/journal.sqlite'", "events.journal", "warehouse.url"),
+    ],
+)
+def test_two_stores_in_one_file_are_refused_under_any_name(
+    tmp_path: Path, text: str, place: str, owner: str
+) -> None:
+    data = tmp_path / "seil-data"
+    data.mkdir()
+    (tmp_path / "linked").symlink_to(data)
+    (data / "journal.sqlite").touch()
+    (tmp_path / "twin.sqlite").hardlink_to(data / "journal.sqlite")
+    (problem,) = problems(written(tmp_path, text))
+    assert problem.startswith(place)
+    assert f"is the file of {owner}, too: " in problem
+
+
 def test_own_catalog_is_found_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "objects.toml").write_text("")
     assert load_settings().catalog.file == tmp_path / "objects.toml"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from seil.errors import ConfigurationError, Problem
 from seil.secret import Secret
-from seil.settings.paths import resolve
+from seil.settings.paths import resolve, shared_files
 from seil.settings.root import SECTIONS, Settings, TopLevel
 from seil.settings.section import Section
 from seil.settings.source import NOT_SETTINGS, PREFIX, SettingsSource, setting_of, suggest
@@ -34,8 +35,12 @@ def load_settings(path: Path | None = None) -> Settings:
     Raises ConfigurationError with every wrong setting at once.
     """
     file = config_file(path)
-    settings = _validate(SettingsSource.read(file, os.environ))
-    return resolve(settings, (file.parent if file else Path()).resolve())
+    source = SettingsSource.read(file, os.environ)
+    settings = resolve(_validate(source), (file.parent if file else Path()).resolve())
+    if problems := list(shared_files(settings)):
+        places = [replace(p, place=source.name(p.place.split("."))) for p in problems]
+        raise ConfigurationError(places)
+    return settings
 
 
 def unknown_variables(settings: Settings) -> list[Problem]:

@@ -1,11 +1,14 @@
-"""Makes relative paths and file references absolute."""
+"""Makes relative paths and file references absolute; refuses two stores in one file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
+from seil.errors import Problem
 from seil.secret import Secret
 from seil.settings.root import Settings
 from seil.settings.section import Section
@@ -34,6 +37,46 @@ def resolve(settings: Settings, base: Path) -> Settings:
             for name, update in updates.items()
         }
     )
+
+
+def shared_files(settings: Settings) -> Iterator[Problem]:
+    """A problem for each store that would write to the file of another one.
+
+    `settings` are resolved. A file is the same under any name: links and `..` are followed.
+    """
+    owners: dict[object, str] = {}
+    for setting, file in _stores(settings):
+        for identity in _identities(file):
+            owner = owners.setdefault(identity, setting)
+            if owner != setting:
+                cure = "give each a file of its own"
+                yield Problem(setting, f"is the file of {owner}, too: {file}", cure)
+                break
+
+
+def _stores(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """What is written on this machine, by the setting that names it."""
+    if settings.lake.url.startswith("file:"):
+        yield "lake.url", Path(unquote(urlsplit(settings.lake.url).path))
+    location = settings.warehouse.url.partition(":")[2]
+    if location and not location.startswith("//"):
+        file = Path(location)
+        yield "warehouse.url", file
+        if settings.warehouse.publish:
+            yield "warehouse.publish", file.with_name(f"{file.stem}.read{file.suffix}")
+    yield "events.journal", settings.events.journal
+    scheme, _, location = settings.state.url.partition(":")
+    if scheme == "sqlite":
+        yield "state.url", Path(location)
+    yield "api.state", settings.api.state / "requests.sqlite"
+
+
+def _identities(file: Path) -> Iterator[object]:
+    # A link to itself or a folder that is closed to us: whoever opens the file says so.
+    with suppress(OSError, RuntimeError):
+        yield file.resolve()
+        stat = file.stat()
+        yield stat.st_dev, stat.st_ino
 
 
 def _resolve_fields(section: str, values: Section, base: Path) -> dict[str, Any]:
