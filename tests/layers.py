@@ -17,7 +17,14 @@ from tests.imports import imported_names
 # layers below its own, and none of its own layer.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("seil",),
-    ("seil.errors", "seil.arrow_memory", "seil.ports", "seil.durations", "seil.masking"),
+    (
+        "seil.errors",
+        "seil.arrow_memory",
+        "seil.ports",
+        "seil.durations",
+        "seil.masking",
+        "seil.processes",
+    ),
     ("seil.extras",),
     (
         "seil.deadline",

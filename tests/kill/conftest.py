@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -210,29 +209,11 @@ class Site:
 
     def left_over(self) -> list[str]:
         """What a killed command has left, and nobody has taken away or up."""
-        parts = [
-            str(path)
-            for path in (self.folder / "lake").rglob("*#000*")
-            if not _is_running(int(path.name.rpartition("#")[2][:10]))
-        ]
+        parts = [str(path) for path in (self.folder / "lake").rglob("*#000*")]
         with self.open() as context:
             owed = [entry.key for entry in context.lake.staging.list("pending/")]
             landed = [entry.key for entry in context.lake.landing.list("in/")]
         return [*parts, *owed, *landed]
-
-
-def _is_running(pid: int) -> bool:
-    """Commands have ended: this process has been given the number of one.
-
-    What that one left is removed a day later, as nobody can tell whose it is.
-    """
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def move_formula(store: OrgStore, value: str) -> None:

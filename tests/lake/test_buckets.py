@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import io
 import os
 import resource
@@ -12,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from unittest.mock import patch
 from urllib.parse import quote
 
@@ -264,17 +265,41 @@ def test_what_killed_puts_left_is_never_listed_and_swept(bucket: Bucket) -> None
     assert {path.name for path in folder.iterdir()} <= {"0", "1", "2"}
 
 
-def test_a_write_under_way_is_not_swept_until_it_is_a_day_old(bucket: Bucket) -> None:
+def test_a_write_under_way_is_not_swept_however_old(bucket: Bucket) -> None:
     with bucket.writer("a") as file:
         file.write(b"half")
-        assert bucket.sweep_partial() == []
         root = bucket.path("")
         assert root is not None
         [part] = root.glob("a#*")
-        yesterday = time.time() - 90_000
-        os.utime(part, (yesterday, yesterday))
-        assert bucket.sweep_partial() == [part]
-        part.touch()
+        os.utime(part, (0, 0))
+        assert bucket.sweep_partial() == []
+    assert bucket.get("a") == b"half"
+
+
+@pytest.mark.parametrize("pid", [1, os.getpid()], ids=["init", "this one"])
+def test_a_pid_in_a_name_proves_no_writer(bucket: Bucket, pid: int) -> None:
+    """Releases before 2026-12 named partial files by the writer's pid and thread."""
+    part = bucket.path(f"a#{pid:010d}{1:020d}")
+    assert part is not None
+    part.touch()
+    assert bucket.sweep_partial() == [part]
+
+
+def test_a_sweep_between_opening_and_locking_loses_no_write(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[Path] = []
+    lock = fcntl.flock
+
+    def late(file: IO[bytes], operation: int) -> None:
+        if operation == fcntl.LOCK_EX and not swept:
+            swept.extend(bucket.sweep_partial())
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    assert bucket.put("a", b"whole")
+    assert len(swept) == 1
+    assert bucket.get("a") == b"whole"
 
 
 @pytest.mark.parametrize("name", ["orders #2", "orders#20261123120000", f"x#{'1' * 30}"])

@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from seil.errors import AlreadyRunningError, LeaseLostError
+from seil.processes import machine, process_start
 from seil.state import State
 from seil.state.leases import acquire_lease
-from seil.state.processes import machine, process_start
 
 NAME = "sf_to_t1"
 

@@ -9,9 +9,9 @@ import hashlib
 import io
 import os
 import re
+import secrets
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -264,24 +264,20 @@ class Bucket:
             raise
         sink.close()
 
-    def sweep_partial(self, *, older_than: timedelta = timedelta(days=1)) -> Sequence[Path]:
+    def sweep_partial(self) -> Sequence[Path]:
         """Deletes the partial files of killed writers, and returns their paths.
 
-        A file is deleted when its process has ended, or when it is older than `older_than`: the
-        pid may have been reused. S3 shows no partial objects.
+        S3 shows no partial objects.
         """
         if not self._root:
             return []
         with _translate_errors(self.url, "clean up"):
-            abandoned = [
+            return [
                 path
                 for folder, _, names in os.walk(self._root)
                 for name in names
-                if _is_abandoned(path := Path(folder, name), older_than)
+                if _PARTIAL.search(name) and _delete_abandoned(path := Path(folder, name))
             ]
-            for path in abandoned:
-                path.unlink(missing_ok=True)
-        return abandoned
 
     def free_bytes(self) -> int | None:
         """None in a remote bucket."""
@@ -293,22 +289,12 @@ _FOLDER_LOCK = threading.Lock()
 _FOLDER_TRIES = 5
 # The lock file of conditional writes; the store never lists a name that ends like this.
 _CONDITIONAL_LOCK = "conditional#0"
-# Pid and thread id, each of a fixed width, so that no other file's name matches.
-_PARTIAL = re.compile(r"#(?P<pid>000\d{7})\d{20}$")
+# No other file's name matches.
+_PARTIAL = re.compile(r"#000\d{27}$")
 
 
 def _partial_name(target: Path) -> str:
-    return f"{target.name}#{os.getpid():010d}{threading.get_ident():020d}"
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # Another user's.
-        return True
-    return True
+    return f"{target.name}#{secrets.randbelow(10**27):030d}"
 
 
 # obstore leaves these out of its lists, too.
@@ -335,16 +321,15 @@ def _local_entries(root: Path, folder: str, start: str) -> Iterator[Entry]:
                 yield Entry(key, stat.st_size, modified)
 
 
-def _is_abandoned(path: Path, older_than: timedelta) -> bool:
-    match = _PARTIAL.search(path.name)
-    if not match:
-        return False
-    if not _is_running(int(match["pid"])):
-        return True
+def _delete_abandoned(part: Path) -> bool:
+    """Deletes it unless a process is writing it, and holds its lock."""
     try:
-        return time.time() - path.stat().st_mtime > older_than.total_seconds()
-    except FileNotFoundError:
+        with part.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            part.unlink()
+    except (BlockingIOError, FileNotFoundError, PermissionError):
         return False
+    return True
 
 
 def _put_if_local(root: Path, key: str, data: bytes, tag: str | None) -> str | None:
@@ -371,12 +356,28 @@ def _tag(data: bytes) -> str:
 
 
 class _LocalFile:
-    """Written beside its target, under a name that the store never lists (`<name>#<digits>`)."""
+    """Written beside its target, under a name that the store never lists (`<name>#<digits>`).
+
+    Locked until it has its own name or is gone: the lock of a killed process is free.
+    """
 
     def __init__(self, target: Path) -> None:
         self._target = target
         self._part = target.with_name(_partial_name(target))
-        self._file = self._open()
+        self._file = self._open_locked()
+
+    def _open_locked(self) -> IO[bytes]:
+        while True:
+            file = self._open()
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if os.fstat(file.fileno()).st_nlink:
+                    return file
+            except BaseException:
+                file.close()
+                raise
+            # Swept before it was locked.
+            file.close()
 
     def _open(self) -> IO[bytes]:
         for _ in range(_FOLDER_TRIES):
@@ -397,8 +398,8 @@ class _LocalFile:
         try:
             self._file.flush()
             os.fsync(self._file.fileno())
-            self._file.close()
             self._part.replace(self._target)
+            self._file.close()
         except OSError:
             self.discard()
             raise
@@ -407,7 +408,7 @@ class _LocalFile:
         """Atomic for other processes. Not fsynced: a flow's state is put after every page."""
         try:
             self._file.write(data)
-            self._file.close()
+            self._file.flush()
             if create:
                 # Unlike a rename, a link fails if the target exists.
                 os.link(self._part, self._target)

@@ -18,8 +18,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from seil.errors import AlreadyRunningError, LeaseLostError, StateError
+from seil.processes import is_alive, machine, process_start
 from seil.state.database import Database, Row, Transaction, moment, stamp, write
-from seil.state.processes import is_alive, machine, process_start
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from typing import Any, Literal, Self
 
 from seil.errors import SeilError, error_type
 from seil.observe.run_context import new_run_id
+from seil.processes import is_alive, process_start
 from seil.state.database import Database, Row, Transaction, moment, moment_or_none, stamp, write
-from seil.state.processes import is_alive, process_start
 
 RunOutcome = Literal[
     "running", "success", "incomplete", "error", "interrupted", "refused", "misused", "died"

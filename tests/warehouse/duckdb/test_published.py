@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -295,12 +294,18 @@ def test_ten_readers_and_twenty_runs(settings: WarehouseSettings, tmp_path: Path
 
 def test_a_folder_of_a_killed_reader_goes(settings: WarehouseSettings, copy: PublishedCopy) -> None:
     write(settings, 1)
+    publish(settings)
+    with open_reading(settings, wait=NO_WAIT) as reading:
+        spill = "SELECT current_setting('temp_directory') AS folder"
+        own = Path(reading.warehouse.query(spill)["folder"][0].as_py())
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    spilt = copy.path.with_name(f"{copy.path.name}.tmp-{gone.pid}")
-    kept = copy.path.with_name(f"{copy.path.name}.tmp-{os.getpid()}")
-    for folder in (spilt, kept):
+    prefix = own.name.partition(".tmp-")[0]
+    names = {gone.pid: False, f"{gone.pid}-1": False, f"{os.getpid()}-1": False, os.getpid(): True}
+    folders = {own.with_name(f"{prefix}.tmp-{name}"): kept for name, kept in names.items()}
+    folders[own] = True
+    for folder in folders:
         folder.mkdir()
+    write(settings, 2)
     publish(settings)
-    assert not spilt.exists()
-    shutil.rmtree(kept)
+    assert {folder: folder.exists() for folder in folders} == folders

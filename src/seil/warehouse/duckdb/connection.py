@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from seil.errors import LostReasonError, StatementError, WarehouseError
+from seil.processes import process_start
 from seil.warehouse.duckdb import merge_sql
 from seil.warehouse.duckdb.errors import translated_batches, translated_errors
 from seil.warehouse.duckdb.fencing import admit
@@ -71,7 +72,7 @@ class DuckDBConnection:
             # Otherwise a table named `log` or `time` resolves to a Python variable.
             "python_enable_replacements": False,
             # One per reader: DuckDB removes the whole folder at the end.
-            "temp_directory": f"{file}.tmp-{os.getpid()}" if read_only else f"{file}.tmp",
+            "temp_directory": _reader_spill(file) if read_only else f"{file}.tmp",
             # Otherwise a query may download an extension.
             "autoinstall_known_extensions": False,
             "preserve_insertion_order": False,
@@ -262,6 +263,12 @@ class DuckDBConnection:
             yield
         finally:
             self._connection.unregister(name)
+
+
+def _reader_spill(file: Path) -> str:
+    """Tells by its name whether the reader is running."""
+    pid = os.getpid()
+    return f"{file}.tmp-{pid}-{process_start(pid)}".removesuffix("-")
 
 
 def _connect(

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO
 
 from seil.errors import WarehouseError
+from seil.processes import is_alive
 from seil.settings import WarehouseSettings
 from seil.warehouse.duckdb.location import local_file
 from seil.warehouse.duckdb.opening import open_file
@@ -112,8 +113,8 @@ class PublishedCopy:
     def _sweep_spill(self) -> None:
         """Removes temporary folders of readers that were killed."""
         for folder in self.path.parent.glob(f"{self.path.name}.tmp-*"):
-            number = folder.name.rpartition("-")[2]
-            if number.isdecimal() and not _is_running(int(number)):
+            pid, _, start = folder.name.rpartition(".tmp-")[2].partition("-")
+            if pid.isdecimal() and not is_alive(int(pid), start):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _is_current(self, source: IO[bytes]) -> bool:
@@ -210,16 +211,6 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _wal(file: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Processes of this machine: whether one that left its mark in the state still runs."""
+"""Processes of this machine: whether one that left its pid somewhere still runs."""
 
 from __future__ import annotations
 
