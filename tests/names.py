@@ -1,4 +1,4 @@
-"""Finds types that share a name, and functions and classes named by a participle."""
+"""Finds types that share a name, and names that are participles or riddles."""
 
 from __future__ import annotations
 
@@ -38,6 +38,29 @@ PARTICIPLES = frozenset(
         "delivered",
     ]
 )
+# Some of the above are nouns or adjectives of the trade where they name a value.
+VALUES = PARTICIPLES & {
+    "found",
+    "told",
+    "known",
+    "asked",
+    "made",
+    "kept",
+    "said",
+    "gone",
+    "given",
+    "taken",
+    "left",
+    "held",
+    "meant",
+    "heard",
+    "wanted",
+    "shown",
+    "named",
+    "listed",
+}
+# There is a plain verb for each: report, name, request, require, reveal, log.
+RIDDLES = frozenset(["told", "tell", "tells", "asked", "said"])
 
 
 def shared_types(folder: Path) -> Mapping[str, list[str]]:
@@ -60,6 +83,44 @@ def participles(folder: Path) -> set[tuple[str, str]]:
         for node in ast.walk(tree)
         if isinstance(node, kinds) and node.name.strip("_").lower() in PARTICIPLES
     }
+
+
+def participle_values(folder: Path) -> set[tuple[str, str]]:
+    """(module, name) of variables and parameters; leading underscores do not count.
+
+    Not of a class's fields: JSON keys are a promise.
+    """
+    return {
+        (module, name)
+        for module, tree in _modules(folder)
+        for name in map(_value_name, _without_fields(tree))
+        if name.strip("_") in VALUES
+    }
+
+
+def riddled_tests(folder: Path) -> set[tuple[str, str]]:
+    """(module, name) of tests whose name has a word of RIDDLES."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return {
+        (module, node.name)
+        for module, tree in _modules(folder)
+        for node in ast.walk(tree)
+        if isinstance(node, kinds) and node.name.startswith("test_")
+        if not RIDDLES.isdisjoint(node.name.split("_"))
+    }
+
+
+def _without_fields(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(node, ast.ClassDef) and isinstance(child, ast.AnnAssign)):
+            yield from _without_fields(child)
+
+
+def _value_name(node: ast.AST) -> str:
+    if isinstance(node, ast.arg):
+        return node.arg
+    return node.id if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else ""
 
 
 def _modules(folder: Path) -> Iterator[tuple[str, ast.Module]]:

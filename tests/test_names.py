@@ -1,11 +1,11 @@
-"""A type name is unique in src/seil; no function or class, also in tests, is a participle."""
+"""A type name is unique in src/seil; participles name neither functions nor classes nor values."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from tests.names import participles, shared_types
+from tests.names import participle_values, participles, riddled_tests, shared_types
 
 TESTS = Path(__file__).parent
 SOURCE = TESTS.parent / "src"
@@ -18,6 +18,14 @@ def test_no_two_types_share_a_name() -> None:
 @pytest.mark.parametrize("folder", [SOURCE, TESTS], ids=["src", "tests"])
 def test_no_function_or_class_is_named_by_a_participle(folder: Path) -> None:
     assert participles(folder) == set()
+
+
+def test_no_value_is_named_by_a_participle() -> None:
+    assert participle_values(SOURCE) == set()
+
+
+def test_tests_are_named_by_plain_verbs() -> None:
+    assert riddled_tests(TESTS) == set()
 
 
 @pytest.mark.parametrize(
@@ -55,3 +63,29 @@ def test_a_planted_participle_is_detected(tmp_path: Path, text: str) -> None:
 def test_a_verb_is_no_participle(tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text("def find(): ...\nclass Finding: ...")
     assert participles(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "found = 1",
+        "def find(told): ...",
+        "for _kept in []: ...",
+        "if said := 1: ...",
+        "lambda asked: 1",
+    ],
+    ids=["assignment", "parameter", "loop", "walrus", "lambda"],
+)
+def test_a_planted_value_is_detected(tmp_path: Path, text: str) -> None:
+    (tmp_path / "one.py").write_text(text)
+    assert len(participle_values(tmp_path)) == 1
+
+
+def test_fields_of_a_shape_are_no_values(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("class A:\n kept: int\nentry.kept = 1")
+    assert participle_values(tmp_path) == set()
+
+
+def test_a_planted_test_name_is_detected(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("def test_error_is_told(): ...\ndef test_retold(): ...")
+    assert riddled_tests(tmp_path) == {("one", "test_error_is_told")}

@@ -397,15 +397,15 @@ class NewerSiteError(AbortError):
 
     exit_code = 2
 
-    def __init__(self, place: str, layout: int, known: int, written_by: str) -> None:
+    def __init__(self, place: str, layout: int, newest: int, written_by: str) -> None:
         super().__init__(
             f"{place}: this site has layout {layout}, written by SEIL {written_by or '(newer)'};"
-            f" this version knows layouts up to {known}, and has changed nothing",
+            f" this version knows layouts up to {newest}, and has changed nothing",
             hint="Install that version or a later one; docs/upgrade.md has the layouts",
         )
         self.place = place
         self.layout = layout
-        self.known = known
+        self.newest = newest
         self.written_by = written_by
 
 

@@ -62,8 +62,8 @@ def _replacement(match: re.Match[str]) -> str:
     if value := groups.get("value"):
         quote = re.match(r"[\\'\"]*", value)
         is_reference = value.lstrip("\\'\"").startswith(_REFERENCES)
-        shown = value if is_reference else (quote[0] if quote else "") + _MASK
-        return match[0].removesuffix(value) + shown
+        mask = value if is_reference else (quote[0] if quote else "") + _MASK
+        return match[0].removesuffix(value) + mask
     return _MASK
 
 

@@ -76,8 +76,8 @@ def time_zone(name: str) -> str:
     zones = sorted(set(_zones().values()))
     by_city = {zone.rpartition("/")[2].lower(): zone for zone in zones}
     near = get_close_matches(name, zones, 2, 0.6)
-    wanted = name.rpartition("/")[2].strip().replace(" ", "_").lower()
-    near = near or [by_city[city] for city in get_close_matches(wanted, by_city, 2, 0.7)]
+    last_part = name.rpartition("/")[2].strip().replace(" ", "_").lower()
+    near = near or [by_city[city] for city in get_close_matches(last_part, by_city, 2, 0.7)]
     cure = f"did you mean {' or '.join(near)}?" if near else "give its IANA name: Australia/Sydney"
     raise ValueError(f"{name!r} is no time zone; {cure}")
 

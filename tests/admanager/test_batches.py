@@ -64,7 +64,7 @@ def test_first_of_several_that_is_refused_fails_as_it_is() -> None:
         send_in_batches([1, 2, 3], FarEnd(failing=0), size=2)
 
 
-def test_first_of_several_that_is_in_doubt_is_told_apart() -> None:
+def test_first_of_several_that_is_in_doubt_is_marked() -> None:
     with pytest.raises(PartialOutcomeError) as caught:
         send_in_batches([1, 2, 3], FarEnd(failing=0, error=TooSlowError("S", 2)), size=2)
     assert [(part.ids, part.error.in_doubt) for part in caught.value.undone] == [

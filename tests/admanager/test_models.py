@@ -234,7 +234,7 @@ def test_a_reason_is_for_pause_alone(model: type[Shape], key: dict[str, Any]) ->
     assert "archive takes none" in problems(model, {**late, "action": "archive"})[""]
 
 
-def test_things_that_are_named_twice_are_told() -> None:
+def test_duplicates_are_named() -> None:
     lines = [{"id": number, "orderId": 1, "notes": "x"} for number in (5, 6, 5)]
     proposed = [{"id": number, "name": "x"} for number in (8, 8, 9, 9)]
 
@@ -258,7 +258,7 @@ def test_other_action_is_refused_with_the_list(action: object) -> None:
 
 
 @pytest.mark.parametrize("values", [{}, {"lineItemId": 1, "orderId": 2}])
-def test_line_items_are_asked_for_by_one_id(values: dict[str, Any]) -> None:
+def test_line_items_are_listed_by_one_id(values: dict[str, Any]) -> None:
     assert "exactly one" in problems(GetLineItems, values)[""]
 
 
@@ -349,7 +349,7 @@ def test_what_ad_manager_has_is_read_whatever_it_is() -> None:
     assert read.wire() == {**values, "creativePlaceholders": [placeholder]}
 
 
-def test_criteria_are_told_by_their_fields_or_by_soaps_name() -> None:
+def test_criteria_are_identified_by_fields_or_soaps_name() -> None:
     bare = {"children": [{"keyId": 1, "valueIds": [2]}, {"audienceSegmentIds": [3]}]}
     named = {
         "xsi_type": "CustomCriteriaSet",

@@ -115,7 +115,7 @@ def test_order_is_refused_with_ad_managers_reasons(gam: AdManager) -> None:
 
 
 @pytest.mark.parametrize("identity", [1, 10**19 - 1])
-def test_order_that_is_not_there_is_told(gam: AdManager, identity: int) -> None:
+def test_missing_order_is_named(gam: AdManager, identity: int) -> None:
     with pytest.raises(RequestRejectedError) as caught:
         gam.get_order(GetOrder(order_id=identity))
     assert caught.value.status == 404
@@ -139,7 +139,7 @@ def test_paused_order_counts_where_a_line_item_of_it_changed(gam: AdManager) -> 
     assert gam.get_order(GetOrder(order_id=order)).status == "APPROVED"
 
 
-def test_action_on_an_order_that_is_not_there_is_told(gam: AdManager) -> None:
+def test_action_on_a_missing_order_names_it(gam: AdManager) -> None:
     with pytest.raises(RequestRejectedError, match="there is no order 5") as caught:
         gam.act_on_order(ActOnOrder.model_validate({"orderId": 5, "action": "approve"}))
     assert caught.value.status == 404

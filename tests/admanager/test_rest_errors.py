@@ -140,7 +140,7 @@ def test_answer_is_translated(
         wired.get_order(GET)
 
 
-def test_not_found_is_told_apart(wire: Wire, wired: AdManager) -> None:
+def test_not_found_is_an_error_of_its_own(wire: Wire, wired: AdManager) -> None:
     wire.reply(google_error(404, "NOT_FOUND", "gone"), 404)
     with pytest.raises(RequestRejectedError) as caught:
         wired.get_order(GET)
@@ -155,7 +155,7 @@ def test_read_is_repeated_until_it_is_answered(wire: Wire, wired: AdManager) -> 
     assert len(wire.requests) == 3
 
 
-def test_read_waits_as_long_as_it_is_asked_to(wire: Wire, wired: AdManager) -> None:
+def test_read_waits_as_long_as_retry_after(wire: Wire, wired: AdManager) -> None:
     wire.reply(google_error(429, "RESOURCE_EXHAUSTED", "slow down"), 429, Retry_After="60")
     with pytest.raises(UnavailableError, match="slow down") as caught:
         wired.get_order(GET)
@@ -286,7 +286,7 @@ def with_account(wire: Wire, tmp_path: Path) -> AdManager:
 TOKEN = {"access_token": "ya29.secret", "expires_in": 3600, "token_type": "Bearer"}
 
 
-def test_token_is_asked_for_once(wire: Wire, with_account: AdManager) -> None:
+def test_token_is_requested_once(wire: Wire, with_account: AdManager) -> None:
     wire.reply(TOKEN)
     wire.reply(ORDER)
     for _ in range(2):
@@ -343,7 +343,7 @@ def test_token_endpoint_that_is_down_leaves_the_effect_undone(tmp_path: Path) ->
 @pytest.mark.parametrize(
     "key", ["no json", "[]", "{}", '{"private_key": "x", "client_email": "a", "token_uri": "b"}']
 )
-def test_key_that_is_none_is_told_by_its_place(tmp_path: Path, key: str) -> None:
+def test_invalid_key_is_named_by_its_place(tmp_path: Path, key: str) -> None:
     file = tmp_path / "key.json"
     file.write_text(key, "utf-8")
     client = AdManager(AdManagerSettings(service_account_key=Secret(f"file:{file}")))
@@ -398,7 +398,7 @@ def test_reasons_can_be_passed_on(wire: Wire, wired: AdManager) -> None:
     assert len(caught.value.reason) < 2100
 
 
-def test_key_that_is_missing_is_told_by_its_place(tmp_path: Path) -> None:
+def test_missing_key_is_named_by_its_place(tmp_path: Path) -> None:
     client = AdManager(AdManagerSettings(service_account_key=Secret(f"file:{tmp_path}/none.json")))
     with pytest.raises(ConfigurationError, match=r"none\.json"):
         client.get_order(GET)

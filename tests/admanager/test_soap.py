@@ -132,7 +132,7 @@ def test_proposal_of_a_buyer_that_is_not_one_is_refused(gam: AdManager) -> None:
 
 
 @pytest.mark.parametrize("identity", [5, 10**19 - 1])
-def test_proposal_that_is_not_there_is_told(gam: AdManager, identity: int) -> None:
+def test_missing_proposal_is_named(gam: AdManager, identity: int) -> None:
     calls = (
         lambda: gam.get_proposal(GetProposal(proposal_id=identity)),
         lambda: gam.get_proposal_line_items(GetProposalLineItems(proposal_id=identity)),
@@ -385,7 +385,7 @@ def test_a_proposal_line_item_of_another_proposal_is_refused(
     assert gam.update_proposal_line_items(request).proposal_lineitems[0].name == "New"
 
 
-def test_proposal_line_items_that_are_not_there_are_told(gam: AdManager) -> None:
+def test_missing_proposal_line_items_are_named(gam: AdManager) -> None:
     request = UpdateProposalLineItems.model_validate(
         {"proposalLineitems": [{"id": 5, "name": "x"}]}
     )

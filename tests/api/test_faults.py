@@ -36,7 +36,7 @@ class Errors(Sequence[Any]):
         return {"type": "missing", "loc": ("body", f"field{at}"), "msg": "Field required"}
 
 
-def test_errors_beyond_those_that_are_told_are_counted_and_not_looked_at() -> None:
+def test_errors_beyond_the_reported_ones_are_counted_only() -> None:
     errors = Errors(100_000)
     told = faults_of(errors)
     assert told[0] == Fault("EC40001", "field0: Field required")
@@ -49,7 +49,7 @@ def test_errors_that_all_have_a_place_are_all_reported() -> None:
     assert (len(told), told[-1].message) == (50, "field49: Field required")
 
 
-def test_place_that_is_long_is_told_by_its_ends() -> None:
+def test_long_place_is_shortened_to_its_ends() -> None:
     error = {"type": "missing", "loc": ("body", "a" * 100_000, 3, "z"), "msg": "Field required"}
     message = faults_of([error])[0].message
     assert message.startswith("aaa")

@@ -169,7 +169,7 @@ def test_call_that_is_given_up_on_while_it_waits_is_never_made() -> None:
     assert made == ["c", "third"]
 
 
-def test_call_that_waited_for_a_thread_is_told_what_is_left_of_its_time() -> None:
+def test_call_that_waited_for_a_thread_gets_its_remaining_time() -> None:
     told: list[float] = []
     go_on = threading.Event()
 

@@ -63,7 +63,7 @@ def test_limit_forgets_a_caller_who_was_away_for_two_minutes(clock: Clock) -> No
 
 @pytest.mark.parametrize("second", [20, 59])
 @pytest.mark.parametrize("before", [0, 7, 60])
-def test_caller_who_waits_as_told_passes_and_hardly_sooner(
+def test_caller_who_honours_retry_after_passes_and_hardly_sooner(
     clock: Clock, before: int, second: int
 ) -> None:
     limit = RateLimit(60, clock=clock)

@@ -77,7 +77,7 @@ def unsigned(body: dict[str, Any], header: dict[str, Any], signature: bytes = b"
     return ".".join([b64(header), b64(body), b64(signature)])
 
 
-async def test_a_good_token_tells_the_client_and_its_scopes(
+async def test_a_good_token_names_the_client_and_its_scopes(
     issuer: Issuer, verifier: Verifier
 ) -> None:
     found = await verifier.verify(issuer.token("booking", frozenset({"x/get", "x/post"})))

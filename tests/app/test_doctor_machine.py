@@ -63,7 +63,7 @@ def test_what_would_fail_is_found(
     assert "s3cr3t" not in str(check)
 
 
-def test_a_collector_is_asked_for(home: Path, open_port: int, unused_port: int) -> None:
+def test_a_collector_is_looked_up(home: Path, open_port: int, unused_port: int) -> None:
     config = "[trace]\nendpoint = 'http://127.0.0.1:{}'"
     assert checks(home, config.format(open_port))["traces"].state == "ok"
     assert checks(home, config.format(unused_port))["traces"].state == "fail"

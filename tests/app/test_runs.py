@@ -120,7 +120,7 @@ def test_what_fails_again_keeps_since_when_it_does(book: RunBook, state: State) 
         assert trouble.since == (begun if kind == "load" else NEXT_DAY)
 
 
-def test_a_lost_lease_without_a_successor_is_told_until_a_run_gets_through(
+def test_a_lost_lease_without_a_successor_is_reported_until_a_run_gets_through(
     book: RunBook, state: State
 ) -> None:
     with pytest.raises(LeaseLostError), book.run("run"):

@@ -86,7 +86,7 @@ def test_another_sites_state_is_refused(
         use(site)
 
 
-def test_status_and_doctor_tell_of_a_missing_state(config: Path) -> None:
+def test_status_and_doctor_report_a_missing_state(config: Path) -> None:
     state_file(config).unlink()
     with open_site(config) as site:
         assert "this site has a state" in site_status(site).verdict.sentence

@@ -17,7 +17,7 @@ from seil.state.runs import RunRecord
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def test_what_waits_says_nothing_of_since_when_it_is_broken() -> None:
+def test_what_waits_does_not_date_the_breakage() -> None:
     failed = Finding("failed", "", "no", NOW)
     waiting = Finding("waiting", "", "set aside", NOW - timedelta(days=9), needs_person=False)
     assert verdict([failed, waiting], in_step="").since == NOW

@@ -145,7 +145,7 @@ def test_function_without_a_table_is_not_set_up(
     assert "SEIL_API__REQUESTS_TABLE" in capsys.readouterr().err
 
 
-def test_wrong_setting_is_told_in_the_log_only(
+def test_wrong_setting_is_named_in_the_log_only(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SEIL_TECHONE__TIMEOUT", "soon")

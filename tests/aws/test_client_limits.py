@@ -142,7 +142,7 @@ class Text(BaseModel):
     ],
     ids=["reads", "changes"],
 )
-def test_answer_that_lambda_would_not_carry_is_told_of(
+def test_answer_that_lambda_would_not_carry_is_reported(
     operation: Any, advice: str, keys: SqliteStore
 ) -> None:
     texts = iter(["x" * 6_000_000, "x" * 6_300_000, "é" * 1_100_000])

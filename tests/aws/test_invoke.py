@@ -56,7 +56,7 @@ def test_function_goes_by_the_system(lambda_api: LambdaApi) -> None:
         called(ServiceCall("billing.send", {}, "c"))
 
 
-def test_function_that_is_starting_is_asked_again_after_a_pause(lambda_api: LambdaApi) -> None:
+def test_function_that_is_starting_is_retried_after_a_pause(lambda_api: LambdaApi) -> None:
     lambda_api.replies = [STARTING, STARTING, STARTING, Reply(OK.to_json())]
     assert called(pause=0.1) == OK
     gaps = [b - a for a, b in zip(lambda_api.at, lambda_api.at[1:], strict=False)]
@@ -93,7 +93,7 @@ def test_no_pause_goes_beyond_the_deadline(lambda_api: LambdaApi) -> None:
         ("ResourceConflictException", 409),
     ],
 )
-def test_refusal_of_lambda_is_down_and_asked_once(
+def test_refusal_of_lambda_is_down_and_not_retried(
     lambda_api: LambdaApi, error: str, status: int
 ) -> None:
     lambda_api.replies = [Reply(error=error, status=status), Reply(OK.to_json())]
@@ -113,7 +113,7 @@ def test_throttled_reading_is_repeated_by_the_edge_and_no_effect_is(
     assert len(lambda_api.invoked) == times
 
 
-def test_function_that_broke_is_down_and_tells_no_trace(lambda_api: LambdaApi) -> None:
+def test_function_that_broke_is_down_without_its_trace(lambda_api: LambdaApi) -> None:
     broken = {"errorType": "KeyError", "errorMessage": "secret!", "stackTrace": ["secret!"]}
     lambda_api.replies = [Reply(broken, failed="Unhandled")]
     with pytest.raises(DownstreamDownError, match="function of gam failed: KeyError") as caught:
@@ -150,7 +150,7 @@ def test_request_longer_than_lambda_carries_is_refused_and_not_sent(lambda_api: 
     ids=["request", "answer"],
 )
 @pytest.mark.parametrize("repeatable", [True, False])
-def test_what_lambda_finds_too_long_is_told_and_asked_once(
+def test_what_lambda_finds_too_long_is_reported_and_not_retried(
     lambda_api: LambdaApi, reply: Reply, code: int, fault: str, repeatable: bool
 ) -> None:
     lambda_api.replies = [reply]
@@ -159,7 +159,7 @@ def test_what_lambda_finds_too_long_is_told_and_asked_once(
     assert len(lambda_api.invoked) == 1
 
 
-def test_starting_function_is_asked_again_only_in_the_time_that_is_left(
+def test_starting_function_is_retried_only_within_the_deadline(
     lambda_api: LambdaApi,
 ) -> None:
     lambda_api.replies = [STARTING]

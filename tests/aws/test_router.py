@@ -219,7 +219,7 @@ def test_post_without_a_body_is_400(router: Router, token: str, kind: Any) -> No
 
 @KINDS
 @pytest.mark.parametrize("length", [None, "5", "99999999"], ids=["no-length", "short", "long"])
-def test_length_is_that_of_the_body_whatever_is_said(
+def test_length_is_that_of_the_body_whatever_the_header(
     router: Router, token: str, kind: Any, length: str | None
 ) -> None:
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}

@@ -146,7 +146,7 @@ def test_there_is_no_docs_page(router: Router, path: str) -> None:
 
 
 @KINDS
-def test_parameter_given_again_is_refused_where_the_event_tells(
+def test_repeated_parameter_is_refused_where_the_event_has_it(
     router: Router, bearer: dict[str, str], kind: Any
 ) -> None:
     query = [("orderid", "1"), ("orderid", "2")]
@@ -185,7 +185,7 @@ def test_head_is_answered_as_get_is_without_a_body(
 
 
 @KINDS
-def test_second_authorization_header_is_refused_where_the_event_tells(
+def test_second_authorization_header_is_refused_where_the_event_has_it(
     router: Router, bearer: dict[str, str], kind: Any
 ) -> None:
     event = kind("GET", "/v1/gam/order/7", headers=bearer)
@@ -265,7 +265,7 @@ def test_request_ends_before_the_function_does(
     assert call.seconds <= 1.5
 
 
-def test_issuer_that_does_not_answer_is_told_of_before_the_function_ends(
+def test_silent_issuer_is_reported_before_the_function_ends(
     settings: None, monkeypatch: pytest.MonkeyPatch, bearer: dict[str, str]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:

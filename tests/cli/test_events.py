@@ -79,7 +79,7 @@ def test_filters(seil: Seil, journal: Journal, arguments: list[str], numbers: li
     assert [event["number"] for event in ran.json["events"]] == numbers
 
 
-def test_what_an_event_says_without_a_message(seil: Seil, journal: Journal) -> None:
+def test_summary_of_an_event_without_a_message(seil: Seil, journal: Journal) -> None:
     journal.publish(
         [
             Event(

@@ -90,7 +90,7 @@ def test_ingest_takes_the_good_and_names_the_rest(seil: Seil, exported: Path) ->
     assert again.code == 0
 
 
-def test_ingest_of_a_file_that_says_nothing_of_its_object(
+def test_ingest_of_a_file_that_does_not_identify_its_object(
     seil: Seil, exported: Path, home: Path
 ) -> None:
     shutil.copy(exported / "Account.parquet", home / "dump.parquet")
@@ -200,7 +200,7 @@ def test_query_as_json_and_csv(seil: Seil, loaded: Path) -> None:
     assert seil("query", "SELECT true AS a", "--csv").out == "a\ntrue\n"
 
 
-def test_query_shows_a_hundred_rows_unless_asked_for_more(seil: Seil, loaded: Path) -> None:
+def test_query_shows_a_hundred_rows_by_default(seil: Seil, loaded: Path) -> None:
     sql = "SELECT range AS n FROM range(101)"
     short = seil("query", sql).out.splitlines()
     assert (len(short), short[-1]) == (102, "The first 100 rows; --limit 0 shows all.")
@@ -296,7 +296,7 @@ def test_files_are_listed_by_place_and_object(seil: Seil, loaded: Path) -> None:
     assert seil("files", "--limit", "2").out.splitlines()[-1].startswith("The newest 2 of 5;")
 
 
-def test_why_tells_the_reason_and_the_history(seil: Seil, loaded: Path) -> None:
+def test_why_shows_the_reason_and_the_history(seil: Seil, loaded: Path) -> None:
     [failed] = seil("files", "--state", "error", "--json").json["files"]
     told = seil("files", "why", failed["key"])
     assert told.code == 0
@@ -357,13 +357,13 @@ def test_status_shows_files_and_ledger(seil: Seil, loaded: Path) -> None:
     assert (whole["balanced"], whole["dead_letters"], whole["ledger_problem"]) == (True, 0, "")
 
 
-def test_status_tells_of_a_file_that_is_in_no_row_of_the_ledger(seil: Seil, loaded: Path) -> None:
+def test_status_lists_a_file_without_a_ledger_row(seil: Seil, loaded: Path) -> None:
     told = "1 file could not be ingested, the newest "
     assert told in seil("status").out.splitlines()[0]
     assert "could not be ingested" not in seil("status", "Account").out
 
 
-def test_status_asks_for_somebody_when_rows_are_missing(seil: Seil, loaded: Path) -> None:
+def test_status_needs_a_person_when_rows_are_missing(seil: Seil, loaded: Path) -> None:
     copy = Path("seil-data/warehouse.read.duckdb")
     copy.chmod(0o644)
     with duckdb.connect(str(copy)) as connection:

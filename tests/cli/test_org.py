@@ -120,7 +120,7 @@ def test_adopted_org_is_read_from_the_beginning(site: Path, seil: Seil) -> None:
         assert seil("extract", "Account").code == 2
 
 
-def test_nobody_is_asked_where_json_is_wanted(site: Path, seil: Seil) -> None:
+def test_no_confirmation_is_requested_with_json(site: Path, seil: Seil) -> None:
     with served(site, OTHER):
         ran = seil("org", "adopt", "--json")
     assert ran.code == 2

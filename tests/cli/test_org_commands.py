@@ -83,7 +83,7 @@ def test_doctor_finds_everything_in_order(seil: Seil, org: OrgServer) -> None:
     assert seil("doctor", "--json").json["ok"] is True
 
 
-def test_plan_tells_the_cost(seil: Seil, org: OrgServer) -> None:
+def test_plan_shows_the_cost(seil: Seil, org: OrgServer) -> None:
     plan = seil("plan", "--json").json
     assert len(plan["objects"]) == 33
     assert {entry["mode"] for entry in plan["objects"]} == {"full"}
@@ -321,7 +321,7 @@ def test_a_tick_shows_in_the_next_run(seil: Seil, org: OrgServer, home: Path) ->
     assert sum(entry["updated"] for entry in ran["load"]) > 0
 
 
-def test_what_is_wrong_is_said_once_for_all_objects(seil: Seil, org: OrgServer) -> None:
+def test_an_error_of_all_objects_is_printed_once(seil: Seil, org: OrgServer) -> None:
     told = seil("reconcile", "Account", "Order", "Contact")
     assert told.code == 1
     [line] = [line for line in told.out.splitlines() if "never read" in line]

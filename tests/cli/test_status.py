@@ -247,7 +247,7 @@ def test_all_is_well_again_after_a_run_that_goes_well(seil: Seil, serve: Serve, 
     assert runs[1]["detail"]["error"] == "login"
 
 
-def test_a_login_that_works_again_is_said_before_the_run_ends(
+def test_a_login_that_works_again_shows_before_the_run_ends(
     seil: Seil, serve: Serve, seil_process: Callable[..., subprocess.Popen[str]]
 ) -> None:
     serve(job_delay=30.0)
@@ -324,7 +324,7 @@ def test_a_run_that_was_killed_is_seen(
     assert f"`seil run` died before it ended (process {running.pid} " in first
 
 
-def test_no_space_is_said_even_where_nothing_could_be_written(
+def test_no_space_is_reported_even_where_nothing_could_be_written(
     seil: Seil, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(home)._replace(free=1_000)

@@ -36,7 +36,7 @@ def test_every_page_is_in_the_site_and_can_be_searched(site: Path) -> None:
     assert "ledger" in (site / "searchindex.js").read_text("utf-8")
 
 
-def test_the_site_asks_nothing_of_the_network(site: Path) -> None:
+def test_the_site_needs_no_network(site: Path) -> None:
     for page in site.glob("*.html"):
         text = page.read_text("utf-8")
         assert 'src="http' not in text, page.name

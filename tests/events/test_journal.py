@@ -150,7 +150,7 @@ def test_follow_yields_what_comes_and_stops(journal: Journal) -> None:
     assert keys == ["in/0", "in/1", "in/2"]
 
 
-def test_follow_starts_where_it_is_told(journal: Journal) -> None:
+def test_follow_starts_at_the_given_position(journal: Journal) -> None:
     journal.publish([ingestion_event("in/a"), ingestion_event("in/b")])
     assert next(journal.follow(1))[0] == 2
 

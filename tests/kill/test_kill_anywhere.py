@@ -164,7 +164,7 @@ def check_commits(site: Any, report: RunReportDocument) -> None:
 
 
 @pytest.mark.parametrize("what", ["loads", "builds"])
-def test_killed_before_its_event_is_told(orgs: Orgs, new_site: NewSite, what: str) -> None:
+def test_killed_before_its_event_is_published(orgs: Orgs, new_site: NewSite, what: str) -> None:
     site = new_site()
     with site.serve(orgs[0]):
         assert site.ask("run", at={"name": f"after commit seil.{what}", "nth": 1}) == -9

@@ -125,7 +125,7 @@ def test_a_lock_that_cannot_be_read_counts_as_held(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(("minutes", "is_free"), [(0, False), (10, False), (11, True)])
-def test_whether_a_lease_is_stale_is_told_by_the_stores_clock_alone(
+def test_a_lease_is_stale_by_the_stores_clock_alone(
     service: FakeS3, minutes: int, is_free: bool
 ) -> None:
     """The store's stands years before this machine's."""
@@ -173,7 +173,7 @@ def test_a_renewal_whose_answer_is_lost_is_ours(service: FakeS3) -> None:
     assert stored(Bucket("s3://lake")).renewals == 2
 
 
-def test_a_release_that_fails_is_told(service: FakeS3, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_release_that_fails_is_logged(service: FakeS3, caplog: pytest.LogCaptureFixture) -> None:
     taken = lease(Bucket("s3://lake"))
     with taken.renewal():
         service.refused = "AccessDenied"

@@ -171,7 +171,7 @@ def test_the_zone_is_the_settings_then_the_orgs(
     assert bool(zone.note) == bool(note)
 
 
-def test_a_build_says_that_nobody_gave_a_zone(site: Site, lake: Lake) -> None:
+def test_a_build_warns_without_a_zone(site: Site, lake: Lake) -> None:
     site.zone = business_zone("", lake)
     notes = {table.table: table.notes for table in site.build().tables}
     assert any("days in UTC" in note for note in notes["products"])

@@ -139,7 +139,7 @@ def test_an_object_that_is_switched_off_can_still_be_read(tmp_path: Path) -> Non
     ],
     ids=lambda value: "" if isinstance(value, dict) else value,
 )
-def test_what_is_wrong_with_a_model_is_said(
+def test_what_is_wrong_with_a_model_is_named(
     catalog: Catalog, tmp_path: Path, files: Write, message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):

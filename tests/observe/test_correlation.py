@@ -32,5 +32,5 @@ def test_what_is_no_guid_is_no_id(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [GUID, GUID.upper(), GUID.replace("-", "")])
-def test_a_guid_is_told_in_its_canonical_form(text: str) -> None:
+def test_a_guid_is_logged_in_its_canonical_form(text: str) -> None:
     assert valid_id(text) == GUID

@@ -137,7 +137,7 @@ def test_json_line_has_a_place_for_any_value(
     assert json.loads(capsys.readouterr().err)["value"] == told
 
 
-def test_json_line_tells_of_a_list_in_itself_as_far_as_it_goes(
+def test_json_line_writes_a_cyclic_list_as_far_as_it_goes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     configure("INFO", "json")

@@ -86,7 +86,7 @@ def test_bars_leave_no_line_for_a_step_that_failed() -> None:
     assert "rows in" not in out.getvalue()
 
 
-def test_bars_tell_the_rate() -> None:
+def test_bars_show_the_rate() -> None:
     class Task:
         completed, total, speed = 1_500.0, 3_000.0, 750.0
 

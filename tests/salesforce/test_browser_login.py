@@ -128,7 +128,7 @@ def test_nobody_comes(callback: Callback) -> None:
         login.grant(seconds=0)
 
 
-def test_what_else_asks_is_sent_away(far: FarEnd, callback: Callback) -> None:
+def test_other_requests_are_refused(far: FarEnd, callback: Callback) -> None:
     granted = {"access_token": "t", "instance_url": far.url, "refresh_token": "r"}
     far.on("POST", TOKEN, Reply(body=granted))
     login = BrowserLogin(SalesforceSettings(login_url=far.url), callback)

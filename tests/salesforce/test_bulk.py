@@ -136,7 +136,7 @@ def test_other_refusals_of_a_job_stay_what_they_are(far: FarEnd, org: Org) -> No
         read(org)
 
 
-def test_wait_asks_often_at_first(far: FarEnd, org: Org, pauses: list[float]) -> None:
+def test_wait_polls_often_at_first(far: FarEnd, org: Org, pauses: list[float]) -> None:
     states = ["UploadComplete", "InProgress", "Odd new state", *["InProgress"] * 6]
     far.on(
         "GET",
@@ -214,7 +214,7 @@ def test_page_locators_where_there_are_none(far: FarEnd, org: Org, reply: Reply)
 
 
 @pytest.mark.parametrize(("rows", "locators"), [(5, None), (6, [""]), (None, [""])])
-def test_page_locators_of_a_result_that_fits_one_request_are_not_asked_for(
+def test_page_locators_of_a_result_that_fits_one_request_are_not_requested(
     far: FarEnd, org: Org, rows: int | None, locators: list[str] | None
 ) -> None:
     far.on("GET", f"{JOB}/resultPages", page_list([]))
@@ -303,7 +303,7 @@ def test_next_locator_absent(far: FarEnd, org: Org) -> None:
         assert page.next_locator is None
 
 
-def test_locator_and_size_are_asked_for(far: FarEnd, org: Org) -> None:
+def test_locator_and_size_are_requested(far: FarEnd, org: Org) -> None:
     far.on("GET", f"{JOB}/results", result())
     read(org)
     read(org, locator="a+b=", max_records=500)

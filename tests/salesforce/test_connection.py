@@ -148,7 +148,7 @@ def test_login_is_tried_as_often_as_the_call_that_needs_it(
     assert [request.path for request in far.requests] == [TOKEN] * 3
 
 
-def test_lost_login_does_not_stop_what_is_asked_for_once(far: FarEnd, org: Org) -> None:
+def test_lost_login_does_not_stop_a_single_attempt(far: FarEnd, org: Org) -> None:
     granted = Reply(body={"access_token": "t", "instance_url": far.url})
     far.on("POST", TOKEN, Reply(hang_up=True), granted)
     far.on("POST", JOBS, JOB)
@@ -171,7 +171,7 @@ def test_refused_session_is_not_tried_again_when_the_login_fails(far: FarEnd, or
     [Reply(503, errors("SERVER_UNAVAILABLE", "busy")), Reply(429), Reply(420)],
     ids=["503", "429", "420"],
 )
-def test_job_is_asked_for_again_when_the_org_says_no(far: FarEnd, org: Org, refusal: Reply) -> None:
+def test_refused_job_is_requested_again(far: FarEnd, org: Org, refusal: Reply) -> None:
     far.on("POST", JOBS, refusal, JOB)
     assert org.bulk.start(SOQL).id == "750xx"
 
@@ -181,7 +181,7 @@ def test_job_is_asked_for_again_when_the_org_says_no(far: FarEnd, org: Org, refu
     [Reply(hang_up=True), Reply(body=b'{"id": "75'), Reply(body=b"{}", claims=99)],
     ids=["no answer", "half JSON", "cut"],
 )
-def test_job_is_asked_for_once_when_the_answer_gets_lost(
+def test_job_is_requested_once_when_the_answer_gets_lost(
     far: FarEnd, org: Org, loss: Reply
 ) -> None:
     far.on("POST", JOBS, loss, JOB)
@@ -282,7 +282,7 @@ def test_usage_header(header: str | None, usage: ApiUsage | None) -> None:
 
 
 @pytest.mark.parametrize(("asked", "sent"), [(None, "identity"), (True, "gzip")])
-def test_gzip_is_asked_for_unless_on_loopback(
+def test_gzip_is_requested_except_on_loopback(
     far: FarEnd, settings: SalesforceSettings, asked: bool | None, sent: str
 ) -> None:
     packed = Reply(

@@ -162,7 +162,7 @@ def test_identity(far: FarEnd, org: Org) -> None:
     assert org.identity() == Identity("00D1", "0051", "etl@example.com", far.url, is_sandbox=True)
 
 
-def test_identity_as_far_as_the_org_tells(far: FarEnd, org: Org) -> None:
+def test_identity_with_what_the_org_answers(far: FarEnd, org: Org) -> None:
     far.on("GET", "/services/oauth2/userinfo", NOT_FOUND)
     far.on("GET", f"{DATA}/query", Reply(400, errors("INVALID_TYPE", "no Organization")))
     assert org.identity() == Identity(

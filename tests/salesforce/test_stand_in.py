@@ -239,7 +239,7 @@ def test_rest(org: Org, server: OrgServer, ids: list[str]) -> None:
     assert [d.id for d in org.list_deleted(NAME, start, end).records] == [ids[0]]
 
 
-def test_what_the_org_says_of_itself(org: Org, server: OrgServer) -> None:
+def test_identity_that_the_org_returns(org: Org, server: OrgServer) -> None:
     assert NAME in [entry.name for entry in org.objects() if entry.queryable]
     requests = org.limits().get("DailyApiRequests")
     assert requests is not None

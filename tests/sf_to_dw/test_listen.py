@@ -194,7 +194,7 @@ def test_a_repeated_event_or_a_vanished_file_is_no_failure(site: Site) -> None:
     assert dead_letters(site.journal) == []
 
 
-def test_a_sweep_tells_of_each_delivery_once(site: Site) -> None:
+def test_a_sweep_reports_each_delivery_once(site: Site) -> None:
     key = site.land("001A")
     listener = site.listener()
     for _ in range(3):

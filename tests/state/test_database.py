@@ -37,7 +37,7 @@ while True:
 """
 
 
-def test_reading_creates_nothing_until_something_is_asked(state: State) -> None:
+def test_reading_creates_nothing_before_the_first_query(state: State) -> None:
     assert not state.database.is_stored
     assert state.decisions.get("Account") == []
     assert state.database.is_stored

@@ -73,7 +73,7 @@ def test_a_connection_lost_in_a_transaction_stores_it_once(
     assert counted(server, database) == 1
 
 
-def test_a_connection_that_is_always_lost_is_told(
+def test_a_connection_that_is_always_lost_is_an_error(
     server: Server, database: str, state: State
 ) -> None:
     def lose(transaction: Transaction) -> None:

@@ -240,7 +240,7 @@ def test_retry_after_as_a_date() -> None:
 
 
 @pytest.mark.parametrize("header", ["", "soon", "-1", "1e3", "inf"])
-def test_retry_after_that_says_nothing(header: str) -> None:
+def test_retry_after_without_a_meaning(header: str) -> None:
     error = transient_error(httpx.Response(429, headers={"Retry-After": header}))
     assert error is not None
     assert error.retry_after is None

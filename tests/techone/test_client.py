@@ -107,7 +107,7 @@ def test_passing_trouble_is_waited_out(stand_in: StandIn, name: str) -> None:
         assert client.credit(DEBTOR).remaining_credit_limit == 1597.14
 
 
-def test_lasting_trouble_is_told_after_the_attempts(stand_in: StandIn) -> None:
+def test_lasting_trouble_is_raised_after_the_attempts(stand_in: StandIn) -> None:
     stand_in.fault(status=503, retry_after="0")
     with stand_in.client(attempts=2) as client:
         before = stand_in.requests.get("GET /Api/RaaS/v1/Reports/AUDUSD", 0)
@@ -131,7 +131,7 @@ def test_a_reset_connection_is_tried_again(stand_in: StandIn, reset: str) -> Non
         assert client.credit(DEBTOR).remaining_credit_limit == 1597.14
 
 
-def test_an_answer_that_breaks_off_is_asked_for_again(stand_in: StandIn) -> None:
+def test_a_truncated_answer_is_retried(stand_in: StandIn) -> None:
     stand_in.fault(cut=20, times=1)
     with stand_in.client() as client:
         assert client.rate(RATE).major_ccy_code == "AUD"
@@ -276,7 +276,7 @@ def test_a_wrong_secret_is_a_login_error(stand_in: StandIn) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_password_in_an_address_is_told_to_nobody(far_end: FarEnd, status: int) -> None:
+def test_a_password_in_an_address_is_masked_everywhere(far_end: FarEnd, status: int) -> None:
     """The settings refuse such an address; the client masks one all the same."""
     url = far_end.url.replace("//", "//me:hidden@")
     far_end.answer = (status, {})
@@ -341,7 +341,7 @@ _TOKEN = {"access_token": "t0ken-value"}
         ((200, {**_TOKEN, "expires_in": SECRET}), (200, {})),
     ],
 )
-def test_secrets_are_told_to_nobody(
+def test_secrets_are_masked_everywhere(
     far_end: FarEnd,
     secretive: TechOne,
     token: tuple[int, Any],

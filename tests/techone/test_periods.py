@@ -73,7 +73,7 @@ def test_the_day_is_that_of_the_business(far_end: FarEnd, moment: datetime, hold
                 client.rate(RateRequest())
 
 
-def test_rate_that_was_right_when_it_was_asked_for_is_given(far_end: FarEnd) -> None:
+def test_rate_valid_at_the_request_is_returned(far_end: FarEnd) -> None:
     row = {**ROW, "START_DATEI": "2026-11-01T00:00:00", "END_DATEI": "2026-11-30T00:00:00"}
     far_end.answer = (200, {"DataSet": [row]})
     moments = iter([TURN.replace(hour=12, minute=59), TURN])

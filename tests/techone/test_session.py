@@ -79,7 +79,7 @@ def test_a_failed_login_is_tried_again_by_the_next(far_end: FarEnd, tokens: Toke
     assert tokens.current().value == "t"
 
 
-def test_a_tokens_repr_does_not_tell_it() -> None:
+def test_a_tokens_repr_masks_it() -> None:
     assert "hidden" not in repr(TechOneToken("hidden", time.monotonic()))
 
 

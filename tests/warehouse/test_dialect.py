@@ -78,7 +78,7 @@ def packaged_select(name: str, dialect: str) -> str:
 
 @pytest.mark.parametrize("dialect", ["duckdb", *DIALECTS])
 @pytest.mark.parametrize("name", MODELS)
-def test_every_packaged_model_can_be_said(name: str, dialect: str) -> None:
+def test_every_packaged_model_renders(name: str, dialect: str) -> None:
     assert packaged_select(name, dialect).startswith("WITH ")
 
 

@@ -56,7 +56,7 @@ def test_every_packaged_model_runs(connection: psycopg.Connection) -> None:
         }
 
 
-def test_every_construct_that_can_be_said_is_understood(connection: psycopg.Connection) -> None:
+def test_every_rendered_construct_runs(connection: psycopg.Connection) -> None:
     for number, (a, b, c, d) in enumerate(TYPES):
         connection.execute(f"CREATE SCHEMA s{number}".encode())
         columns = f"id text, name text, a {a}, b {b}, c {c}, d {d}"

@@ -55,7 +55,7 @@ def test_every_engine_is_one() -> None:
         assert [name for name in wanted if not hasattr(engine, name)] == []
 
 
-def test_an_engine_is_imported_when_it_is_asked_for() -> None:
+def test_an_engine_is_imported_on_first_use() -> None:
     script = "import seil.warehouse, sys; print('duckdb' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
@@ -63,7 +63,7 @@ def test_an_engine_is_imported_when_it_is_asked_for() -> None:
     assert done.stdout == "False\n"
 
 
-def test_each_function_asks_the_engine_of_the_scheme(
+def test_each_function_calls_the_engine_of_the_scheme(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []

@@ -113,7 +113,7 @@ def test_a_column_that_was_given_up_keeps_nothing(accounts: Accounts) -> None:
     assert accounts.rows() == [("a", "n", None)]
 
 
-def test_of_an_added_column_earlier_files_say_nothing(accounts: Accounts) -> None:
+def test_earlier_files_have_no_value_for_an_added_column(accounts: Accounts) -> None:
     accounts.merge(accounts.file(5, [row(stamp=4)]))
     city = pa.schema([pa.field("city", TEXT)])
     with accounts.warehouse.commit("tables") as commit:

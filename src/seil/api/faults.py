@@ -25,8 +25,8 @@ _FRAMEWORK_PARTS = ("body", "query", "path", "header")
 def validation_faults(error: ValidationError, *prefix: str) -> tuple[Fault, ...]:
     """`prefix` precedes the errors' paths, such as "body"."""
     errors = error.errors(include_url=False)
-    kept = [{**e, "loc": (*prefix, *e["loc"])} for e in errors if e["type"] != _TRUNCATION]
-    return faults_of(kept, complete=len(kept) == len(errors))
+    own = [{**e, "loc": (*prefix, *e["loc"])} for e in errors if e["type"] != _TRUNCATION]
+    return faults_of(own, complete=len(own) == len(errors))
 
 
 def faults_of(errors: Sequence[Any], *, complete: bool = True) -> tuple[Fault, ...]:

@@ -66,7 +66,7 @@ def build_local(
         downstream,
         edge_options(settings),
         (gam_router, techone_router),
-        beside=routers,
+        open_routers=routers,
         closer=closer,
     )
 

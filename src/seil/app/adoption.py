@@ -52,8 +52,8 @@ def has_begun(state: State) -> bool:
 def has_documents(lake: Lake) -> bool:
     """Whether an earlier version left any; a run of it may still need them."""
     prefixes = (_DECISIONS, _UNDER_WAY, _TROUBLES)
-    listed = (True for prefix in prefixes for _ in lake.staging.list(prefix))
-    return any(listed) or lake.staging.find(_LAST_RUN) is not None
+    entries = (True for prefix in prefixes for _ in lake.staging.list(prefix))
+    return any(entries) or lake.staging.find(_LAST_RUN) is not None
 
 
 def adopt(lake: Lake, state: State) -> None:

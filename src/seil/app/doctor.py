@@ -210,8 +210,8 @@ def _site_org(site: Site) -> str:
     """The login was refused had it led to another org than the one that was read before."""
     from seil.sf_to_dw.extract.org_identity import stored_identity
 
-    kept = stored_identity(site.lake)
-    return f", org {kept.org_id} as before" if kept else ""
+    stored = stored_identity(site.lake)
+    return f", org {stored.org_id} as before" if stored else ""
 
 
 def _clock(org: Org) -> SiteCheck:
@@ -226,13 +226,13 @@ def _clock(org: Org) -> SiteCheck:
 def _quota(site: Site) -> SiteCheck:
     from seil.sf_to_dw.extract.plan import quota
 
-    left = quota(site.org)
-    if left is None:
+    allowance = quota(site.org)
+    if allowance is None:
         cure = "give the user 'View Setup and Configuration' to watch the allowance"
         return SiteCheck("quota", "warn", "the org does not tell its API allowance", cure)
-    detail = f"{left.remaining:,} of {left.allowed:,} API calls left today"
-    detail += f", {left.reserve:,} reserved for others"
-    if left.available:
+    detail = f"{allowance.remaining:,} of {allowance.allowed:,} API calls left today"
+    detail += f", {allowance.reserve:,} reserved for others"
+    if allowance.available:
         return SiteCheck("quota", "ok", detail)
     cure = "run later, or lower reserve in [salesforce]; `seil plan` shows what a run would cost"
     return SiteCheck("quota", "fail", detail, cure)

@@ -54,26 +54,26 @@ def machine_checks(site: Site) -> Iterator[SiteCheck]:
 
 
 def _memory(settings: Settings) -> SiteCheck:
-    given, has = settings.warehouse.memory, machine_memory()
-    wanted = bytes_of(given)
-    detail = f"[warehouse] memory is {given}"
+    text, has = settings.warehouse.memory, machine_memory()
+    size = bytes_of(text)
+    detail = f"[warehouse] memory is {text}"
     cure = "set memory in [warehouse] to about half of what this machine has"
-    if has is not None and wanted > has:
+    if has is not None and size > has:
         return SiteCheck("memory", "fail", f"{detail}, this machine has {wording.size(has)}", cure)
-    if wanted < _LITTLE_MEMORY:
+    if size < _LITTLE_MEMORY:
         return SiteCheck("memory", "warn", f"{detail}: a build needs 256MB and more", cure)
-    if has is not None and wanted > 0.8 * has:
+    if has is not None and size > 0.8 * has:
         return SiteCheck("memory", "warn", f"{detail} of {wording.size(has)}", cure)
     return SiteCheck("memory", "ok", detail + (f" of {wording.size(has)}" if has else ""))
 
 
 def _threads(settings: Settings) -> SiteCheck:
-    cores, given = os.cpu_count() or 1, settings.warehouse.threads
-    if given and given > 2 * cores:
+    cores, threads = os.cpu_count() or 1, settings.warehouse.threads
+    if threads and threads > 2 * cores:
         cure = "lower threads in [warehouse], or leave it out: one per core"
-        detail = f"[warehouse] threads is {given:,}, this machine has {cores:,} cores"
+        detail = f"[warehouse] threads is {threads:,}, this machine has {cores:,} cores"
         return SiteCheck("threads", "warn", detail, cure)
-    return SiteCheck("threads", "ok", f"{given or cores:,} of {cores:,} cores")
+    return SiteCheck("threads", "ok", f"{threads or cores:,} of {cores:,} cores")
 
 
 def bytes_of(text: str) -> int:
@@ -129,14 +129,16 @@ def _place(name: str, setting: str, file: Path) -> SiteCheck | None:
         cure = f"name a file in {setting}, as in {file / 'a-file'}"
         return SiteCheck(name, "fail", f"{file} is a folder, not a file", cure)
     folder = file.parent
-    held = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
-    if not held.is_dir():
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
+    if not existing.is_dir():
         cure = f"move that file away, or change {setting}"
-        return SiteCheck(name, "fail", f"cannot make the folder {folder}: {held} is a file", cure)
-    if not os.access(held, os.W_OK | os.X_OK) or _is_read_only(held):
+        return SiteCheck(
+            name, "fail", f"cannot make the folder {folder}: {existing} is a file", cure
+        )
+    if not os.access(existing, os.W_OK | os.X_OK) or _is_read_only(existing):
         cure = f"give this user the right to write there, or change {setting}"
-        return SiteCheck(name, "fail", f"{held} cannot be written by this user", cure)
-    return _space(name, setting, held)
+        return SiteCheck(name, "fail", f"{existing} cannot be written by this user", cure)
+    return _space(name, setting, existing)
 
 
 def _is_read_only(folder: Path) -> bool:
@@ -163,14 +165,14 @@ def _secrets(settings: Settings) -> Iterator[SiteCheck]:
     """Files that keep a secret: there, readable, and only for whoever runs SEIL."""
     from seil.secret import Secret
 
-    kept = {
+    paths = {
         f"[{section}] {name}": Path(value.location.removeprefix("file:")).expanduser()
         for section in ("salesforce", "admanager", "techone", "api", "state")
         for name, value in getattr(settings, section)
         if isinstance(value, Secret) and value.location.startswith("file:")
     }
     # The stand-in writes that one when it starts.
-    own = {setting: path for setting, path in kept.items() if "sandbox" not in path.parts}
+    own = {setting: path for setting, path in paths.items() if "sandbox" not in path.parts}
     for setting, path in own.items():
         yield _secret(setting, path)
 

@@ -19,14 +19,14 @@ _FILE = "refresh-token"
 
 @dataclass(frozen=True)
 class OrgStanding:
-    """`kept` is the org that the site was read from, None before the first run."""
+    """`source` is the org that the site was read from, None before the first run."""
 
-    kept: OrgIdentity | None
+    source: OrgIdentity | None
     login: OrgIdentity
 
     @property
     def is_same(self) -> bool:
-        return self.kept is None or self.kept.is_same(self.login)
+        return self.source is None or self.source.is_same(self.login)
 
 
 def org_standing(site: Site) -> OrgStanding:
@@ -93,8 +93,8 @@ def log_in(
 def _browser_grant(site: Site, grant: Grant, file: Path) -> BrowserGrant:
     from seil.sf_to_dw.extract.org_identity import OrgIdentity, stored_identity
 
-    kept = stored_identity(site.lake)
+    stored = stored_identity(site.lake)
     org_id = grant.session.org_id
-    is_other = kept is not None and not kept.is_same(OrgIdentity(org_id))
-    other = kept.org_id if kept and is_other else ""
+    is_other = stored is not None and not stored.is_same(OrgIdentity(org_id))
+    other = stored.org_id if stored and is_other else ""
     return BrowserGrant(org_id, grant.session.instance_url, file, other)

@@ -112,8 +112,8 @@ def apply_push(site: Site, name: str, plan_hash: str, *, progress: Progress = SI
     with _run(site, "push apply", name, plan=plan.hash) as run:
         _refuse_moved(site, plan, definition.fingerprint)
         result = PushResult(plan, run.run_id)
-        shown = run.progress(progress)
-        with shown.step(f"push {name}", plan.writes) as step:
+        steps = run.progress(progress)
+        with steps.step(f"push {name}", plan.writes) as step:
             settle = _settling(result, step)
             application = _application(
                 site,
@@ -142,8 +142,8 @@ def undo_push(site: Site, name: str, run_id: str, *, progress: Progress = SILENT
         raise ConfigurationError([Problem(f"push {name}", reason, "see `seil outcomes`")])
     with _run(site, "push undo", name, of=run_id) as run:
         result = PushResult(None, run.run_id)
-        shown = run.progress(progress)
-        with shown.step(f"undo {name}") as step:
+        steps = run.progress(progress)
+        with steps.step(f"undo {name}") as step:
             settle = _settling(result, step)
             application = _application(
                 site, run, object_name=newest[0].object, flow=flow, on_settled=settle

@@ -272,32 +272,35 @@ class RecordedAttempt:
 class RecordedProgress:
     """Each step that is shown is an attempt in the report: `extract Account` of that object."""
 
-    def __init__(self, shown: Progress, recorder: RunRecorder) -> None:
-        self._shown = shown
+    def __init__(self, display: Progress, recorder: RunRecorder) -> None:
+        self._display = display
         self._recorder = recorder
 
     @contextmanager
     def step(self, name: str, total: int | None = None) -> Iterator[Step]:
         step, _, about = name.partition(" ")
-        with self._shown.step(name, total) as shown, self._recorder.attempt(step, about) as attempt:
-            yield _RecordedStep(shown, attempt)
+        with (
+            self._display.step(name, total) as bar,
+            self._recorder.attempt(step, about) as attempt,
+        ):
+            yield _RecordedStep(bar, attempt)
 
 
 class _RecordedStep:
-    def __init__(self, shown: Step, attempt: RecordedAttempt) -> None:
-        self._shown = shown
+    def __init__(self, display: Step, attempt: RecordedAttempt) -> None:
+        self._display = display
         self._attempt = attempt
 
     def advance(self, rows: int) -> None:
-        self._shown.advance(rows)
+        self._display.advance(rows)
         self._attempt.advance(rows)
 
     def conclude(self, message: str, *, ok: bool = True) -> None:
-        self._shown.conclude(message, ok=ok)
+        self._display.conclude(message, ok=ok)
         self._attempt.conclude(message, ok=ok)
 
     def expect(self, total: int) -> None:
-        self._shown.expect(total)
+        self._display.expect(total)
 
 
 def cut(text: str) -> str:

@@ -44,9 +44,9 @@ class Run(RunResults):
     run_id: str = ""
     recorder: RunRecorder = field(kw_only=True)
 
-    def progress(self, shown: Progress = SILENT) -> Progress:
+    def progress(self, display: Progress = SILENT) -> Progress:
         """Steps that are shown are steps of the report."""
-        return RecordedProgress(shown, self.recorder)
+        return RecordedProgress(display, self.recorder)
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ class RunBook:
                     if not is_new and run.settles(trouble, record):
                         delete_trouble(transaction, trouble)
                 for trouble in new:
-                    named = replace(trouble, run_id=record.run_id, command=record.command)
-                    store_trouble(transaction, named)
+                    of_run = replace(trouble, run_id=record.run_id, command=record.command)
+                    store_trouble(transaction, of_run)
             store_run(transaction, replace(record, counts=dict(run.counts)))
             bury_dead(transaction, under_way, record.started_at)
 

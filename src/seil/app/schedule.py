@@ -57,10 +57,10 @@ class Repetition:
             except SeilError as error:
                 logger.error("this run failed, the next one tries again: %s", error)
             full = False
-            left = max(self.interval - timedelta(seconds=time.monotonic() - start), timedelta())
-            logger.info("next run in %s", wording.duration(left))
-            self.before_wait(left)
-            self.stop.wait(left.total_seconds())
+            pause = max(self.interval - timedelta(seconds=time.monotonic() - start), timedelta())
+            logger.info("next run in %s", wording.duration(pause))
+            self.before_wait(pause)
+            self.stop.wait(pause.total_seconds())
 
     def _run_due(self, site: Site, names: Sequence[str], *, full: bool) -> None:
         due = due_objects(site, names, within=self.interval)

@@ -22,8 +22,8 @@ def bind(lake: Lake, state: State) -> None:
     if site.has_state:
         check_owner(state.database, site.site_id)
         return
-    if not site.site_id and (held := owner(state.database)):
-        raise other_site(state.database.place, held)
+    if not site.site_id and (other := owner(state.database)):
+        raise other_site(state.database.place, other)
     claim(state.database, ensure_site_id(lake))
     record_state(lake)
 
@@ -33,5 +33,5 @@ def check(lake: Lake, state: State) -> None:
     site = site_record(lake)
     if site.has_state:
         check_owner(state.database, site.site_id)
-    elif (held := owner(state.database)) and held != site.site_id:
-        raise other_site(state.database.place, held)
+    elif (other := owner(state.database)) and other != site.site_id:
+        raise other_site(state.database.place, other)

@@ -148,8 +148,8 @@ def flow_statuses(site: Site, objects: Sequence[SyncedObject]) -> list[FlowStatu
 def _files(site: Site, state: FileState, objects: Sequence[SyncedObject]) -> list[FileInfo]:
     from seil.sf_to_dw.ingest.files import list_files
 
-    wanted: Sequence[SyncedObject | None] = objects or [None]
-    return [file for obj in wanted for file in list_files(site.lake, state, obj)]
+    selection: Sequence[SyncedObject | None] = objects or [None]
+    return [file for obj in selection for file in list_files(site.lake, state, obj)]
 
 
 def _dead_letters(site: Site) -> list[DeadLetter]:
@@ -177,10 +177,10 @@ def _space(site: Site) -> Iterator[Finding]:
     lake = urlsplit(site.settings.lake.url)
     places = [Path(unquote(lake.path))] if lake.scheme == "file" else []
     for place in (*places, *site.own_paths):
-        held = next((p for p in (place, *place.parents) if p.exists()), None)
-        if held is None:
+        existing = next((p for p in (place, *place.parents) if p.exists()), None)
+        if existing is None:
             continue
-        usage = shutil.disk_usage(held)
+        usage = shutil.disk_usage(existing)
         # A file system without a size, such as /proc, is not full.
         if usage.total and usage.free < _NO_SPACE:
             yield of_space(str(place), usage.free)
@@ -280,8 +280,8 @@ def _of_flows(flows: Sequence[FlowStatus], *, running: bool) -> Iterator[Finding
         yield of_late([flow.object for flow in late], since, running=running)
     never = [flow.object for flow in flows if not flow.committed]
     if never and len(never) < len(flows):
-        shown = ", ".join(never[:3]) + (f" and {len(never) - 3:,} more" if len(never) > 3 else "")
-        yield Finding("waiting", "", f"never read: {shown}", needs_person=False)
+        listing = ", ".join(never[:3]) + (f" and {len(never) - 3:,} more" if len(never) > 3 else "")
+        yield Finding("waiting", "", f"never read: {listing}", needs_person=False)
 
 
 def count_files(files: Sequence[FileInfo]) -> FileCount:

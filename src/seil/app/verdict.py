@@ -61,8 +61,8 @@ class Finding:
 
     @property
     def text(self) -> str:
-        said = self.message.strip().splitlines() or [""]
-        return f"{self.about}: {said[0]}".rstrip(".") if self.about else said[0].rstrip(".")
+        lines = self.message.strip().splitlines() or [""]
+        return f"{self.about}: {lines[0]}".rstrip(".") if self.about else lines[0].rstrip(".")
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ def of_space(place: str, free: int) -> Finding:
 
 
 def of_late(names: Sequence[str], since: datetime, *, running: bool) -> Finding:
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
-    message = f"no run has read {shown} in time"
+    listing = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
+    message = f"no run has read {listing} in time"
     return Finding("late", "", message, since, needs_person=not running)
 
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 def duration(value: timedelta) -> str:
     """The two largest units: `2d 3h`, `5m 10s`, `12s`."""
-    left = int(value.total_seconds())
-    if left < 0:
+    rest = int(value.total_seconds())
+    if rest < 0:
         return f"-{duration(-value)}"
     parts: list[str] = []
     for unit, seconds in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        count, left = divmod(left, seconds)
+        count, rest = divmod(rest, seconds)
         if count or (unit == "s" and not parts):
             parts.append(f"{count}{unit}")
     return " ".join(parts[:2])
@@ -36,5 +36,5 @@ def moment(value: datetime, *, exact: bool = False) -> str:
     """In UTC where it has a zone: `2026-11-30 10:00:00Z`; `exact` keeps fractions of a second."""
     if value.tzinfo:
         value = value.astimezone(UTC)
-    kept = value.isoformat(" ", "auto" if exact else "seconds")
-    return kept.replace("+00:00", "Z")
+    text = value.isoformat(" ", "auto" if exact else "seconds")
+    return text.replace("+00:00", "Z")

@@ -85,7 +85,7 @@ def _prefixes(event: HttpEvent, path: str, routes: str) -> Iterator[str]:
         before, separator, _ = path.partition(f"{routes}/")
         if separator:
             yield before
-        yield from (path.removesuffix(known) for known in _OPEN_PATHS if path.endswith(known))
+        yield from (path.removesuffix(suffix) for suffix in _OPEN_PATHS if path.endswith(suffix))
 
 
 def _has_custom_domain(context: Mapping[str, Any]) -> bool:

@@ -58,8 +58,8 @@ def json_page() -> str:
             parts.append(f"## `{answer.schema}`\n\n{_commands(answer.command)}\n\n{table}")
     parts.append("## Their parts\n")
     written: set[str] = set()
-    while left := [name for name in nested if name not in written]:
-        for name in sorted(left):
+    while rest := [name for name in nested if name not in written]:
+        for name in sorted(rest):
             written.add(name)
             doc = inspect.getdoc(nested[name]) or ""
             about = "" if not doc or doc.startswith(f"{name}(") else f"{doc}\n\n"
@@ -101,8 +101,8 @@ def _table(shape: Any, nested: dict[str, Any]) -> str:
     rows = ["| field | what |", "|---|---|"]
     for name, (kind, may_be_missing) in fields_of(shape).items():
         # What would be null is left out.
-        shown = typing.get_args(kind)[0] if may_be_missing else kind
-        rows.append(f"| `{name}`{'?' if may_be_missing else ''} | {_words(shown, nested)} |")
+        inner = typing.get_args(kind)[0] if may_be_missing else kind
+        rows.append(f"| `{name}`{'?' if may_be_missing else ''} | {_words(inner, nested)} |")
     return "\n".join(rows) + "\n"
 
 

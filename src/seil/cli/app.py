@@ -58,8 +58,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         from seil import __version__
 
         typer.echo(f"seil {__version__}")
@@ -107,11 +107,11 @@ def demo(
     from seil.cli.demo import Demo
     from seil.cli.demo_folder import DemoFolder
 
-    made = DemoFolder(folder)
+    demo_folder = DemoFolder(folder)
     try:
-        shown = Demo(made, lambda: shown_progress(call), orders=orders, seed=seed)
+        run = Demo(demo_folder, lambda: shown_progress(call), orders=orders, seed=seed)
         with ctrl_c_in_duckdb():
-            return 0 if shown.run() else UNBALANCED
+            return 0 if run.run() else UNBALANCED
     except KeyboardInterrupt as error:
         place = shlex.quote(str(folder))
         again = "`seil demo`" if folder == _DEMO else f"`seil demo --folder {place}`"

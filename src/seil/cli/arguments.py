@@ -25,20 +25,20 @@ def moment(value: str) -> datetime:
     if match := _AGO.fullmatch(value.strip()):
         return datetime.now(UTC) - timedelta(**{_UNITS[match[2]]: int(match[1])})
     try:
-        found = datetime.fromisoformat(value.strip())
+        time = datetime.fromisoformat(value.strip())
     except ValueError as error:
         text = f"{value!r} is no time; write 30m, 2h, 1d, 2026-11-23 or 2026-11-23T10:00"
         raise typer.BadParameter(text) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def interval(value: str) -> timedelta:
     """`90s`, `10m`, `1h`, `1d`; not nothing."""
     match = _AGO.fullmatch(value.strip())
-    found = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta()
-    if not found:
+    length = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta()
+    if not length:
         raise typer.BadParameter(f"{value!r} is no interval; write 90s, 10m, 1h or 1d")
-    return found
+    return length
 
 
 def object_name(catalog: Catalog, name: str) -> str:

@@ -68,12 +68,12 @@ _SHOWN = 5
 
 @dataclass
 class Demo:
-    """Makes `folder` anew; it holds nothing, or what a demo has made. `shown` gives each phase its
+    """Makes `folder` anew; it holds nothing, or what a demo has made. `show` gives each phase its
     progress.
     """
 
     folder: DemoFolder
-    shown: Callable[[], AbstractContextManager[Progress]]
+    show: Callable[[], AbstractContextManager[Progress]]
     orders: int = 2000
     seed: int = 1
     share: float = 0.01
@@ -113,7 +113,7 @@ class Demo:
         from seil.sandbox.salesforce.generator import generate
         from seil.sandbox.salesforce.tick import summary
 
-        with self.shown() as progress:
+        with self.show() as progress:
             state = self.folder.path / "org"
             store = generate(state, orders=self.orders, seed=self.seed, progress=progress)
         try:
@@ -122,7 +122,7 @@ class Demo:
             store.close()
 
     def _pipeline(self) -> RunReport:
-        with Site(load_settings(self.folder.config)) as site, self.shown() as progress:
+        with Site(load_settings(self.folder.config)) as site, self.show() as progress:
             return steps.run(site, progress=progress)
 
     @contextmanager
@@ -138,13 +138,13 @@ class Demo:
 
     def _say_query(self) -> None:
         with Site(load_settings(self.folder.config)) as site:
-            found = query(site, QUERY)
+            answer = query(site, QUERY)
         line("\nLine items of the last seven days' orders:", style="bold")
         line(QUERY, style="dim")
-        rows = [list(row.values()) for row in found.slice(0, _SHOWN).to_pylist()]
-        table(found.column_names, rows)
-        if found.num_rows > _SHOWN:
-            line(f"... {found.num_rows - _SHOWN:,} more")
+        rows = [list(row.values()) for row in answer.slice(0, _SHOWN).to_pylist()]
+        table(answer.column_names, rows)
+        if answer.num_rows > _SHOWN:
+            line(f"... {answer.num_rows - _SHOWN:,} more")
 
     def _say_ledger(self, full: RunReport, delta: RunReport) -> bool:
         with Site(load_settings(self.folder.config)) as site:
@@ -188,10 +188,10 @@ def stand_in(state: Path) -> Iterator[str]:
 
 
 def _announced_url(process: subprocess.Popen[str]) -> str:
-    said = process.stdout.readline() if process.stdout else ""
-    if not said:
+    announcement = process.stdout.readline() if process.stdout else ""
+    if not announcement:
         raise UnavailableError("The stand-in org", f"ended at start with {process.wait()}")
-    url: str = json.loads(said)["url"]
+    url: str = json.loads(announcement)["url"]
     return url
 
 

@@ -57,13 +57,13 @@ def list_events(
         if follow:
             _stream(call, journal.follow(site, where, limit=limit))
             return
-        found = journal.newest(site, where, limit=limit)
+        entries = journal.newest(site, where, limit=limit)
         if call.json:
             from seil.app.documents import events as documents
 
-            call.answer(documents.EventsDocument.of(found))
-        elif found:
-            show(found)
+            call.answer(documents.EventsDocument.of(entries))
+        elif entries:
+            show(entries)
         else:
             output.line("No events.")
 
@@ -115,8 +115,8 @@ def redeliver(
     return 0 if count else 1
 
 
-def _stream(call: Call, found: Iterable[tuple[int, Event]]) -> None:
-    for seq, event in found:
+def _stream(call: Call, entries: Iterable[tuple[int, Event]]) -> None:
+    for seq, event in entries:
         if call.json:
             from seil.app.documents import events as documents
 
@@ -126,19 +126,19 @@ def _stream(call: Call, found: Iterable[tuple[int, Event]]) -> None:
             print(f"{seq:>8,}  {time}  {'  '.join(part for part in rest if part)}", flush=True)
 
 
-def show(found: Sequence[tuple[int, Event]]) -> None:
-    output.table(_COLUMNS, [_row(seq, event) for seq, event in found])
+def show(entries: Sequence[tuple[int, Event]]) -> None:
+    output.table(_COLUMNS, [_row(seq, event) for seq, event in entries])
 
 
 def _row(seq: int, event: Event) -> tuple[Any, ...]:
     name, state = event.detail.get("object"), event.detail.get("state")
-    shown = output.Bad(state) if state == "error" else state
+    cell = output.Bad(state) if state == "error" else state
     return (
         seq,
         event.time,
         event.detail_type,
         name if isinstance(name, str) else None,
-        shown,
+        cell,
         summary(event),
     )
 
@@ -149,8 +149,8 @@ def summary(event: Event) -> str:
     stored = detail.get("object")
     key = detail.get("key") or (stored.get("key") if isinstance(stored, dict) else None)
     about = str(key).rpartition("/")[2] if key else detail.get("table")
-    said = detail.get("message")
-    if not said:
+    message = detail.get("message")
+    if not message:
         counts = {k: v for k, v in detail.items() if type(v) is int and v}
-        said = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-    return ": ".join(str(part) for part in (about, said) if part)
+        message = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    return ": ".join(str(part) for part in (about, message) if part)

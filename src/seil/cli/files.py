@@ -68,8 +68,8 @@ def ingest(
             )
         _show_ingest(call, imported if from_ else None, report)
     unplaced = any(file.unplaced for file in imported)
-    found = any(file.state != "left" for file in imported)
-    return 0 if report.ok and not unplaced and (found or not object_) else UNBALANCED
+    has_files = any(file.state != "left" for file in imported)
+    return 0 if report.ok and not unplaced and (has_files or not object_) else UNBALANCED
 
 
 @default_command(_files)
@@ -80,21 +80,21 @@ def list_files(
     where = lake_files.FileFilter(state, object_)
     with opened(call) as site:
         page = lake_files.list_page(site, where, limit=limit)
-    shown = page.files[::-1]
+    newest = page.files[::-1]
     if call.json:
         from seil.app.documents import lake
 
-        call.answer(lake.FilesDocument(shown))
+        call.answer(lake.FilesDocument(newest))
         return
-    if not shown:
+    if not newest:
         output.line("No files.")
         return
     output.table(
         ("state", "modified", "size", "place"),
-        [(_state(file), file.modified, wording.size(file.size), file.place) for file in shown],
+        [(_state(file), file.modified, wording.size(file.size), file.place) for file in newest],
     )
-    if len(shown) < page.total:
-        output.line(f"The newest {len(shown):,} of {page.total:,}; --limit 0 lists all.")
+    if len(newest) < page.total:
+        output.line(f"The newest {len(newest):,} of {page.total:,}; --limit 0 lists all.")
 
 
 command(_files, "list")(list_files)
@@ -132,22 +132,24 @@ def show(
 ) -> None:
     """Show the records that were set aside, with the reasons. --json shows whole records."""
     with opened(call) as site:
-        found = lake_files.records_set_aside(site, keys or (), object_name=object_, limit=limit + 1)
+        records = lake_files.records_set_aside(
+            site, keys or (), object_name=object_, limit=limit + 1
+        )
         catalog = site.catalog
-    shown = found[:limit]
+    first = records[:limit]
     if call.json:
         from seil.app.documents import lake
 
-        call.answer(lake.FilesShowDocument(shown))
+        call.answer(lake.FilesShowDocument(first))
         return
-    if not shown:
+    if not first:
         output.line("No records are set aside.")
         return
     output.table(
         ("object", "record", "why"),
-        [(*_record(entry, catalog), "; ".join(entry.messages)) for entry in shown],
+        [(*_record(entry, catalog), "; ".join(entry.messages)) for entry in first],
     )
-    if len(found) > limit:
+    if len(records) > limit:
         output.line(f"The first {limit:,}; --limit {limit * 10:,} shows more.")
     output.line("Once the rule or the record is right: `seil files retry --all --exceptions`.")
 

@@ -97,27 +97,27 @@ class Call:
 
 
 class LazyCommands(MutableMapping[str, Any]):
-    """Commands by name, those given first. The others' modules are imported one by one."""
+    """Commands by name: `first`, then those of `modules`, each imported on first access."""
 
-    def __init__(self, given: Mapping[str, Any], modules: Mapping[str, str]) -> None:
+    def __init__(self, first: Mapping[str, Any], modules: Mapping[str, str]) -> None:
         self._modules = modules
-        self._names = dict.fromkeys([*given, *modules])
-        self._made = dict(given)
+        self._names = dict.fromkeys([*first, *modules])
+        self._commands = dict(first)
 
     def __getitem__(self, name: str) -> Any:
-        if name in self._names and name not in self._made:
+        if name in self._names and name not in self._commands:
             part = group("")
             import_module(f"seil.cli.{self._modules[name]}").register(part)
-            self._made.update(typer.main.get_group(part).commands)
-        return self._made[name]
+            self._commands.update(typer.main.get_group(part).commands)
+        return self._commands[name]
 
     def __setitem__(self, name: str, value: Any) -> None:
         self._names[name] = None
-        self._made[name] = value
+        self._commands[name] = value
 
     def __delitem__(self, name: str) -> None:
         del self._names[name]
-        self._made.pop(name, None)
+        self._commands.pop(name, None)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -137,14 +137,14 @@ class RootGroup(TyperGroup):
         self.commands = LazyCommands(self.commands, self.modules)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **options: Any) -> Any:
-        given = list(sys.argv[1:] if args is None else args)
-        self.answers_json = _wants_json(given)
-        if any("\0" in argument for argument in given):
+        arguments = list(sys.argv[1:] if args is None else args)
+        self.answers_json = _wants_json(arguments)
+        if any("\0" in argument for argument in arguments):
             # No operating system passes one on; nothing further in expects it.
             message = "error: an argument holds a NUL character"
             sys.exit(_say(message, 2, kind="usage", json=self.answers_json))
         try:
-            code = super().main(given, *rest, **{**options, "standalone_mode": False})
+            code = super().main(arguments, *rest, **{**options, "standalone_mode": False})
         except typer.TyperException as error:
             # Wrong usage: typer's own error, which its own way of telling it prints as text only.
             code = _refuse(error, json=self.answers_json)
@@ -216,9 +216,9 @@ def _run(function: _Function, call: Call, values: Mapping[str, Any]) -> None:
 
 def _call(ctx: typer.Context, values: dict[str, Any], *, narrated: bool = False) -> Call:
     """Takes the common options out of `values`."""
-    given = {name: values.pop(name) for name in _COMMON if name in values}
+    options = {name: values.pop(name) for name in _COMMON if name in values}
     before: dict[str, Any] = ctx.find_root().obj or {}
-    return Call(**{**before, **{k: v for k, v in given.items() if v}}, narrated=narrated)
+    return Call(**{**before, **{k: v for k, v in options.items() if v}}, narrated=narrated)
 
 
 def _with_common_options(function: _Function, run: _Function, *, json: bool) -> _Function:

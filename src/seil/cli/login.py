@@ -60,7 +60,7 @@ def _has_browser() -> bool:
 
 
 def _report(call: Call, settings: SalesforceSettings, grant: org.BrowserGrant) -> None:
-    wanted = {
+    lines = {
         "login_url": settings.login_url,
         "auth": "refresh_token",
         "client_id": settings.client_id,
@@ -70,13 +70,13 @@ def _report(call: Call, settings: SalesforceSettings, grant: org.BrowserGrant) -
         from seil.app.documents.site import LoginDocument
 
         session = {"org_id": grant.org_id, "instance_url": grant.instance_url}
-        call.answer(LoginDocument(session, str(grant.file), wanted))
+        call.answer(LoginDocument(session, str(grant.file), lines))
         return
     output.line(f"Logged in to org {grant.org_id} at {grant.instance_url}.")
     output.line(f"The refresh token is in {grant.file}, readable by you alone.")
     if settings.auth != "refresh_token" or not settings.refresh_token:
         output.line("Set in seil.toml:\n\n[salesforce]")
-        for name, value in wanted.items():
+        for name, value in lines.items():
             output.line(f'{name} = "{value}"')
         output.line("")
     if grant.other_org:

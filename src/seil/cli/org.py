@@ -40,18 +40,18 @@ def show(call: Call) -> int:
     """
     with opened(call) as site:
         standing = orgs.org_standing(site)
-    kept, login, same = standing.kept, standing.login, standing.is_same
+    stored, login, same = standing.source, standing.login, standing.is_same
     if call.json:
         from seil.app.documents.site import OrgDocument
 
-        answer = OrgDocument(kept, login, same)
+        answer = OrgDocument(stored, login, same)
         call.answer(answer, problem="the login leads to another org")
         return 0 if same else UNBALANCED
-    output.line(f"read from      {kept or 'no org yet'}")
+    output.line(f"read from      {stored or 'no org yet'}")
     output.line(f"login leads to {login}")
-    if kept and not same:
+    if stored and not same:
         output.line("\nTwo orgs: mend login_url in [salesforce], or `seil org adopt`, which means:")
-        _show_meaning(kept, login)
+        _show_meaning(stored, login)
     return 0 if same else UNBALANCED
 
 
@@ -69,24 +69,24 @@ def adopt(
         raise typer.BadParameter("nobody can be asked with --json: add --yes", param_hint="--json")
 
     def confirm(standing: orgs.OrgStanding) -> None:
-        if standing.kept and not call.json:
-            output.line(f"From {standing.kept} to {standing.login}:")
-            _show_meaning(standing.kept, standing.login)
+        if standing.source and not call.json:
+            output.line(f"From {standing.source} to {standing.login}:")
+            _show_meaning(standing.source, standing.login)
         if not yes:
             typer.confirm("Adopt it?", abort=True)
 
     with opened(call) as site:
         standing = orgs.adopt_org(site, confirm)
-    kept, login, changes = standing.kept, standing.login, not standing.is_same
+    stored, login, changes = standing.source, standing.login, not standing.is_same
     if call.json:
         from seil.app.documents.site import OrgAdoptDocument
 
-        call.answer(OrgAdoptDocument(kept, login, changes))
+        call.answer(OrgAdoptDocument(stored, login, changes))
     elif changes:
         output.line(f"This site is read from {login.org_id} now. Next: `seil run`.")
     else:
         output.line(f"Nothing to adopt: the login leads to {login}, as before.")
 
 
-def _show_meaning(kept: OrgIdentity, login: OrgIdentity) -> None:
-    output.line(_MEANING.format(site=kept.org_id, login=login.org_id))
+def _show_meaning(stored: OrgIdentity, login: OrgIdentity) -> None:
+    output.line(_MEANING.format(site=stored.org_id, login=login.org_id))

@@ -100,14 +100,14 @@ def emit_line(value: Any) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, exact: bool = False) -> None:
     """Numbers stand right, with thousands separators unless they have to be `exact`."""
-    held = [list(row) for row in rows]
-    texts = [[text(value, exact=exact) for value in row] for row in held]
+    values = [list(row) for row in rows]
+    texts = [[text(value, exact=exact) for value in row] for row in values]
     right = [
-        bool(held) and all(_is_number(row[n]) or row[n] is None for row in held)
+        bool(values) and all(_is_number(row[n]) or row[n] is None for row in values)
         for n in range(len(columns))
     ]
     if sys.stdout.isatty():
-        _draw(columns, held, texts, right)
+        _draw(columns, values, texts, right)
         return
     widths = [max(len(t) for t in column) for column in zip(columns, *texts, strict=True)]
     for row in [list(columns), *texts]:
@@ -129,25 +129,25 @@ def records(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 def text(value: Any, *, exact: bool = False) -> str:
     """A value as people read it; control characters, which could drive a terminal, are shown."""
-    shown = value.value if isinstance(value, Bad) else value
-    match shown:
+    content = value.value if isinstance(value, Bad) else value
+    match content:
         case None:
-            found = ""
+            words = ""
         case bool():
-            found = "yes" if shown else "no"
+            words = "yes" if content else "no"
         case int() if not exact:
-            found = f"{shown:,}"
+            words = f"{content:,}"
         case datetime():
-            found = moment(shown, exact=exact)
+            words = moment(content, exact=exact)
         case timedelta():
-            found = duration(shown)
+            words = duration(content)
         case _:
-            found = str(shown)
-    return _CONTROL.sub(lambda control: ascii(control[0])[1:-1], found)
+            words = str(content)
+    return _CONTROL.sub(lambda control: ascii(control[0])[1:-1], words)
 
 
 def _draw(
-    columns: Sequence[str], held: list[list[Any]], texts: list[list[str]], right: list[bool]
+    columns: Sequence[str], table_values: list[list[Any]], texts: list[list[str]], right: list[bool]
 ) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -162,7 +162,7 @@ def _draw(
             no_wrap=n < len(columns),
             overflow="fold" if n == len(columns) else "ellipsis",
         )
-    for values, row in zip(held, texts, strict=True):
+    for values, row in zip(table_values, texts, strict=True):
         pairs = zip(values, row, strict=True)
         drawn.add_row(*(Text(t, style="red" if isinstance(v, Bad) else "") for v, t in pairs))
     console().print(drawn)

@@ -133,11 +133,11 @@ def _rows(reader: pa.RecordBatchReader, most: int) -> Iterator[list[Any]]:
 
 def _print_table(reader: pa.RecordBatchReader, most: int, *, limited: bool) -> None:
     rows = list(_rows(reader, most + 1 if limited else most))
-    names, shown = reader.schema.names, rows[:most] if most else rows
+    names, printed = reader.schema.names, rows[:most] if most else rows
     if len(names) > _WIDE:
-        output.records(names, shown)
+        output.records(names, printed)
     else:
-        output.table(names, shown, exact=True)
+        output.table(names, printed, exact=True)
     if limited and len(rows) > most:
         output.line(f"The first {most:,} rows; --limit 0 shows all.")
 
@@ -170,8 +170,8 @@ def _print_json(reader: pa.RecordBatchReader, most: int, *, as_of: datetime | No
             separator = ",\n"
     except SeilError as failed:
         error = failed
-    said = to_json(ErrorPart.of(error) if error else None)
-    sys.stdout.write(f'\n], "error": {said}}}\n')
+    failure = to_json(ErrorPart.of(error) if error else None)
+    sys.stdout.write(f'\n], "error": {failure}}}\n')
     if error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(error.exit_code)

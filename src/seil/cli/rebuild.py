@@ -36,9 +36,9 @@ def rebuild(
             if report.load.files:
                 reports.show_load(call, report.load)
                 reports.show_build(call, report.build)
-            for name in report.kept:
+            for name in report.copied:
                 output.line(f"  kept: {name}")
-            for reason in report.left_out:
+            for reason in report.removed_objects:
                 output.line(f"  left out: {reason}")
             for reason in (*report.refused, report.publish_problem):
                 if reason:

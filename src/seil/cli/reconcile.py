@@ -39,12 +39,12 @@ def reconcile(
     ] = None,
 ) -> int:
     """Compare the org with the warehouse now, whatever is due; all three ways if none is named."""
-    wanted: dict[steps.ComparisonName, bool] = {
+    flags: dict[steps.ComparisonName, bool] = {
         "deletions": deletions,
         "ids": ids,
         "formulas": formulas,
     }
-    kinds = [kind for kind, is_wanted in wanted.items() if is_wanted] or steps.COMPARISONS
+    kinds = [kind for kind, is_wanted in flags.items() if is_wanted] or steps.COMPARISONS
     with opened(call) as site:
         with shown_progress(call) as progress:
             report = steps.reconcile(

@@ -121,12 +121,12 @@ def cli_page() -> str:
     return "\n".join(parts)
 
 
-def _helps(found: Any, path: list[str], parent: Any = None) -> Iterator[tuple[list[str], str]]:
-    site = found.make_context(
+def _helps(command: Any, path: list[str], parent: Any = None) -> Iterator[tuple[list[str], str]]:
+    site = command.make_context(
         path[-1], [], parent=parent, resilient_parsing=True, terminal_width=_WIDTH
     )
-    yield path, found.get_help(site).strip()
-    for name, child in getattr(found, "commands", {}).items():
+    yield path, command.get_help(site).strip()
+    for name, child in getattr(command, "commands", {}).items():
         if not child.hidden:
             yield from _helps(child, [*path, name], site)
 

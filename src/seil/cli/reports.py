@@ -62,8 +62,8 @@ def show_plan(call: Call, plan: ExtractPlan) -> None:
 
 def _plan_note(entry: PlannedObject) -> str | None:
     notes = ["goes on"] if entry.resumes else []
-    if entry.beside:
-        notes.append(f"with {', '.join(entry.beside)}")
+    if entry.also_due:
+        notes.append(f"with {', '.join(entry.also_due)}")
     if entry.note:
         notes.append(entry.note)
     return "; ".join(notes) or None
@@ -98,8 +98,8 @@ def show_ingest(report: IngestReport) -> None:
         f" {report.rejected_rows:,} set aside,"
         f" {wording.counted(len(report.failed), 'file')} rejected"
     )
-    shown = [file for file in report.files if not file.ok or file.state != "success"]
-    if shown:
+    unusual = [file for file in report.files if not file.ok or file.state != "success"]
+    if unusual:
         output.table(
             ("file", "state", "set aside", "why"),
             [
@@ -109,7 +109,7 @@ def show_ingest(report: IngestReport) -> None:
                     file.rejected_rows or None,
                     file.message,
                 )
-                for file in shown
+                for file in unusual
             ],
         )
     for file in report.succeeded:

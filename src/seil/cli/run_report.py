@@ -104,11 +104,11 @@ def _changed_rows(report: RunReport, names: Sequence[str]) -> list[LedgerRow]:
     return sorted(rows, key=lambda row: (order.get(row.object, len(order)), row.object, row.mode))
 
 
-def _success_text(report: RunReport, shown: int) -> str:
-    rest = len(report.ledger) - shown
+def _success_text(report: RunReport, count: int) -> str:
+    rest = len(report.ledger) - count
     if not report.ledger:
         return "Everything is up to date."
-    if not shown:
+    if not count:
         return f"Nothing is new: all {rest:,} ledger rows balance."
     more = f" {rest:,} more ledger rows balance, of objects without changes." if rest else ""
     return f"Everything that was reported has arrived.{more}"

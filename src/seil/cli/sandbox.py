@@ -115,9 +115,9 @@ def salesforce(
     _check_key(options)
     parsed = faults_of(faults, KINDS)
     check_address(host, port)
-    made = _ensure_org(call, state, orders=orders, seed=seed, as_of=as_of, extra=objects or [])
+    is_new = _ensure_org(call, state, orders=orders, seed=seed, as_of=as_of, extra=objects or [])
     server = OrgServer(state, host=host, port=port, options=options, faults=parsed)
-    serve(server, started=lambda: _announce(call, server, made=made))
+    serve(server, started=lambda: _announce(call, server, is_new=is_new))
     if not call.json:
         output.line("The stand-in org has stopped; the next start goes on where it was.")
 
@@ -162,8 +162,8 @@ def reset(
     if not yes:
         typer.confirm(f"Throw away the org in {state}?", abort=True)
     for pattern in _HELD:
-        for found in state.glob(pattern):
-            shutil.rmtree(found) if found.is_dir() else found.unlink()
+        for path in state.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     if call.json:
         call.answer(SandboxResetDocument(str(state)))
     else:
@@ -225,15 +225,15 @@ def _check_key(options: OrgOptions) -> None:
         raise ConfigurationError([problem]) from error
 
 
-def _announce(call: Call, server: OrgServer, *, made: bool) -> None:
-    known = server.options.credentials
+def _announce(call: Call, server: OrgServer, *, is_new: bool) -> None:
+    credentials = server.options.credentials
     if call.json:
         answer = SalesforceSandboxDocument(
             url=server.url,
             state=str(server.folder),
-            made=made,
-            client_id=known.client_id,
-            username=known.username,
+            made=is_new,
+            client_id=credentials.client_id,
+            username=credentials.username,
             jwt_key=str(server.jwt_key),
         )
         call.answer_line(answer)
@@ -243,7 +243,9 @@ def _announce(call: Call, server: OrgServer, *, made: bool) -> None:
         output.line("SEIL looks there by default: try `seil doctor`, then `seil run`.")
     else:
         output.line(f'Point SEIL at it in seil.toml: [salesforce] login_url = "{server.url}"')
-    output.line(f"Client {known.client_id}, user {known.username}; for JWT: {server.jwt_key}.")
+    output.line(
+        f"Client {credentials.client_id}, user {credentials.username}; for JWT: {server.jwt_key}."
+    )
 
 
 def _tick_served(url: str, wishes: dict[str, Any]) -> dict[str, Any] | None:

@@ -49,13 +49,13 @@ def diff(
     """
     with opened(call) as site:
         changes = review.compare_fields(site, objects or ())
-    found, failed = changes.objects, changes.failed
+    diffs, failed = changes.objects, changes.failed
     if call.json:
         from seil.app.documents.lake import SchemaDiffDocument
 
         call.answer(SchemaDiffDocument.of(changes, history=history))
     else:
-        _show(found, failed, history=history)
+        _show(diffs, failed, history=history)
     return UNBALANCED if changes.needs_decision else 0
 
 
@@ -85,32 +85,34 @@ def accept(
             f"{policy!r} is none of text, column, drop, read", param_hint="--as"
         )
     with opened(call) as site:
-        name, made = review.accept(site, column, policy=chosen, by=getpass.getuser(), target=target)
+        name, decisions = review.accept(
+            site, column, policy=chosen, by=getpass.getuser(), target=target
+        )
     if call.json:
         from seil.app.documents.lake import SchemaAcceptDocument
 
-        call.answer(SchemaAcceptDocument(name, made))
+        call.answer(SchemaAcceptDocument(name, decisions))
         return 0
-    for entry in made:
+    for entry in decisions:
         output.line(f"{name}: {entry}")
-    if not made:
+    if not decisions:
         output.line(f"Nothing to accept: the fields of {name} are as they were last read.")
-    elif not any(not entry.column for entry in made):
+    elif not any(not entry.column for entry in decisions):
         output.line("Other columns still wait for a decision: see `seil schema diff`.")
     return 0
 
 
-def _show(found: Sequence[ObjectDiff], failed: Mapping[str, str], *, history: bool) -> None:
+def _show(diffs: Sequence[ObjectDiff], failed: Mapping[str, str], *, history: bool) -> None:
     rows = [
         (entry.object, change.column, change.change, change.before, change.now, change.effect)
-        for entry in found
+        for entry in diffs
         for change in entry.changes
     ]
     if rows:
         output.table(("object", "column", "change", "before", "now", "effect"), rows)
-    elif any(entry.is_read for entry in found):
+    elif any(entry.is_read for entry in diffs):
         output.line("The org's fields are as they were last read, and all are in the warehouse.")
-    if new := [entry.object for entry in found if not entry.is_read]:
+    if new := [entry.object for entry in diffs if not entry.is_read]:
         names = ", ".join(new) if len(new) <= _NAMED else f"{len(new):,} objects"
         output.line(f"Never read, so there is nothing to compare: {names}. `seil run` reads them.")
     for reason in failed.values():
@@ -119,5 +121,5 @@ def _show(found: Sequence[ObjectDiff], failed: Mapping[str, str], *, history: bo
         output.line()
         output.table(
             ("object", "version", "at", "source", "change"),
-            [(entry.object, *line) for entry in found for line in entry.history_rows],
+            [(entry.object, *line) for entry in diffs for line in entry.history_rows],
         )

@@ -60,12 +60,12 @@ def serve(
         settings.api.connections, workers=settings.api.workers, sandbox=sandbox
     )
     logs.configure("DEBUG" if call.verbose else settings.log.level, settings.log.format)
-    with ExitStack() as held:
-        held.callback(traces.configure(settings.trace))
+    with ExitStack() as resources:
+        resources.callback(traces.configure(settings.trace))
         port = settings.api.port if port is None else port
-        listening = held.enter_context(_bound(address, port))
+        listening = resources.enter_context(_bound(address, port))
         url = f"http://{_url_host(address)}:{listening.getsockname()[1]}"
-        app = _with_stand_ins(settings, url, held) if sandbox else build_local(settings)
+        app = _with_stand_ins(settings, url, resources) if sandbox else build_local(settings)
         server = HttpServer(
             app,
             listening,
@@ -79,11 +79,11 @@ def serve(
         output.line("The API has stopped.")
 
 
-def _with_stand_ins(settings: Settings, url: str, held: ExitStack) -> ASGIApp:
+def _with_stand_ins(settings: Settings, url: str, resources: ExitStack) -> ASGIApp:
     with requires("sandbox"):
         from seil.sandbox.beside_api import build_with_issuer, far_ends
 
-        return build_with_issuer(held.enter_context(far_ends(settings)), url)
+        return build_with_issuer(resources.enter_context(far_ends(settings)), url)
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -95,8 +95,8 @@ def _bound(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        taken = error.errno == errno.EADDRINUSE
-        cure = "take another with --port, or --port 0" if taken else "check --host and --port"
+        in_use = error.errno == errno.EADDRINUSE
+        cure = "take another with --port, or --port 0" if in_use else "check --host and --port"
         reason = error.strerror or str(error)
         raise ConfigurationError([Problem(f"{host}:{port}", reason, cure)]) from error
     return listening

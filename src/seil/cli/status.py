@@ -44,15 +44,15 @@ def status(
         standing = site_status(
             site, objects or (), states=EVERY_STATE if all_ else NEEDING_ATTENTION
         )
-    found = standing.verdict
+    verdict = standing.verdict
     if call.json:
         from seil.app.documents.site import StatusDocument
 
         answer = StatusDocument.of(standing)
-        call.answer(answer, problem=found.sentence, hint=found.next)
+        call.answer(answer, problem=verdict.sentence, hint=verdict.next)
     else:
         _print(standing, every=all_ or bool(objects))
-    return PERSON_NEEDED if found.needs_person else 0
+    return PERSON_NEEDED if verdict.needs_person else 0
 
 
 def _print(standing: SiteStatus, *, every: bool) -> None:

@@ -104,9 +104,9 @@ class Application:
                 self.log.record(batch, list(settled.values()))
                 states.update(outcome.state for outcome in settled.values())
                 on_settled(list(settled.values()))
-            left = set(table[target.key].to_pylist()) - set(settled)
-            if left:
-                yield _rows_of(table, target.key, left)
+            missing = set(table[target.key].to_pylist()) - set(settled)
+            if missing:
+                yield _rows_of(table, target.key, missing)
 
     def _settled(self, target: WriteTarget, table: pa.Table) -> dict[str, RowOutcome]:
         """Outcomes of the rows that are not written, by key."""
@@ -151,11 +151,11 @@ def _compare(
             return RowOutcome(key, "unchanged", record_id)
         return RowOutcome(key, "missing", record_id, code="NOT_FOUND", reason="it was deleted")
     before = json.loads(row[BEFORE] or "{}")
-    wanted = {name: None if row[name] == CLEAR else row[name] for name in before if name in row}
-    if wanted and all(_same(now[name], value) for name, value in wanted.items()):
+    goal = {name: None if row[name] == CLEAR else row[name] for name in before if name in row}
+    if goal and all(_same(now[name], value) for name, value in goal.items()):
         return RowOutcome(key, "unchanged", record_id)
     for name, old in before.items():
-        is_written = name in wanted and _same(now[name], wanted[name])
+        is_written = name in goal and _same(now[name], goal[name])
         if not is_written and not _same(now[name], old):
             reason = f"{name} is {now[name]!r} now, it was {old!r}"
             return RowOutcome(key, "rejected", record_id, code=CHANGED, reason=reason)

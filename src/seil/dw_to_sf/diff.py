@@ -129,8 +129,8 @@ class Diff:
         rows = self._database.execute(f"SELECT count(*), min(key), max(key) FROM ({sql}) t(key)")  # noqa: S608
         count, *examples = rows.fetchone() or (0,)
         if count:
-            shown = ", ".join(dict.fromkeys(filter(None, examples)))
-            reason = f"gives {count:,} {what}" + (f", such as {shown}" if shown else "")
+            listing = ", ".join(dict.fromkeys(filter(None, examples)))
+            reason = f"gives {count:,} {what}" + (f", such as {listing}" if listing else "")
             place = f"push {self._definition.name}: query"
             raise ConfigurationError([Problem(place, reason, "give each record one row")])
 

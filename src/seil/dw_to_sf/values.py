@@ -56,23 +56,25 @@ def problem(rule: FieldRule, value: str, *, clears: bool) -> str:
 
     `clears`: nulls are sent, not skipped.
     """
-    shown = f"'''' || left(CAST({value} AS VARCHAR), 40) || ''''"
-    kept = stored(rule, value)
-    cases = [f"WHEN {value} IS NOT NULL AND {kept} IS NULL THEN {shown} || {text(_not(rule))}"]
+    quoted = f"'''' || left(CAST({value} AS VARCHAR), 40) || ''''"
+    field = stored(rule, value)
+    cases = [f"WHEN {value} IS NOT NULL AND {field} IS NULL THEN {quoted} || {text(_not(rule))}"]
     if not rule.nillable and clears:
-        cases.append(f"WHEN {kept} IS NULL THEN 'the field is required and cannot be cleared'")
+        cases.append(f"WHEN {field} IS NULL THEN 'the field is required and cannot be cleared'")
     if rule.type in _NUMBERS:
-        cases += _number_cases(rule, value, shown)
+        cases += _number_cases(rule, value, quoted)
     elif rule.values is not None and rule.type == "multipicklist":
-        listed = f"len(list_filter(string_split({kept}, ';'), lambda v: v NOT IN ({_list(rule)})))"
-        cases.append(f"WHEN {listed} > 0 THEN {shown} || ' has a value that is not active'")
+        inactive = (
+            f"len(list_filter(string_split({field}, ';'), lambda v: v NOT IN ({_list(rule)})))"
+        )
+        cases.append(f"WHEN {inactive} > 0 THEN {quoted} || ' has a value that is not active'")
     elif rule.values is not None:
         reason = " is no active value of the picklist"
-        cases.append(f"WHEN {kept} NOT IN ({_list(rule)}) THEN {shown} || {text(reason)}")
+        cases.append(f"WHEN {field} NOT IN ({_list(rule)}) THEN {quoted} || {text(reason)}")
     elif rule.length and rule.type not in ("boolean", "date", "datetime", "time"):
         reason = f" characters, the field takes {rule.length}"
-        cases.append(f"WHEN len({kept}) > {rule.length} THEN len({kept}) || {text(reason)}")
-    cases.append(f"WHEN {kept} = {text(CLEAR)} THEN {text(CLEAR + ' means null to Salesforce')}")
+        cases.append(f"WHEN len({field}) > {rule.length} THEN len({field}) || {text(reason)}")
+    cases.append(f"WHEN {field} = {text(CLEAR)} THEN {text(CLEAR + ' means null to Salesforce')}")
     return f"CASE {' '.join(cases)} END"
 
 
@@ -90,15 +92,15 @@ def _full_id(value: str) -> str:
     return f"CASE WHEN {short} THEN {value} || {' || '.join(checks)} ELSE nullif({value}, '') END"
 
 
-def _number_cases(rule: FieldRule, value: str, shown: str) -> list[str]:
+def _number_cases(rule: FieldRule, value: str, quoted: str) -> list[str]:
     exact = f"TRY_CAST({value} AS DECIMAL(38, 18))"
     rounded = f"TRY_CAST({value} AS {_decimal(rule)})"
     places = f" has more than {rule.scale} decimal places"
-    cases = [f"WHEN {exact} <> {rounded} THEN {shown} || {text(places)}"]
+    cases = [f"WHEN {exact} <> {rounded} THEN {quoted} || {text(places)}"]
     if 0 < rule.digits < _MOST_DIGITS - rule.scale:
         reason = f" has more than {rule.digits} digits before the point"
         bound = f"CAST('1{'0' * rule.digits}' AS {_decimal(rule)})"
-        cases.append(f"WHEN abs({rounded}) >= {bound} THEN {shown} || {text(reason)}")
+        cases.append(f"WHEN abs({rounded}) >= {bound} THEN {quoted} || {text(reason)}")
     return cases
 
 

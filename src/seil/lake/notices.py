@@ -54,11 +54,11 @@ def announce(lake: Lake, landing_name: str, place: NoticePlace, key: str, *, of:
 
 
 def notices(lake: Lake, landing_names: Iterable[str]) -> list[Notice]:
-    wanted = set(landing_names)
+    names = set(landing_names)
     result = []
     for entry in lake.staging.list(_PREFIX):
         name = entry.key.split("/")[1].removeprefix("Salesforce-")
-        if name in wanted and (body := lake.staging.find(entry.key)):
+        if name in names and (body := lake.staging.find(entry.key)):
             fields = json.loads(body)
             result.append(Notice(entry, name, fields["place"], fields["key"]))
     return result

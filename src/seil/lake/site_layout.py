@@ -89,12 +89,12 @@ def record_state(lake: Lake) -> None:
     lake.document(KEY).update(has_state=True)
 
 
-def refuse_newer(lake: Lake, known: int = LAYOUT) -> None:
+def refuse_newer(lake: Lake, newest: int = LAYOUT) -> None:
     """Raises NewerSiteError for a layout beyond `known`. Reads one document."""
     stored = lake.document(KEY).read()
-    if stored is not None and stored["layout"] > known:
+    if stored is not None and stored["layout"] > newest:
         place, author = lake.staging.uri(KEY), stored.get("written_by", "")
-        raise NewerSiteError(place, stored["layout"], known, author)
+        raise NewerSiteError(place, stored["layout"], newest, author)
 
 
 def migrate(lake: Lake, migrations: Sequence[Migration] = MIGRATIONS) -> list[Migration]:

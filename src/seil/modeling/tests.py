@@ -152,9 +152,9 @@ def _description_failures(
     for name in types.keys() - described.keys():
         yield TestFailure(model.name, f"column {name} is built, but not described", "warning", 1)
     for name in described.keys() & types.keys():
-        is_type, wanted = type_name(types[name]).partition("(")[0], described[name]
-        if wanted and is_type != wanted.partition("(")[0]:
-            text = f"column {name} is {is_type}, but described as {wanted}"
+        is_type, declared = type_name(types[name]).partition("(")[0], described[name]
+        if declared and is_type != declared.partition("(")[0]:
+            text = f"column {name} is {is_type}, but described as {declared}"
             yield TestFailure(model.name, text, "warning", 1)
 
 
@@ -189,8 +189,8 @@ class _Test:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        named = self.test.unique or self.test.not_null
-        return named or ((self.column,) if self.column else ())
+        columns = self.test.unique or self.test.not_null
+        return columns or ((self.column,) if self.column else ())
 
     @property
     def name(self) -> str:

@@ -30,8 +30,8 @@ def build_with_issuer(settings: Settings, url: str) -> ASGIApp:
         return build_local(settings)
     issuer = _issuer(settings, url)
     # Relative, so that the docs page asks the address it was read from.
-    named = {"issuer": url, "token_url": settings.api.token_url or "/oauth2/token"}
-    settings = settings.model_copy(update={"api": settings.api.model_copy(update=named)})
+    addresses = {"issuer": url, "token_url": settings.api.token_url or "/oauth2/token"}
+    settings = settings.model_copy(update={"api": settings.api.model_copy(update=addresses)})
     return build_local(settings, keys=issuer, routers=[issuer_router(issuer)])
 
 

@@ -61,7 +61,7 @@ class StepOutcome:
 class Round(Protocol):
     """Receives the progress and the results of the steps of one round of handling."""
 
-    def progress(self, shown: Progress = SILENT) -> Progress: ...
+    def progress(self, display: Progress = SILENT) -> Progress: ...
 
     def add_ingest(self, report: IngestReport) -> None: ...
 
@@ -73,8 +73,8 @@ class Round(Protocol):
 
 
 class _Unrecorded:
-    def progress(self, shown: Progress = SILENT) -> Progress:
-        return shown
+    def progress(self, display: Progress = SILENT) -> Progress:
+        return display
 
     def add_ingest(self, report: IngestReport) -> None: ...
 

@@ -47,16 +47,16 @@ class OpenReplacement(Protocol):
 class RebuildReport:
     """`refused` are the reasons why the old warehouse stays; empty after the swap.
 
-    `state` is the old warehouse's. `kept` are the users' schemas, tables and views that were
-    copied; `left_out` the objects that are missing because they are no longer in the catalog.
+    `state` is the old warehouse's. `copied` are the users' schemas, tables and views in the new
+    warehouse; `removed_objects` are those that are missing because the catalog lacks them now.
     """
 
     load: LoadReport
     build: BuildReport
     state: str
     refused: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
+    copied: tuple[str, ...] = ()
+    removed_objects: tuple[str, ...] = ()
     publish_problem: str = ""
 
     @property
@@ -88,7 +88,7 @@ class _Old:
         files = {name: keys for name, keys in self.files.items() if catalog.find(name)}
         return replace(self, files=files)
 
-    def left_out(self, catalog: Catalog) -> Iterator[str]:
+    def removed_objects(self, catalog: Catalog) -> Iterator[str]:
         for name, files in self.files.items():
             if catalog.find(name) is None:
                 yield (
@@ -140,14 +140,14 @@ class Rebuild:
             )
             built = build(warehouse, self.models, progress=self.progress)
             missing = list(_missing(warehouse, old.in_catalog(self.catalog), loaded, built))
-            kept, failed = _copy_user_objects(replacement, old.users)
+            copied, failed = _copy_user_objects(replacement, old.users)
         return RebuildReport(
             loaded,
             built,
             old.state,
             () if anyway else (*missing, *failed),
-            kept=kept,
-            left_out=tuple(old.left_out(self.catalog)),
+            copied=copied,
+            removed_objects=tuple(old.removed_objects(self.catalog)),
         )
 
     def _read_old(self, replacement: Replacement) -> _Old:

@@ -42,8 +42,8 @@ def back_up(database: Database, target: Path) -> dict[str, int]:
             copy.settle()
         part.replace(target)
     finally:
-        for left in target.parent.glob(f"{part.name}*"):
-            left.unlink(missing_ok=True)
+        for partial in target.parent.glob(f"{part.name}*"):
+            partial.unlink(missing_ok=True)
     return counts
 
 
@@ -58,12 +58,12 @@ def restore(
     """
     backup_owner(source)
     with _opened_copy(source) as copy, database.transaction() as destination:
-        held = [name for name in TABLES if _count(destination, name)]
-        if held and not replace:
+        filled = [name for name in TABLES if _count(destination, name)]
+        if filled and not replace:
             raise StateError(
                 database.place,
                 "restore",
-                f"it holds {', '.join(held)} already",
+                f"it holds {', '.join(filled)} already",
                 hint="Add --replace to put the backup in its place",
             )
         for name in reversed(TABLES):

@@ -304,7 +304,10 @@ def _conditions(where: OutcomeFilter) -> tuple[list[str], dict[str, Any]]:
 
 
 def _outcome(row: Row) -> StoredOutcome:
-    named = dict(zip(_COLUMNS.split(", "), row, strict=True))
-    fields, before = json.loads(named["fields"]), json.loads(named["image_before"])
-    times = {"changed_at": moment(named["changed_at"]), "created": bool(named["created"])}
-    return StoredOutcome(**named | {"fields": fields, "image_before": before} | times)
+    record = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    fields, before = json.loads(record["fields"]), json.loads(record["image_before"])
+    times = {
+        "changed_at": moment(record["changed_at"]),
+        "created": bool(record["created"]),
+    }
+    return StoredOutcome(**record | {"fields": fields, "image_before": before} | times)

@@ -16,8 +16,8 @@ def owner(database: Database) -> str:
 
 def check_owner(database: Database, site_id: str) -> None:
     """Raises MissingStateError or OtherStateError unless the state is this site's."""
-    held = owner(database)
-    if not held:
+    other = owner(database)
+    if not other:
         raise MissingStateError(
             database.place,
             "open",
@@ -25,33 +25,33 @@ def check_owner(database: Database, site_id: str) -> None:
             hint="Correct [state] url, or put a backup back with `seil state restore FILE`; "
             "`seil state new` starts with an empty one, and forgets runs, decisions and failures",
         )
-    if held != site_id:
-        raise other_site(database.place, held)
+    if other != site_id:
+        raise other_site(database.place, other)
 
 
 def claim(database: Database, site_id: str) -> None:
     """Makes it this site's, unless it is another's: OtherStateError."""
 
     def enter(transaction: Transaction) -> str:
-        held = meta_value(transaction, _SITE_ID)
-        if not held:
+        other = meta_value(transaction, _SITE_ID)
+        if not other:
             set_owner(transaction, site_id)
-        return held or site_id
+        return other or site_id
 
-    held = write(database, enter)
-    if held != site_id:
-        raise other_site(database.place, held)
+    other = write(database, enter)
+    if other != site_id:
+        raise other_site(database.place, other)
 
 
 def set_owner(transaction: Transaction, site_id: str) -> None:
     set_meta(transaction, _SITE_ID, site_id)
 
 
-def other_site(place: str, held: str) -> OtherStateError:
+def other_site(place: str, owner_id: str) -> OtherStateError:
     return OtherStateError(
         place,
         "open",
-        f"it belongs to another site, {held}",
+        f"it belongs to another site, {owner_id}",
         hint="Point [state] url at this site's own. If that site's lake is lost and this one "
         "follows it, `seil state claim` takes the state over",
     )
@@ -59,11 +59,11 @@ def other_site(place: str, held: str) -> OtherStateError:
 
 def refuse_owned(database: Database) -> None:
     """Raises StateError where a site has the state already: nothing is missing."""
-    if held := owner(database):
+    if other := owner(database):
         raise StateError(
             database.place,
             "create",
-            f"it exists, and belongs to site {held}",
+            f"it exists, and belongs to site {other}",
             hint="Name another place in [state] url, or see what it holds with `seil runs`",
         )
 

@@ -178,24 +178,24 @@ class RunStore:
     def find(self, where: RunFilter = RunFilter(), *, limit: int = 50) -> list[RunRecord]:
         """Newest first."""
         conditions, values = ["1 = 1"], {"limit": limit}
-        given: dict[str, Any] = {"command": where.command, "outcome": where.outcome}
-        for name, value in given.items():
+        equal: dict[str, Any] = {"command": where.command, "outcome": where.outcome}
+        for name, value in equal.items():
             if value:
                 conditions.append(f"{name} = :{name}")
         if where.since:
             conditions.append("started_at >= :since")
-            given["since"] = stamp(where.since)
+            equal["since"] = stamp(where.since)
         if where.before:
             conditions.append(
                 "(started_at, run_id) < "
                 "(SELECT started_at, run_id FROM runs WHERE run_id = :before)"
             )
-            given["before"] = where.before
+            equal["before"] = where.before
         sql = (
             f"SELECT {_RUN} FROM runs WHERE {' AND '.join(conditions)} "  # noqa: S608
             "ORDER BY started_at DESC, run_id DESC LIMIT :limit"
         )
-        used = {name: value for name, value in given.items() if value}
+        used = {name: value for name, value in equal.items() if value}
         return [_run(row) for row in self.database.rows(sql, **used, **values)]
 
     def last(self) -> RunRecord | None:

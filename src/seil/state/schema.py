@@ -203,10 +203,10 @@ _GET_META = "SELECT name, value FROM meta"
 
 def is_current(place: str, meta: list[Row]) -> bool:
     """Raises NewerSiteError of a state that a later version has migrated."""
-    held = {str(name): str(value) for name, value in meta}
-    version = int(held.get("version", "0"))
+    stored = {str(name): str(value) for name, value in meta}
+    version = int(stored.get("version", "0"))
     if version > VERSION:
-        raise NewerSiteError(place, version, VERSION, held.get("written_by", ""))
+        raise NewerSiteError(place, version, VERSION, stored.get("written_by", ""))
     return version == VERSION
 
 
@@ -216,8 +216,8 @@ def migrate(place: str, transaction: Transaction) -> None:
     rows = transaction.rows(_GET_META)
     if is_current(place, rows):
         return
-    held = {str(name): str(value) for name, value in rows}
-    for migration in MIGRATIONS[int(held.get("version", "0")) :]:
+    stored = {str(name): str(value) for name, value in rows}
+    for migration in MIGRATIONS[int(stored.get("version", "0")) :]:
         for statement in migration.split(";\n"):
             transaction.execute(statement)
     for name, value in (("version", str(VERSION)), ("written_by", __version__)):

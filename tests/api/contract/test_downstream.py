@@ -173,7 +173,7 @@ def test_a_rate_of_another_day_is_none(local: Caller, levers: Levers, kind: str)
     assert "valid from 2" in answer.json()["errors"][0]["message"]
 
 
-def test_the_same_is_told_both_ways(caller: Caller, levers: Levers) -> None:
+def test_both_ways_answer_the_same(caller: Caller, levers: Levers) -> None:
     levers.admanager("faults", kind="html-answer")
     levers.techone("faults", kind="wrong-shape")
 

@@ -118,7 +118,7 @@ def journey(generated: Generated, one_process: Deployment) -> Iterator[Journey]:
 
 
 @pytest.mark.timeout(600)
-def test_every_route_is_asked_through_the_generated_client(
+def test_every_route_answers_the_generated_client(
     journey: Journey, generated: Generated, one_process: Deployment
 ) -> None:
     generated.seen.clear()

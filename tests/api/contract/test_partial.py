@@ -74,7 +74,7 @@ FAILURES: Mapping[str, tuple[Body, int, str, str]] = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_part_that_fails_is_told_apart_from_what_was_done(
+def test_a_part_that_fails_is_reported_apart_from_the_rest(
     local: Caller, line_items: list[int], levers: Levers, document: Body, failure: str
 ) -> None:
     fault, code, reason, outcome = FAILURES[failure]
@@ -89,7 +89,7 @@ def test_a_part_that_fails_is_told_apart_from_what_was_done(
     _check_schema(answer, document)
 
 
-def test_what_ad_manager_refuses_in_part_is_told_with_its_reason(
+def test_partial_refusals_of_ad_manager_carry_their_reason(
     local: Caller, line_items: list[int], gam: FarEnd
 ) -> None:
     wrong = local.line_item(local.order())
@@ -108,7 +108,7 @@ def test_what_ad_manager_refuses_in_part_is_told_with_its_reason(
     assert _archived(gam, line_items) == line_items[:BATCH]
 
 
-def test_where_the_first_part_may_have_been_done_the_others_are_told_apart(
+def test_where_the_first_part_is_in_doubt_the_others_are_listed_apart(
     local: Caller, line_items: list[int], levers: Levers
 ) -> None:
     levers.admanager("faults", path=ARCHIVE, method="POST", error="internal", times=1)
@@ -137,7 +137,7 @@ def test_where_nothing_was_done_the_refusal_is_as_ever(
     assert data(_act(local, line_items, **key)) == {"numChanges": COUNT}
 
 
-def test_a_part_that_fails_is_told_again_with_its_key_and_nothing_is_done(
+def test_a_failed_part_is_reported_again_with_its_key_and_nothing_is_done(
     caller: Caller, line_items: list[int], levers: Levers, gam: FarEnd
 ) -> None:
     key = {"Idempotency-Key": str(uuid.uuid4())}
@@ -153,7 +153,7 @@ def test_a_part_that_fails_is_told_again_with_its_key_and_nothing_is_done(
     assert _archived(gam, line_items) == first.json()["done"] == line_items[:BATCH]
 
 
-def test_what_was_done_is_told_where_its_count_cannot_be_read(
+def test_what_was_done_is_reported_where_its_count_cannot_be_read(
     local: Caller, line_items: list[int], levers: Levers, gam: FarEnd
 ) -> None:
     key = {"Idempotency-Key": str(uuid.uuid4())}
@@ -167,7 +167,7 @@ def test_what_was_done_is_told_where_its_count_cannot_be_read(
     assert _archived(gam, line_items) == ids
 
 
-def test_an_order_that_was_archived_is_told_where_its_state_cannot_be_read(
+def test_an_archived_order_is_reported_where_its_state_cannot_be_read(
     local: Caller, levers: Levers, gam: FarEnd
 ) -> None:
     order = local.order()

@@ -140,7 +140,7 @@ class TestWhatAnyRouteRefuses:
 
     @pytest.mark.parametrize("path", ["/v1/gam/order", "/v1/gam/forecast", "/v1/gam/proposal"])
     @pytest.mark.parametrize("count", [0, 2])
-    def test_exactly_one_is_asked_for(self, local: Caller, path: str, count: int) -> None:
+    def test_exactly_one_is_required(self, local: Caller, path: str, count: int) -> None:
         name, values = _only_list(POSTS[path][0]())
 
         _refused(local.deployment.call("POST", path, json={name: values * count}), about=name)
@@ -300,7 +300,7 @@ class TestWhatAnyRouteRefuses:
     @pytest.mark.parametrize(
         "query", ["", f"?lineitemid={ITEM}&orderid={OLD_ORDER}", "?lineitemid=&orderid="]
     )
-    def test_line_items_are_asked_for_by_one_id(self, local: Caller, query: str) -> None:
+    def test_line_items_are_listed_by_one_id(self, local: Caller, query: str) -> None:
         _refused(local.deployment.call("GET", f"/v1/gam/lineitem{query}"))
 
     @pytest.mark.parametrize(

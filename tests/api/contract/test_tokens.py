@@ -109,7 +109,7 @@ def test_a_token_opens_what_its_scope_says(caller: Caller, gam: FarEnd) -> None:
     data(ask("POST", "/v1/gam/order", json=order, headers=writes))
 
 
-def test_what_is_asked_for_is_not_looked_at_without_a_token(local: Caller) -> None:
+def test_a_request_is_not_validated_without_a_token(local: Caller) -> None:
     for path in ("/v1/gam/order", "/v1/nowhere", "/v1", "/v1/gam/order/x'"):
         answer = local.deployment.request("POST", path, content=b"{")
         assert _status_and_body(answer) == UNAUTHORIZED
@@ -154,7 +154,7 @@ def test_another_issuers_tokens(tmp_path: Path, far_ends: StandIns, issuer: Issu
     assert issuer.fetches == 1
 
 
-def test_an_audience_that_is_asked_for(tmp_path: Path, far_ends: StandIns, issuer: Issuer) -> None:
+def test_a_required_audience(tmp_path: Path, far_ends: StandIns, issuer: Issuer) -> None:
     with _api(tmp_path, far_ends, issuer, audience="api") as client:
         found = [_rate_status(client, issuer.token(aud=aud)) for aud in ("api", "other", None)]
 

@@ -73,7 +73,7 @@ def build(issuer: Issuer, downstream: Downstream) -> Build:
             downstream,
             EdgeOptions("seil", "dev", limits=limits, **options),
             (gam_router, techone_router),
-            beside=[issuer_router(issuer)],
+            open_routers=[issuer_router(issuer)],
         )
         transport = httpx.ASGITransport(app)
         return Edge(

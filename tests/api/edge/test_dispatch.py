@@ -66,7 +66,7 @@ def test_answer_comes_back_as_it_is() -> None:
     assert answers(Downstream(OK, refused), (READ, True), (WRITE, False)) == [OK, refused]
 
 
-def test_call_says_how_long_it_is_waited_for() -> None:
+def test_call_carries_its_deadline() -> None:
     downstream = Downstream(OK)
     answers(downstream, (READ, True), limits=Limits(timeout=HANGS))
     assert HANGS / 2 < (downstream.calls[0].seconds or 0) <= HANGS
@@ -106,7 +106,7 @@ def test_no_repeat_when_the_time_is_up() -> None:
 
 
 @pytest.mark.parametrize("repeatable", [True, False])
-def test_slow_service_is_504_and_not_asked_again(repeatable: bool) -> None:
+def test_slow_service_is_504_and_not_retried(repeatable: bool) -> None:
     slow = Slow(HELD)
     found = answers(slow, (READ, repeatable), limits=Limits(timeout=SOON))
     assert codes(found) == [(504, "EC50401")]

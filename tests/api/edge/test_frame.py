@@ -183,7 +183,7 @@ async def test_every_answer_has_the_security_headers(edge: Edge) -> None:
         assert "max-age" in headers["Strict-Transport-Security"]
 
 
-async def test_what_breaks_tells_the_caller_nothing_but_where_to_ask(
+async def test_internal_error_gives_the_caller_only_a_correlation_id(
     edge: Edge, downstream: Downstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(_call: ServiceCall) -> Answer:

@@ -291,7 +291,7 @@ async def test_faults_of_several_entries_are_all_named(edge: Edge) -> None:
     assert places == ["lineItems[1].costType", "lineItems[2].name", "lineItems[2].costType"]
 
 
-async def test_more_faults_than_are_named_are_said_to_be_there(edge: Edge) -> None:
+async def test_faults_beyond_those_named_are_counted(edge: Edge) -> None:
     found = await edge.send("POST", "/v1/gam/lineitem", json={"lineItems": [{}] * 100})
 
     faults = found.json()["errors"]

@@ -235,7 +235,7 @@ def test_claim_whose_outcome_cannot_be_written_down_does_not_run_any_more(tmp_pa
         assert claimed(store).state is KeyState.UNKNOWN
 
 
-def test_claim_lasts_as_long_as_the_caller_said_that_has_it(make_store: MakeStore) -> None:
+def test_claim_lasts_as_long_as_its_caller_set(make_store: MakeStore) -> None:
     clock = Clock()
     store = make_store(clock=clock)
     claimed(store)

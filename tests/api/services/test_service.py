@@ -204,14 +204,14 @@ def test_change_that_was_too_slow_says_whether_it_may_have_been_done(
     assert (found.retry_after is None) == (fault == "EC50401")
 
 
-def test_wait_that_the_far_end_asks_for_is_passed_on(keys: SqliteStore) -> None:
+def test_retry_after_of_the_far_end_is_passed_on(keys: SqliteStore) -> None:
     error = UnavailableError("S", "down", status=503, retry_after=7)
     assert answered(keys, raising(error)).retry_after == 7
     assert answered(keys, raising(ThrottledError("S", "quota", retry_after=7))).retry_after == 7
     assert answered(keys, raising(ThrottledError("S", "quota"))).retry_after == 5
 
 
-def test_outcome_in_part_says_of_each_id_what_became_of_it_and_why(keys: SqliteStore) -> None:
+def test_partial_outcome_has_state_and_reason_of_each_id(keys: SqliteStore) -> None:
     undone = [
         Undone((3, 4), UnavailableError("S", "connection lost", retry_after=3)),
         Undone((5,), NotSentError("S")),
@@ -387,7 +387,7 @@ def _name(value: object) -> str:
 
 
 @pytest.mark.parametrize("failure", DONE, ids=_name)
-def test_after_an_outcome_in_part_a_repeat_is_told_the_same(
+def test_after_a_partial_outcome_a_repeat_gets_the_same(
     make_store: MakeStore, desk: Desk, failure: SeilError
 ) -> None:
     service = Service("gam", [(gam.CREATE_ORDER, desk)], make_store())
@@ -400,7 +400,7 @@ def test_after_an_outcome_in_part_a_repeat_is_told_the_same(
 
 
 @pytest.mark.parametrize("failure", IN_DOUBT, ids=_name)
-def test_after_an_unknown_outcome_a_repeat_is_told_to_check(
+def test_after_an_unknown_outcome_a_repeat_must_check(
     make_store: MakeStore, desk: Desk, failure: BaseException
 ) -> None:
     service = Service("gam", [(gam.CREATE_ORDER, desk)], make_store())

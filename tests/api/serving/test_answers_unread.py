@@ -73,7 +73,7 @@ def test_client_that_does_not_read_is_dropped(connection: socket.socket) -> None
     assert length(connection) < LENGTH
 
 
-def test_client_that_asks_again_and_again_without_reading_is_dropped(
+def test_client_that_sends_on_without_reading_is_dropped(
     connection: socket.socket,
 ) -> None:
     connection.sendall(ASK * 50)

@@ -111,7 +111,9 @@ def test_callers_that_leave_at_once_keep_nobody_waiting(url: str, folder: Path) 
     check_log(folder)
 
 
-def test_too_few_descriptors_are_told_with_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_few_descriptors_are_logged_with_what_is_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _kind: (128, 128))
     with pytest.raises(ConfigurationError, match=r"ulimit -n 176"):
         connection_limit(None, workers=40)

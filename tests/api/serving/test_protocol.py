@@ -61,7 +61,7 @@ def dripped(connection: socket.socket, piece: bytes) -> bool:
         return True
 
 
-def test_connection_that_says_nothing_is_closed(connection: socket.socket) -> None:
+def test_silent_connection_is_closed(connection: socket.socket) -> None:
     assert connection.recv(1) == b""
 
 

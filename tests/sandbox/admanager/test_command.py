@@ -32,7 +32,7 @@ def test_command_serves_until_it_is_stopped(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [("--network-code", "12a"), ("--fault", "no-such-thing")])
-def test_wrong_option_is_told_before_anything_is_made(
+def test_wrong_option_is_refused_before_anything_is_created(
     tmp_path: Path, options: tuple[str, str]
 ) -> None:
     done = subprocess.run(

@@ -325,7 +325,7 @@ def test_pages_follow_each_other(google: Google) -> None:
     assert len(list(google.orders.list_orders(request=skipping))) == len(ORDER_IDS) - 5
 
 
-def test_total_is_counted_where_it_is_asked_for(google: Google) -> None:
+def test_total_is_counted_on_request(google: Google) -> None:
     request = gam.ListOrdersRequest(parent=NETWORK, page_size=1, filter="status = APPROVED")
     without = google.orders.list_orders(request=request)
     assert without.total_size == 0

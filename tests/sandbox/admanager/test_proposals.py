@@ -52,7 +52,7 @@ def _line(soap: Soap, number: int) -> Any:
     return found["results"][0]
 
 
-def test_current_network_is_told(soap: Soap) -> None:
+def test_current_network_is_returned(soap: Soap) -> None:
     network = soap.service("NetworkService").getCurrentNetwork()
     assert network["networkCode"] == "1234567"
     assert network["timeZone"] == "Australia/Sydney"
@@ -319,7 +319,7 @@ def test_order_is_updated_with_what_needs_no_buyer(
 @pytest.mark.parametrize(
     ("lever", "body"), [("accept", {}), ("counter", {"units": 1}), ("terminate", {})]
 )
-def test_buyer_has_no_say_before_it_is_asked(
+def test_buyer_cannot_act_before_the_proposal_is_sent(
     soap: Soap, http: httpx.Client, lever: str, body: dict[str, Any]
 ) -> None:
     number = soap.proposal()["id"]
@@ -339,7 +339,7 @@ def test_more_than_there_is_has_to_be_overbooked(soap: Soap, clock: Time, action
 
 
 @pytest.mark.parametrize("wishes", [{"netRate": 0}, {"netRate": 101}, {"units": 0}], ids=str)
-def test_buyer_asks_for_what_can_be(
+def test_buyer_counters_within_the_rules(
     soap: Soap, http: httpx.Client, clock: Time, wishes: dict[str, int]
 ) -> None:
     number, _ = _sent(soap, clock)

@@ -187,7 +187,7 @@ def test_address_or_parameter_that_is_not_there(
     assert bearer.request(method, path, content=content).status_code == status
 
 
-def test_enums_are_numbers_only_where_asked(bearer: httpx.Client) -> None:
+def test_enums_are_numbers_only_on_request(bearer: httpx.Client) -> None:
     address = f"{_ORDERS}/{ORDER_IDS[0]}"
     assert bearer.get(address).json()["status"] == "APPROVED"
     assert bearer.get(f"{address}?$alt=json;enum-encoding%3Dint").json()["status"] == 4
@@ -419,7 +419,7 @@ def test_networks_of_one_seed_are_the_same(tmp_path: Path, key_folder: Path, clo
     assert names("a", 1) == names("b", 1) != names("c", 2)
 
 
-def test_taken_port_and_foreign_file_are_told(server: AdManagerServer, tmp_path: Path) -> None:
+def test_port_in_use_and_foreign_file_are_refused(server: AdManagerServer, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="already in use"):
         AdManagerServer(tmp_path / "other", port=server.port).start()
     (tmp_path / "broken").mkdir()

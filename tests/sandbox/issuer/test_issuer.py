@@ -102,5 +102,5 @@ def test_a_folder_that_cannot_be_used_is_a_configuration_error(tmp_path: Path) -
         Issuer(tmp_path / "file", "http://issuer.test", {})
 
 
-def test_a_grants_repr_does_not_tell_its_secret() -> None:
+def test_a_grants_repr_masks_its_secret() -> None:
     assert "s3cret" not in repr(ClientGrant("s3cret", frozenset()))

@@ -88,7 +88,7 @@ def test_refresh_token_needs_no_secret_and_stays_good(shared: Org) -> None:
         assert _works(shared, body["access_token"])
 
 
-def test_refresh_tokens_rotate_when_told_to(serving: Callable[..., Org]) -> None:
+def test_refresh_tokens_rotate_where_configured(serving: Callable[..., Org]) -> None:
     org = serving(OrgOptions(rotate_refresh_tokens=True))
     form = {"grant_type": "refresh_token", "refresh_token": "sandbox-refresh-token", **CLIENT}
     replacement = _token(org, form).json()["refresh_token"]

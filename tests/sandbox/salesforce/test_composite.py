@@ -40,7 +40,7 @@ def test_batch_writes_and_queries(org: Org) -> None:
     assert found["result"]["records"][0]["Name"] == "Changed"
 
 
-def test_batch_halts_on_error_when_told_to(org: Org) -> None:
+def test_batch_halts_on_error_where_requested(org: Org) -> None:
     wrong = {"method": "GET", "url": "v62.0/nothing"}
     create = {"method": "POST", "url": "v62.0/sobjects/Account", "richInput": {"Name": "x"}}
     answer = _batch(org, wrong, create, haltOnError=True)

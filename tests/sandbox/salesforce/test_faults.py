@@ -206,7 +206,7 @@ def test_sessions_expire_in_the_middle(org: Org) -> None:
     assert org.http.get("/limits").status_code == 401
 
 
-def test_jobs_fail_when_told_to(faulty: Org) -> None:
+def test_jobs_fail_by_a_fault(faulty: Org) -> None:
     _order(faulty, method="POST", path="/jobs/", fail_job="Retried more than 15 times")
     job = faulty.finished("query", faulty.query_job("SELECT Id FROM Account"))
     assert (job["state"], job["errorMessage"]) == ("Failed", "Retried more than 15 times")

@@ -114,7 +114,7 @@ def test_slash_at_the_end_pretty_print_and_head(shared: Org) -> None:
     assert (head.status_code, head.content) == (200, b"")
 
 
-def test_json_is_compressed_when_asked(shared: Org) -> None:
+def test_json_is_compressed_on_request(shared: Org) -> None:
     answer = shared.http.get("/sobjects", headers={"Accept-Encoding": "gzip, deflate"})
     assert answer.headers["Content-Encoding"] == "gzip"
     assert answer.json()["maxBatchSize"] == 200

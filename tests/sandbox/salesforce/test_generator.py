@@ -509,7 +509,7 @@ def test_an_org_cut_short_is_made_anew(tmp_path: Path) -> None:
         assert value(made, 'FROM "Order" SELECT count(*)') == 1
 
 
-def test_progress_tells_the_records_of_an_org_as_of_today(tmp_path: Path) -> None:
+def test_progress_counts_the_records_of_an_org_as_of_today(tmp_path: Path) -> None:
     steps: dict[str, int] = {}
 
     class StepRecorder:

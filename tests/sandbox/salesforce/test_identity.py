@@ -184,7 +184,7 @@ def test_bulk_v1_is_refused_as_an_org_without_it_does(
     assert "Async API not enabled" in answer.text
 
 
-def test_bulk_v1_asks_for_a_session_first(shared: Org) -> None:
+def test_bulk_v1_requires_a_session_first(shared: Org) -> None:
     answer = httpx.post(
         f"{shared.server.url}/services/async/62.0/job",
         json={},

@@ -84,7 +84,7 @@ def test_update_leaves_empty_cells_and_empties_na(org: Org) -> None:
     assert (good["sf__Id"], good["sf__Created"]) == (ONE, "false")
 
 
-def test_upsert_updates_inserts_and_tells_which(org: Org) -> None:
+def test_upsert_reports_which_rows_it_created(org: Org) -> None:
     text = "Ext__c,Name,Parent.Ext__c\na-1,changed,\nnew,made,A-2\n,blank,\ndup,x,\ndup,y,\n"
     job = org.ingest("Account", "upsert", text, externalIdFieldName="Ext__c")
     good = _dicts(org.ingest_result(job, "successfulResults"))

@@ -121,7 +121,7 @@ def test_an_empty_result_is_a_header_and_a_zero(shared: Org) -> None:
     assert (len(pages["resultPages"]), pages["done"]) == (1, True)
 
 
-def test_gzip_only_when_asked(folder: Path, serving: Callable[..., Org]) -> None:
+def test_gzip_only_on_request(folder: Path, serving: Callable[..., Org]) -> None:
     with OrgStore.open(folder) as store, store.write() as cursor:
         cursor.execute("""INSERT INTO main."Contact" BY NAME SELECT 'x' || n AS "Id",
             repeat('é', 50) AS "Email" FROM range(500) r(n)""")

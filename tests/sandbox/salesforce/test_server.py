@@ -20,7 +20,7 @@ from seil.sandbox.salesforce.options import OrgOptions
 from seil.sandbox.salesforce.server import OrgServer
 
 
-def test_a_generated_org_is_told_whole(generated: Path, tmp_path: Path) -> None:
+def test_a_generated_org_is_served_whole(generated: Path, tmp_path: Path) -> None:
     """Every described field of every object can be read in bulk, and every row comes."""
     folder = tmp_path / "org"
     shutil.copytree(generated, folder)

@@ -136,7 +136,7 @@ def test_a_fault_that_would_last_for_ever(http: Http) -> None:
     assert (answer.status_code, "delay: " in answer.json()["Message"]) == (400, True)
 
 
-def test_a_fault_strikes_where_and_when_it_is_told(http: Http) -> None:
+def test_a_fault_strikes_where_and_when_it_is_set_to(http: Http) -> None:
     fault = {"method": "get", "path": "AUD", "after": 1, "every": 2, "times": 2, "status": 500}
     http.control("POST", "faults", json=fault)
     assert [http.rate().status_code for _ in range(6)] == [200, 500, 200, 500, 200, 200]
@@ -209,7 +209,7 @@ def test_every_kind_is_described_and_found(name: str) -> None:
     assert KINDS.parse(f" {name} ") == kind.faults
 
 
-def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_the_command_serves_until_sigterm(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "seil", "--json", "sandbox", "techone", "--port", "0"]
     command += ["--key", "SALESFORCE/ARDATA=ID", "--fault", "path=AUDUSD,status=418"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:

@@ -215,7 +215,7 @@ def test_requests_that_are_refused_leave_nothing(
     assert http.control("GET", "summary").json()["rows"] == before
 
 
-def test_no_more_than_a_hundred_errors_are_told(client: Any) -> None:
+def test_no_more_than_a_hundred_errors_are_reported(client: Any) -> None:
     result = client.service.Warehouse_DoImport(request=rows_request(["1"] * 150))
     assert len(errors_of(result)) == 100
 
@@ -353,7 +353,7 @@ def test_a_version_in_the_others_clothes(running: TechOneServer) -> None:
     assert httpx.get(running.warehouse_url).status_code == 405
 
 
-def test_functions_are_told_apart_by_case(client: Any) -> None:
+def test_function_names_are_case_sensitive(client: Any) -> None:
     result = client.service.Warehouse_DoImport(
         request=rows_request(["1,a"], Auth={**AUTH, "FunctionName": FUNCTION.lower()})
     )

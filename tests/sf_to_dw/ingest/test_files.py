@@ -47,7 +47,7 @@ def test_files_of_one_state_and_object_are_listed(lake_of_all: Any) -> None:
     assert list(list_files(lake_of_all.lake, "in", contact)) == []
 
 
-def test_why_tells_the_reason_and_the_history(lake_of_all: Any) -> None:
+def test_why_shows_the_reason_and_the_history(lake_of_all: Any) -> None:
     (file,) = list_files(lake_of_all.lake, "error", lake_of_all.catalog["Thing__c"])
     story = why(lake_of_all.lake, lake_of_all.bus, file.key)
     assert story.file == file
@@ -100,7 +100,7 @@ def test_retry_sends_a_failed_file_round_again_and_keeps_its_history(intake: Any
     assert created.detail["object"]["key"] == failed.key
 
 
-def test_file_that_fails_again_tells_it_again(intake: Any) -> None:
+def test_file_that_fails_again_is_reported_again(intake: Any) -> None:
     failed = intake.ingest(b"garbage")
     retry(intake.lake, intake.bus, [failed.archived_key])
     again = intake.ingestor.ingest(failed.key)

@@ -49,7 +49,7 @@ def land(intake: Any, folder: Path, **options: Any) -> list[ImportResult]:
         ("account/part-00000-deadbeef-face-4f0b-c000.zstd.parquet", "Account"),
     ],
 )
-def test_name_tells_the_object(path: str, api_name: str) -> None:
+def test_name_identifies_the_object(path: str, api_name: str) -> None:
     stem, *folders = reversed(Path(path.removesuffix(".parquet")).parts)
     assert ObjectNames(load_catalog()).resolve([stem, *folders]).api_name == api_name
 
@@ -66,7 +66,7 @@ def test_name_tells_the_object(path: str, api_name: str) -> None:
         ),
     ],
 )
-def test_name_that_does_not_tell_is_refused(names: list[str], reason: str) -> None:
+def test_ambiguous_name_is_refused(names: list[str], reason: str) -> None:
     with pytest.raises(LookupError, match=reason):
         ObjectNames(load_catalog()).resolve(names)
 
@@ -272,7 +272,7 @@ def test_missing_folder_is_a_configuration_error(intake: Any, tmp_path: Path) ->
         land(intake, tmp_path / "nowhere")
 
 
-def test_import_without_a_bus_tells_nobody(intake: Any, tmp_path: Path) -> None:
+def test_import_without_a_bus_publishes_nothing(intake: Any, tmp_path: Path) -> None:
     write(tmp_path / "Account.parquet")
     land_folder(intake.lake, intake.catalog, tmp_path / "Account.parquet")
     assert intake.bus.events == {}
@@ -345,7 +345,7 @@ def test_the_same_content_in_two_parts_is_two_files(intake: Any, tmp_path: Path)
     assert {done.state for done in land(intake, tmp_path / "x")} == {"known"}
 
 
-def test_a_part_does_not_tell_the_object(intake: Any, tmp_path: Path) -> None:
+def test_a_part_does_not_identify_the_object(intake: Any, tmp_path: Path) -> None:
     write(tmp_path / "x/Account/Kind=Contact/x.parquet")
     (done,) = land(intake, tmp_path / "x")
     assert done.object == "Account"

@@ -65,7 +65,7 @@ def test_a_rejected_file_with_the_name_of_a_reason_is_a_file(intake: Any) -> Non
     assert retry(intake.lake, intake.bus, [result.archived_key])[0].target
 
 
-def test_why_reads_the_reason_where_no_event_tells(intake: Any) -> None:
+def test_why_reads_the_reason_where_no_event_has_it(intake: Any) -> None:
     key = intake.ingest(b"garbage").archived_key
     assert (
         why(intake.lake, None, key).reason == "the file has 7 bytes, fewer than the minimum of 12"

@@ -65,7 +65,7 @@ def test_record_that_breaks_reject_rules_goes_with_all_its_messages() -> None:
         "Name", pattern("[A-Z].*", message="no capital"), sql("Amount > 0", message="owed")
     )
     verdict = judge(obj, {"Name": "ok", "Amount": -1}, {"Name": "Ok", "Amount": 1}, {"Name": "ko"})
-    assert ids(verdict.kept) == ["id-1"]
+    assert ids(verdict.good) == ["id-1"]
     assert ids(verdict.set_aside) == ["id-0", "id-2"]
     assert verdict.messages.to_pylist() == [["no capital", "owed"], ["no capital"]]
 
@@ -107,7 +107,7 @@ def test_expression_must_not_be_false_nor_fail(
     rule: str, record: dict[str, Any], *, passes: bool
 ) -> None:
     verdict = judge(with_rule("Name", sql(rule)), record)
-    assert verdict.kept.num_rows == passes
+    assert verdict.good.num_rows == passes
     assert verdict.set_aside.num_rows == (not passes)
 
 
@@ -123,7 +123,7 @@ def test_warning_only_counts() -> None:
     obj = with_rule("Amount", sql("Amount < 100", "warning", "much"))
     with closing(RuleBook(obj, SCHEMA)) as book:
         verdict = book.judge(batch({"Amount": 500}, {"Amount": 1}, {"Amount": 501}), 1)
-        assert verdict.kept.num_rows == 3
+        assert verdict.good.num_rows == 3
         (count,) = book.counts
     assert count.to_dict() == {
         "column": "Amount",
@@ -144,7 +144,7 @@ def test_record_without_a_key_is_set_aside() -> None:
     with closing(RuleBook(SyncedObject(api_name="Thing__c"), SCHEMA)) as book:
         verdict = book.judge(batch({}, {"Id": None}, {"Id": ""}), 1)
         assert book.reasons == {"Id is empty": 2}
-    assert ids(verdict.kept) == ["id-0"]
+    assert ids(verdict.good) == ["id-0"]
     assert verdict.messages.to_pylist() == [["Id is empty"], ["Id is empty"]]
 
 
@@ -156,25 +156,25 @@ def test_mappings_append_columns() -> None:
         ColumnMapping(target="Parts", sql="{'n': Name}"),
     )
     verdict = judge(obj, {"Name": "a", "Amount": 3, "Moment": AT}, {})
-    assert verdict.kept.schema.names == [*SCHEMA.names, "Whole", "Shout", "Day", "Parts"]
-    assert verdict.kept.select(["Whole", "Shout", "Day"]).to_pylist() == [
+    assert verdict.good.schema.names == [*SCHEMA.names, "Whole", "Shout", "Day", "Parts"]
+    assert verdict.good.select(["Whole", "Shout", "Day"]).to_pylist() == [
         {"Whole": 3, "Shout": "A", "Day": AT.date()},
         {"Whole": None, "Shout": None, "Day": None},
     ]
-    assert verdict.kept.schema.field("Parts").type == pa.string()
+    assert verdict.good.schema.field("Parts").type == pa.string()
 
 
 def test_mapping_onto_its_own_column_replaces_it() -> None:
     obj = mapped(ColumnMapping(target="Amount", source="Amount", type="DOUBLE"))
-    kept = judge(obj, {"Amount": 3}).kept
-    assert kept.schema.names == SCHEMA.names
-    assert kept.column("Amount").to_pylist() == [3.0]
+    good = judge(obj, {"Amount": 3}).good
+    assert good.schema.names == SCHEMA.names
+    assert good.column("Amount").to_pylist() == [3.0]
 
 
 def test_record_that_cannot_be_mapped_is_set_aside() -> None:
     obj = mapped(ColumnMapping(target="Number", source="Name", type="INTEGER"))
     verdict = judge(obj, {"Name": "7"}, {"Name": "seven"})
-    assert ids(verdict.kept) == ["id-0"]
+    assert ids(verdict.good) == ["id-0"]
     assert verdict.messages.to_pylist() == [["Number cannot be made from Name"]]
     assert verdict.set_aside.schema.names == SCHEMA.names
 
@@ -182,8 +182,8 @@ def test_record_that_cannot_be_mapped_is_set_aside() -> None:
 def test_empty_batch_has_the_columns_too() -> None:
     obj = mapped(ColumnMapping(target="Whole", source="Amount", type="BIGINT"))
     verdict = judge(obj)
-    assert verdict.kept.num_rows == 0
-    assert verdict.kept.schema.field("Whole").type == pa.int64()
+    assert verdict.good.num_rows == 0
+    assert verdict.good.schema.field("Whole").type == pa.int64()
 
 
 @pytest.mark.parametrize(
@@ -261,11 +261,11 @@ def test_every_record_is_kept_or_set_aside_and_only_one_of_them(
     numbered = [{**r, "Moment": datetime.fromtimestamp(n, UTC)} for n, r in enumerate(records)]
     verdict = judge(with_rule("Name", *validations), *numbered)
     parts = [
-        verdict.kept.column("Moment").to_pylist(),
+        verdict.good.column("Moment").to_pylist(),
         verdict.set_aside.column("Moment").to_pylist(),
     ]
     assert sorted(str(at) for part in parts for at in part) == sorted(
         str(r["Moment"]) for r in numbered
     )
     assert all(messages for messages in verdict.messages.to_pylist())
-    assert all(r["Id"] for r in verdict.kept.to_pylist())
+    assert all(r["Id"] for r in verdict.good.to_pylist())

@@ -158,7 +158,7 @@ def test_a_page_that_lacks_a_field_does_not_hide_behind_its_nulls(
     assert (row.columns_lost, row.balanced) == ("Color__c", False)
 
 
-def test_files_of_other_tools_are_not_asked_for_columns(
+def test_files_of_other_tools_need_no_columns(
     lake: Lake, warehouse: Warehouse, curator: Any
 ) -> None:
     curator.file([{"Id": "a"}])

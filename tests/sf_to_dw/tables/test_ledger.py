@@ -188,7 +188,7 @@ def test_what_does_not_balance_is_kept_until_it_does(
     assert seen == [["run-1", "run-2", "run-3"], ["run-3"]]
 
 
-def test_the_last_run_of_each_object_and_what_does_not_balance_tell(
+def test_the_verdict_is_that_of_the_last_run_and_of_what_does_not_balance(
     warehouse: Warehouse, lake: Lake, catalog: Catalog, curator: Curator
 ) -> None:
     for run, reported in (("run-1", 1), ("run-2", 2), ("run-3", 1)):

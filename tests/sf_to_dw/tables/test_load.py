@@ -598,7 +598,7 @@ def test_what_fails_in_a_shared_transaction_takes_nothing_with_it(
     assert load(warehouse, lake, catalog).files == 0
 
 
-def test_events_tell_what_was_loaded(run: Load, curator: Curator, bus: Any) -> None:
+def test_events_report_what_was_loaded(run: Load, curator: Curator, bus: Any) -> None:
     curator.file([record("a", 1)])
     run(bus=bus)
     run(bus=bus)

@@ -125,7 +125,7 @@ def test_a_removed_column_keeps_its_values(
     assert column_state(warehouse) == ("bigint", {"a": 1, "b": 2})
 
 
-def test_a_column_that_ingest_has_added_says_nothing(
+def test_a_column_that_ingest_added_is_no_drift(
     run: Load, warehouse: Warehouse, curator: Curator
 ) -> None:
     curator.file(pa.table({"Id": ["a", "b"], "V__c": [1, 2]}), run="run-1")

@@ -105,7 +105,7 @@ def test_a_file_without_its_key_is_refused(land_and_load: Land) -> None:
 
 
 @given(st.text(LETTERS, min_size=15, max_size=15))
-def test_the_checksum_tells_ids_apart_where_case_is_lost(short: str) -> None:
+def test_the_checksum_distinguishes_ids_where_case_is_lost(short: str) -> None:
     other = short.swapcase()
     full = id18(short)
     assert full[:15] == short

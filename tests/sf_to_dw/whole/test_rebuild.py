@@ -36,7 +36,7 @@ def test_rebuilt_warehouse_equals_the_live_one(new_site: NewSite) -> None:
     live = site.contents()
     report = site.rebuild()
     assert report.ok, report.refused
-    assert (report.state, report.kept) == ("present", ())
+    assert (report.state, report.copied) == ("present", ())
     assert site.contents() == live
     assert not list(site.folder.glob("warehouse.duckdb.*"))
 
@@ -188,7 +188,7 @@ def test_rebuild_keeps_what_users_made(site: Site) -> None:
     [(accounts,)] = ask(site, "SELECT n FROM all_accounts")
     report = site.rebuild()
     assert report.ok, report.refused
-    assert set(report.kept) == {
+    assert set(report.copied) == {
         "schema bi", "table bi.targets", "table notes", "index by_text", "view bi.missed",
         "view bi.plain", "view all_accounts",
     }  # fmt: skip
@@ -227,5 +227,5 @@ def test_an_object_taken_out_of_the_catalog_does_not_block_a_rebuild(site: Site)
         file.write("[objects.Account]\nenabled = false\n")
     report = site.rebuild()
     assert report.is_replaced, report.refused
-    [reason] = report.left_out
+    [reason] = report.removed_objects
     assert reason.startswith("Account is no longer in the catalog")

@@ -48,7 +48,7 @@ def now(site: Any, *kinds: str, name: str = "Account") -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("kind", ["deletions", "ids"])
-def test_deletions_are_found_when_asked_for(site: Any, kind: str) -> None:
+def test_deletions_are_read_on_request(site: Any, kind: str) -> None:
     gone = sorted(live(site))[:2]
     site.purge("Account", gone, in_get_deleted=kind == "deletions")
     with site.serve(OFF):
@@ -102,7 +102,7 @@ def test_a_job_that_reports_nothing_is_not_believed(site: Any, kind: str, name: 
     assert live(site) == before
 
 
-def test_formulas_are_refreshed_when_asked_for(site: Any) -> None:
+def test_formulas_are_refreshed_on_request(site: Any) -> None:
     with site.open() as context:
         fields = context.registry.get(context.catalog["Contact"]).fields
     formula = next(f.name for f in fields if f.calculated and str(f.arrow) == "string")
@@ -181,8 +181,8 @@ def test_the_plan_counts_what_is_due_besides(site: Any) -> None:
     alone = plan_entry("deletions = false\n" + OFF)
     listed = plan_entry(OFF)
     whole = plan_entry('refresh_formulas = "1d"')
-    assert (alone.beside, listed.beside) == ((), ("deletions",))
-    assert whole.beside == ("deletions", "Ids", "formulas")
+    assert (alone.also_due, listed.also_due) == ((), ("deletions",))
+    assert whole.also_due == ("deletions", "Ids", "formulas")
     assert (alone.jobs, listed.jobs, whole.jobs) == (1, 1, 3)
     assert listed.calls == alone.calls + 1
     assert whole.calls >= listed.calls + 2 * 7

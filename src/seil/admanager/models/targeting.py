@@ -314,9 +314,9 @@ _NAMED = {
 def _criteria_kind(value: object) -> str | None:
     """By SOAP's xsi:type if given, else by the fields."""
     if isinstance(value, dict):
-        named = value.get("xsi_type")
-        if isinstance(named, str):
-            return _NAMED.get(named)
+        type_name = value.get("xsi_type")
+        if isinstance(type_name, str):
+            return _NAMED.get(type_name)
         return next((kind for name, kind in _KINDS.items() if name in value), None)
     return _NAMED.get(type(value).__name__)
 

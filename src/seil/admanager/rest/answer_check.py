@@ -68,8 +68,8 @@ def _check_name(kind: Any, value: Mapping[str, Any]) -> None:
 def _check_objects(value: Any, kind: Any) -> None:
     """Raises UnexpectedAnswerError where a message type is not a JSON object."""
     if not isinstance(value, dict):
-        found = _JSON_TYPES.get(type(value), "a scalar")
-        raise UnexpectedAnswerError(SERVICE, f"{found} instead of {_article(kind.name)}")
+        json_type = _JSON_TYPES.get(type(value), "a scalar")
+        raise UnexpectedAnswerError(SERVICE, f"{json_type} instead of {_article(kind.name)}")
     fields = _message_fields(kind)
     for name in fields.keys() & value.keys():
         entry = value[name]

@@ -70,17 +70,17 @@ def build_edge(
     options: EdgeOptions,
     routers: Iterable[RouterOf],
     *,
-    beside: Iterable[APIRouter] = (),
+    open_routers: Iterable[APIRouter] = (),
     closer: Closer | None = None,
 ) -> ASGIApp:
-    """Each of `routers` builds a system's routes; the routes of `beside` need no token.
+    """Each of `routers` builds a system's routes; those of `open_routers` need no token.
 
     `closer` is entered while the app runs, and closes its resources.
     """
     dispatch = Dispatch(downstream, options.limits)
     parts = [router(dispatch) for router in routers]
     parts.append(health_router(verifier.keys, dispatch, options.checks))
-    parts += beside
+    parts += open_routers
     app = FastAPI(
         # Flat, as included routers would be matched twice.
         routes=[route for part in parts for route in part.routes],

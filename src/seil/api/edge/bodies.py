@@ -27,7 +27,7 @@ from seil.api.departures import CallerLeftError, departure
 from seil.api.edge.exchange import exchange_of
 from seil.api.faults import MOST_FAULTS, dotted_path, validation_faults
 
-__all__ = ["LARGE_BODY", "BodyError", "JsonRoute", "beside"]
+__all__ = ["LARGE_BODY", "BodyError", "JsonRoute", "run_off_loop"]
 
 Result = TypeVar("Result")
 
@@ -76,8 +76,8 @@ class JsonRoute(APIRoute):
         return handle_json
 
 
-async def beside(request: Request, work: Callable[[], Result]) -> Result:
-    """Runs `work`, in the thread if the request's body is large."""
+async def run_off_loop(request: Request, work: Callable[[], Result]) -> Result:
+    """Runs `work`, off the event loop if the request's body is large."""
     if not (isinstance(request, _JsonRequest) and request.large):
         return work()
     return await asyncio.get_running_loop().run_in_executor(_judge, work)
@@ -101,7 +101,7 @@ class _JsonRequest(Request):
         if not self.large:
             return self._judge(content)
         async with _turn(exchange_of(self).caller):
-            return await beside(self, partial(self._judge, content))
+            return await run_off_loop(self, partial(self._judge, content))
 
 
 @asynccontextmanager

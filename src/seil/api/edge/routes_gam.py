@@ -19,7 +19,7 @@ from seil.admanager.models.actions import (
 from seil.admanager.models.base import Id, Shape, about
 from seil.admanager.models.lists import BATCH, IDS, entries
 from seil.api.contract import gam
-from seil.api.edge.bodies import beside
+from seil.api.edge.bodies import run_off_loop
 from seil.api.edge.dispatch import Dispatch
 from seil.api.edge.exchange import exchange_of
 from seil.api.edge.refusals import system_router
@@ -232,7 +232,7 @@ def _proposals(router: APIRouter, send: Sender) -> None:
         With `action`: performs it, and answers `numChanges`; only pause may have a body, with a
         `reason`.
         """
-        values = await beside(request, partial(values_of, body)) if body else {}
+        values = await run_off_loop(request, partial(values_of, body)) if body else {}
         if action is not None:
             path_values = {"proposalId": proposalid, "action": action}
             return await send.from_values(
@@ -277,7 +277,7 @@ def _proposal_line_items(router: APIRouter, send: Sender) -> None:
         """Without `action`: changes the fields that are given, and answers the whole line items.
         With `action`: performs it on `proposalLineItemIds`, and answers `numChanges`.
         """
-        values = await beside(request, partial(values_of, body))
+        values = await run_off_loop(request, partial(values_of, body))
         if action is None:
             return await send.from_values(request, gam.UPDATE_PROPOSAL_LINE_ITEMS, values, key=key)
         return await send.from_values(

@@ -16,7 +16,7 @@ from seil.api.calls import Answer, ServiceCall, too_long
 from seil.api.contract.envelope import Success
 from seil.api.contract.operation import AnyOperation, Operation, RequestModel
 from seil.api.departures import CallerLeftError
-from seil.api.edge.bodies import beside
+from seil.api.edge.bodies import run_off_loop
 from seil.api.edge.dispatch import Dispatch
 from seil.api.edge.exchange import CALLER_LEFT, exchange_of
 from seil.api.faults import validation_faults
@@ -66,7 +66,7 @@ class Sender:
         """Builds the operation's request from path, query and body."""
         _check_parameters(request)  # First, so that a misspelt one is named.
         try:
-            body = await beside(request, partial(operation.request.model_validate, values))
+            body = await run_off_loop(request, partial(operation.request.model_validate, values))
         except ValidationError as error:
             answer = Answer(400, errors=validation_faults(error))
             return exchange_of(request).failure(answer)
@@ -79,7 +79,7 @@ class Sender:
         exchange.notes["operation"] = operation.name
         call = ServiceCall(
             operation.name,
-            await beside(request, partial(values_of, body)),
+            await run_off_loop(request, partial(values_of, body)),
             correlation_id=exchange.correlation_id,
             application_label=exchange.application_label or "",
             caller=exchange.caller,

@@ -115,16 +115,16 @@ def parts(tables: Iterable[pa.Table], *, rows: int, size: int = _JOB_BYTES) -> I
     Tables with a `_parent` column have to be sorted by it: a parent's rows share a part, unless
     they exceed it.
     """
-    held: pa.Table | None = None
+    rest: pa.Table | None = None
     last: str | None = None
     for table in tables:
-        held = pa.concat_tables([held, table]) if held is not None else table
-        while len(held) > (most := min(rows, max(1, len(held) * size // max(1, held.nbytes)))):
-            part = held.slice(0, _cut(held, most))
+        rest = pa.concat_tables([rest, table]) if rest is not None else table
+        while len(rest) > (most := min(rows, max(1, len(rest) * size // max(1, rest.nbytes)))):
+            part = rest.slice(0, _cut(rest, most))
             yield _part(part, last)
-            last, held = _parent_at(-1, part), held.slice(len(part))
-    if held is not None and len(held):
-        yield _part(held, last)
+            last, rest = _parent_at(-1, part), rest.slice(len(part))
+    if rest is not None and len(rest):
+        yield _part(rest, last)
 
 
 def _part(rows: pa.Table, last: str | None) -> WritePart:

@@ -103,9 +103,9 @@ class JobAbortedError(RejectError):
 
     cure = "Ask the org's administrator; run the same command again to send the rest."
 
-    def __init__(self, job_id: str, name: str, left: int) -> None:
+    def __init__(self, job_id: str, name: str, rest: int) -> None:
         super().__init__(
-            f"{name}: ingest job {job_id} was aborted in the org, {left} rows were not written",
+            f"{name}: ingest job {job_id} was aborted in the org, {rest} rows were not written",
             hint="Run the same command again to send them",
         )
         self.job_id = job_id
@@ -190,8 +190,8 @@ class Writer:
             outcomes = _of_batch(batch, ingest.outcomes(batch.job_id, batch.target.key))
         except IngestJobGoneError:
             outcomes = {}
-        left = [key for key in batch.keys if key not in outcomes]
-        return [*outcomes.values(), *look_up(self._org, batch, left)]
+        unsettled = [key for key in batch.keys if key not in outcomes]
+        return [*outcomes.values(), *look_up(self._org, batch, unsettled)]
 
 
 @dataclass
@@ -285,8 +285,8 @@ class _Run:
         """The outcome of every row of a finished job."""
         outcomes = _of_batch(batch, self.org.ingest.outcomes(job.id, batch.target.key))
         if job.state == "Aborted":
-            left = sum(outcome.state == "retrying" for outcome in outcomes.values())
-            self.errors.append(JobAbortedError(job.id, batch.target.object, left))
+            rest = sum(outcome.state == "retrying" for outcome in outcomes.values())
+            self.errors.append(JobAbortedError(job.id, batch.target.object, rest))
             outcomes = {key: _aborted(outcome) for key, outcome in outcomes.items()}
         unnamed = [key for key in batch.keys if key not in outcomes]
         if unnamed:

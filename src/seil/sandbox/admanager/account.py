@@ -158,8 +158,8 @@ class AdManagerTokens:
         if scope := claims.get("scope"):
             return frozenset(str(scope).split())
         audiences = (_API, request.base_url, self._audience.removesuffix("/token"))
-        named = str(claims.get("aud", "")).rstrip("/")
-        return frozenset(SCOPES) if named in (*audiences, *map(_over_tls, audiences)) else None
+        audience = str(claims.get("aud", "")).rstrip("/")
+        return frozenset(SCOPES) if audience in (*audiences, *map(_over_tls, audiences)) else None
 
     def _scopes_of(self, assertion: str) -> str:
         """The scopes that an assertion asks for: RFC 7523, section 3."""

@@ -149,8 +149,8 @@ def _keys(name: Naming) -> Iterator[tuple[str, int, GamObject]]:
     for at, (number, tag, kind, status, values) in enumerate(_KEYS):
         key = name("customTargetingKeys", number)
         names = {"name": key, "adTagName": tag, "displayName": tag.capitalize()}
-        named = {"customTargetingKeyId": str(number), "type": kind, "status": status}
-        yield "customTargetingKeys", number, {**names, **named, "reportableType": "ON"}
+        details = {"customTargetingKeyId": str(number), "type": kind, "status": status}
+        yield "customTargetingKeys", number, {**names, **details, "reportableType": "ON"}
         for index, value in enumerate(values):
             identity = VALUE_ID + _VALUES_PER_KEY * at + index
             yield (

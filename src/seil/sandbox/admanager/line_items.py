@@ -54,16 +54,16 @@ class SandboxLineItems:
     def of(self, order: str) -> list[GamObject]:
         return self._network.store.having("lineItems", "order", order)
 
-    def create(self, payload: GamObject, *, at: str = "lineItem") -> GamObject:
+    def create(self, resource: GamObject, *, at: str = "lineItem") -> GamObject:
         network = self._network
-        order = self._order(payload, at)
+        order = self._order(resource, at)
         now = network.clock.now()
         if order.get("programmatic") and order["status"] == "APPROVED":
             reason = "CANNOT_CREATE_LINE_ITEM_FOR_APPROVED_ORDER"
             raise action_error("ProgrammaticError", reason, order)
-        if moment(payload["startTime"]) <= now:
+        if moment(resource["startTime"]) <= now:
             raise flight_error(
-                "START_DATE_TIME_IS_IN_PAST", f"{at}.startTime", payload["startTime"]
+                "START_DATE_TIME_IS_IN_PAST", f"{at}.startTime", resource["startTime"]
             )
         creatives = network.options.creatives
         item = {
@@ -71,7 +71,7 @@ class SandboxLineItems:
             "deliveryRateType": "EVENLY",
             "roadblockingType": "ONE_OR_MORE",
             "environmentType": "BROWSER",
-            **{name: value for name, value in payload.items() if name not in _FLAGS},
+            **{name: value for name, value in resource.items() if name not in _FLAGS},
             "name": network.new_name("lineItems"),
             "createTime": stamp(now),
             "archived": False,
@@ -82,9 +82,9 @@ class SandboxLineItems:
         }
         check_line_item(network, item, at)
         item.setdefault("priority", TERMS[item["lineItemType"]].priority[0])
-        reserve = payload.get("reserveOnCreation") or order["status"] in ("APPROVED", "PAUSED")
+        reserve = resource.get("reserveOnCreation") or order["status"] in ("APPROVED", "PAUSED")
         if reserve and item["lineItemType"] in RESERVABLE:
-            skip = payload.get("skipInventoryCheck") or payload.get("allowOverbook")
+            skip = resource.get("skipInventoryCheck") or resource.get("allowOverbook")
             self._reserve(item, check=not skip)
         return self.save(item, order)
 
@@ -180,8 +180,8 @@ class SandboxLineItems:
             view["stats"] = {name: str(value) for name, value in stats.items()}
         return view
 
-    def _order(self, payload: Mapping[str, Any], at: str) -> GamObject:
-        order = self._network.referred("orders", payload["order"], field=f"{at}.order")
+    def _order(self, resource: Mapping[str, Any], at: str) -> GamObject:
+        order = self._network.referred("orders", resource["order"], field=f"{at}.order")
         if order["archived"]:
             raise action_error("OrderError", "UPDATE_ARCHIVED_ORDER_NOT_ALLOWED", order)
         if order["status"] in ("CANCELED", "DELETED"):

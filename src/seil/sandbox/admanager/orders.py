@@ -29,16 +29,16 @@ class SandboxOrders:
     def all(self) -> list[GamObject]:
         return [self.render(order) for order in self._network.store.all("orders")]
 
-    def create(self, payload: GamObject, *, at: str = "order") -> GamObject:
+    def create(self, resource: GamObject, *, at: str = "order") -> GamObject:
         network = self._network
-        check_order(network, payload, at)
-        self._check_unique(payload, at)
+        check_order(network, resource, at)
+        self._check_unique(resource, at)
         name = network.new_name("orders")
         order = {
-            **payload,
+            **resource,
             "name": name,
             "orderId": str(ident(name)),
-            "programmatic": payload.get("programmatic", False),
+            "programmatic": resource.get("programmatic", False),
             "status": "DRAFT",
             "archived": False,
             "currencyCode": network.store.fact("currency"),

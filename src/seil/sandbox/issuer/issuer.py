@@ -129,8 +129,8 @@ class Issuer:
         """
         form = _form(body)
         if form.get("grant_type") != "client_credentials":
-            named = "grant_type" in form
-            raise TokenRequestError("unsupported_grant_type" if named else "invalid_request")
+            has_type = "grant_type" in form
+            raise TokenRequestError("unsupported_grant_type" if has_type else "invalid_request")
         client_id, secret = _credentials(form, authorization)
         self._authenticate(client_id, secret, address)
         allowed = self._grants[client_id].scopes

@@ -184,7 +184,7 @@ class Logins:
     def _soap_result(self, call: OrgRequest, session: str) -> str:
         version = call.args["soap_version"]
         address = f"{call.base_url}/services/Soap/u/{version}/{self.org_id[:15]}"
-        result = {
+        members = {
             "metadataServerUrl": f"{call.base_url}/services/Soap/m/{version}/{self.org_id[:15]}",
             "passwordExpired": "false",
             "sandbox": "true",
@@ -192,7 +192,7 @@ class Logins:
             "sessionId": session,
             "userId": self.user_id,
         }
-        fields = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in result.items())
+        fields = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in members.items())
         lasts = int(self._options.token_lifetime)
         return _soap_envelope(
             f"<loginResponse><result>{fields}<userInfo><organizationId>{self.org_id}</organizationId>"

@@ -63,16 +63,16 @@ class Composite:
         for number, request in enumerate(requests):
             if not all(isinstance(request.get(name), str) for name in ("method", "url")):
                 raise _missing(JsonSource(call.text()).inside("batchRequests", number))
-        results: list[dict[str, Any]] = []
+        entries: list[dict[str, Any]] = []
         for request in requests:
-            failed = any(result["statusCode"] >= 400 for result in results)
+            failed = any(entry["statusCode"] >= 400 for entry in entries)
             if failed and halt:
                 skipped = OrgApiError(412, "BATCH_PROCESSING_HALTED", "Batch processing halted")
-                results.append({"statusCode": 412, "result": skipped.body})
+                entries.append({"statusCode": 412, "result": skipped.body})
             else:
-                results.append(self._run_in_batch(request, call))
-        has_errors = any(result["statusCode"] >= 400 for result in results)
-        return OrgReply(200, {"hasErrors": has_errors, "results": results})
+                entries.append(self._run_in_batch(request, call))
+        has_errors = any(entry["statusCode"] >= 400 for entry in entries)
+        return OrgReply(200, {"hasErrors": has_errors, "results": entries})
 
     def _run_in_batch(self, request: Mapping[str, Any], call: OrgRequest) -> dict[str, Any]:
         url = "/" + str(request.get("url", "")).lstrip("/")
@@ -89,8 +89,8 @@ class Composite:
         _check_count(len(requests), _MOST, "subrequests")
         queries = [r for r in requests if _QUERY.match(str(r["url"]))]
         _check_count(len(queries), _MOST_QUERIES, "query or collection subrequests")
-        results, _ = self._run(call, requests, supported=_SUPPORTED, all_or_none=all_or_none)
-        return OrgReply(200, {"compositeResponse": results})
+        entries, _ = self._run(call, requests, supported=_SUPPORTED, all_or_none=all_or_none)
+        return OrgReply(200, {"compositeResponse": entries})
 
     def _graphs(self, call: OrgRequest) -> OrgReply:
         """Each graph is atomic, independently of the others."""
@@ -106,11 +106,11 @@ class Composite:
         _check_count(sum(map(len, nodes)), _MOST_NODES, "nodes")
         answers = []
         for graph, requests in zip(graphs, nodes, strict=True):
-            results, done = self._run(call, requests, supported=_NODE, all_or_none=True)
+            entries, done = self._run(call, requests, supported=_NODE, all_or_none=True)
             answers.append(
                 {
                     "graphId": graph.get("graphId"),
-                    "graphResponse": {"compositeResponse": results},
+                    "graphResponse": {"compositeResponse": entries},
                     "isSuccessful": done,
                 }
             )
@@ -173,22 +173,22 @@ def _in_turn(
 ) -> list[dict[str, Any]]:
     """Stops at the first failure if `halt` is set."""
     answers: dict[str, Any] = {}
-    results: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     for request in requests:
         reply = answer(request, answers)
         answers[str(request["referenceId"])] = reply.content
-        results.append(_result(request, reply))
-        if halt and _has_failed(results):
+        entries.append(_result(request, reply))
+        if halt and _has_failed(entries):
             break
-    return results
+    return entries
 
 
-def _has_failed(results: Sequence[Mapping[str, Any]]) -> bool:
+def _has_failed(entries: Sequence[Mapping[str, Any]]) -> bool:
     """Includes collections with refused records."""
     return any(
-        result["httpStatusCode"] >= 400
-        or (isinstance(result["body"], list) and not all(map(_is_success, result["body"])))
-        for result in results
+        entry["httpStatusCode"] >= 400
+        or (isinstance(entry["body"], list) and not all(map(_is_success, entry["body"])))
+        for entry in entries
     )
 
 

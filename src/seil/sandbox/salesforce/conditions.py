@@ -168,8 +168,8 @@ class Conditions:
 
     def _convert(self, term: Term, value: soql.Value) -> object:
         if term.type in IDS and value.kind == "STRING":
-            if result := full_id(soql.unescape(value.text)):
-                return result
+            if identifier := full_id(soql.unescape(value.text)):
+                return identifier
             raise self._bound.error(
                 value.at, "INVALID_QUERY_FILTER_OPERATOR", f"invalid ID field: {value.text}"
             )

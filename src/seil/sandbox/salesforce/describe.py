@@ -86,9 +86,9 @@ class Describe:
     def _compact_layouts(self, call: OrgRequest) -> OrgReply:
         """The system's own: the name alone."""
         entity = self.object(call)
-        named = entity.name_field
+        field = entity.name_field
         fields = (
-            [{"label": named.raw.get("label", named.name), "value": named.name}] if named else []
+            [{"label": field.raw.get("label", field.name), "value": field.name}] if field else []
         )
         layout = {
             "fieldItems": fields,

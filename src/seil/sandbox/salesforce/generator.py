@@ -56,7 +56,7 @@ def generate(
     """
     day = as_of or datetime.now(UTC).date()
     midnight = datetime.combine(day, time())
-    described = [_describe(given) for given in extra]
+    described = [_describe(file) for file in extra]
     objects = {name.lower(): packaged_object(entry) for name, entry in traits().items()}
     objects |= {each.entity.name.lower(): each.entity for each in described}
     store = OrgStore.create(folder, objects.values(), memory_limit=memory_limit, unfinished=True)

@@ -174,8 +174,8 @@ class IdentityRoutes:
         if "User" not in self._store.objects:
             return self._logins.user if full_id(identifier) == self._logins.user_id else None
         sql = 'SELECT * FROM main."User" WHERE "Id" = ?'
-        result = self._store.cursor().execute(sql, [full_id(identifier)])
-        rows = result.to_arrow_table().to_pylist()
+        statement = self._store.cursor().execute(sql, [full_id(identifier)])
+        rows = statement.to_arrow_table().to_pylist()
         return rows[0] if rows else None
 
 

@@ -71,11 +71,11 @@ class IngestFile:
     def values(self, row: Sequence[str]) -> dict[str, str | None]:
         """An empty cell keeps the field's value, #N/A clears it."""
         pairs = zip(self.header, row, strict=False)
-        result = {name: None if cell == _NULL else cell for name, cell in pairs if cell != ""}
+        cells = {name: None if cell == _NULL else cell for name, cell in pairs if cell != ""}
         if len(row) != len(self.header):
             count = f"{len(row)} values for {len(self.header)} columns"
             raise BadFileError(f"InvalidBatch : The row has {count}: {row[:3]}")
-        return result
+        return cells
 
     def _check_line_ending(self) -> None:
         with self.path.open("rb") as file:

@@ -69,14 +69,14 @@ def _offset(text: str, path: Sequence[str | int]) -> int:
 
 def _member(text: str, at: int, name: str) -> int:
     """The offset of the last member of that name in the object."""
-    result = at
+    last = at
     at = _after_space(text, at + 1)
     while text[at] != "}":
         key, end = _DECODER.raw_decode(text, at)
         value = _after_space(text, _after_space(text, end) + 1)
-        result = value if key == name else result
+        last = value if key == name else last
         at = _next(text, value)
-    return result
+    return last
 
 
 def _element(text: str, at: int, number: int) -> int:

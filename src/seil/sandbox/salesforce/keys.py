@@ -46,10 +46,12 @@ def certificate(folder: Path, host: str) -> tuple[Path, Path]:
     if not (chain.exists() and private.exists()):
         _new_key(private)
         chain.unlink(missing_ok=True)
-    stored, wanted = _load_certificate(chain), _general_name(host)
+    stored, own_name = _load_certificate(chain), _general_name(host)
     names = _names(stored) if stored else [x509.DNSName(name) for name in _NAMES]
-    if stored is None or wanted not in names or stored.not_valid_after_utc < datetime.now(UTC):
-        chain.write_bytes(_sign(_read_or_make_key(private), list(dict.fromkeys([*names, wanted]))))
+    if stored is None or own_name not in names or stored.not_valid_after_utc < datetime.now(UTC):
+        chain.write_bytes(
+            _sign(_read_or_make_key(private), list(dict.fromkeys([*names, own_name])))
+        )
     return chain, private
 
 

@@ -27,12 +27,12 @@ def merge(store: OrgStore, entity: SObject, winner: str, losers: Sequence[str]) 
         raise OrgApiError(400, "INVALID_MERGE", "A record is merged with others")
     with store.write() as cursor:
         at = next_time(store, None)
-        result = cursor.execute(
+        count = cursor.execute(
             f"SELECT count(*) FROM {_table(entity)} WHERE Id IN (SELECT unnest(?))"  # noqa: S608
             " AND NOT IsDeleted",
             [[winner, *losers]],
         ).fetchone()
-        if not result or result[0] != len(losers) + 1:
+        if not count or count[0] != len(losers) + 1:
             raise OrgApiError(400, "INVALID_MERGE", f"{winner} or {', '.join(losers)} is not there")
         changed = 0
         for other, name in _references(store, entity):

@@ -200,12 +200,12 @@ class QueryJobs(Jobs):
     def _translation(self, body: Mapping[str, Any]) -> Translation:
         deleted_too = body["operation"] == "queryAll"
         query = soql.parse(str(body["query"]))
-        result = translate(self._store.objects, query, deleted_too=deleted_too, bulk=True)
-        if not result.entity.raw.get("queryable", True):
-            name = result.entity.name
+        translation = translate(self._store.objects, query, deleted_too=deleted_too, bulk=True)
+        if not translation.entity.raw.get("queryable", True):
+            name = translation.entity.name
             reason = f"Entity '{name}' is not supported by the Bulk API."
             raise OrgApiError(400, "INVALIDENTITY", reason)
-        return result
+        return translation
 
     def _lines(self, job_id: str) -> LineFile:
         folder = self._folder_of(job_id)

@@ -81,8 +81,8 @@ class RecordRoutes:
     def _get(self, call: OrgRequest) -> OrgReply:
         entity = self._entity(call)
         identifier = full_id(call.args["id"])
-        wanted, current = call.params.get("fields", ""), [identifier] if identifier else []
-        records = self._select(entity, "Id", current, wanted=wanted, root=call.root)
+        fields, current = call.params.get("fields", ""), [identifier] if identifier else []
+        records = self._select(entity, "Id", current, fields=fields, root=call.root)
         if not records:
             raise self._absent(entity, identifier, call.args["id"])
         return OrgReply(200, records[0])
@@ -101,8 +101,8 @@ class RecordRoutes:
         if blob and blob.type == "base64" and (identifier := full_id(call.args["key"])):
             return self._blob(entity, identifier)
         key = _key(entity, call.args["key"])
-        wanted, value = call.params.get("fields", ""), call.args["value"]
-        records = self._select(entity, key.name, [value], wanted=wanted, root=call.root)
+        fields, value = call.params.get("fields", ""), call.args["value"]
+        records = self._select(entity, key.name, [value], fields=fields, root=call.root)
         if not records:
             raise not_found()
         if len(records) > 1:
@@ -111,7 +111,7 @@ class RecordRoutes:
 
     def _blob(self, entity: SObject, identifier: str) -> OrgReply:
         """A record's binary field: bytes derived from its Id."""
-        if not self._select(entity, "Id", [identifier], wanted="Id", root=""):
+        if not self._select(entity, "Id", [identifier], fields="Id", root=""):
             raise not_found()
         return OrgReply(200, f"{entity.name} {identifier}".encode(), "application/octet-stream")
 
@@ -187,9 +187,9 @@ class RecordRoutes:
         _check_size(ids, _MOST_RETRIEVED)
         entity = self._entity(call)
         column = [full_id(identifier) for identifier in ids]
-        wanted = ",".join(dict.fromkeys([*(_spelling(entity, name) for name in fields), "Id"]))
+        columns = ",".join(dict.fromkeys([*(_spelling(entity, name) for name in fields), "Id"]))
         current = [identifier for identifier in column if identifier]
-        records = self._select(entity, "Id", current, wanted=wanted, root=call.root)
+        records = self._select(entity, "Id", current, fields=columns, root=call.root)
         by_id = {record["Id"]: record for record in records}
         if "id" not in map(str.lower, fields):
             for record in records:
@@ -212,7 +212,7 @@ class RecordRoutes:
                 raise OrgApiError(400, "INVALID_TYPE", reason)
             return self._records.upsert(name, rows, key=key)
 
-        return self._write_many(call, write, result=_upsert_result)
+        return self._write_many(call, write, outcome_body=_upsert_result)
 
     def _delete_many(self, call: OrgRequest) -> OrgReply:
         ids = _split_list(call.params.get("ids", ""))
@@ -229,7 +229,7 @@ class RecordRoutes:
         call: OrgRequest,
         write: Callable[[str, Sequence[Mapping[str, Any]]], list[WriteOutcome]],
         *,
-        result: Callable[[WriteOutcome], dict[str, Any]] = _create_result,
+        outcome_body: Callable[[WriteOutcome], dict[str, Any]] = _create_result,
     ) -> OrgReply:
         body = call.json_object("allOrNone", "records")
         sent = body.get("records")
@@ -242,7 +242,9 @@ class RecordRoutes:
             entity = find_object(self._store, object_name(row))
             rows.append((entity.name, check_record(entity, row, source.inside(number))))
         all_or_none = is_set(body, "allOrNone", source=JsonSource(call.text()))
-        return OrgReply(200, self._group(rows, write, all_or_none=all_or_none, result=result))
+        return OrgReply(
+            200, self._group(rows, write, all_or_none=all_or_none, outcome_body=outcome_body)
+        )
 
     def _group(
         self,
@@ -250,7 +252,7 @@ class RecordRoutes:
         write: Callable[[str, Any], list[WriteOutcome]],
         *,
         all_or_none: bool,
-        result: Callable[[WriteOutcome], dict[str, Any]] = _create_result,
+        outcome_body: Callable[[WriteOutcome], dict[str, Any]] = _create_result,
     ) -> list[dict[str, Any]]:
         """Groups consecutive records of an object."""
         results: list[dict[str, Any]] = []
@@ -263,7 +265,7 @@ class RecordRoutes:
             with self._store.write():
                 for name, values in runs:
                     outcomes = write(name, values) if name else [_malformed_id(v) for v in values]
-                    results += [_error_result(o) if o.error else result(o) for o in outcomes]
+                    results += [_error_result(o) if o.error else outcome_body(o) for o in outcomes]
                 if all_or_none and not all(entry["success"] for entry in results):
                     raise RollBack
         except RollBack:
@@ -326,18 +328,18 @@ class RecordRoutes:
         return rows.fetchall()
 
     def _select(
-        self, entity: SObject, key: str, values: Iterable[str], *, wanted: str, root: str
+        self, entity: SObject, key: str, values: Iterable[str], *, fields: str, root: str
     ) -> list[dict[str, Any]]:
         values = list(values)
         if not values:
             return []
-        wanted = wanted or ",".join(f.name for f in entity.fields)
-        if _UNSAFE_FIELDS.search(wanted):
-            raise OrgApiError(400, "INVALID_FIELD", f"No such columns: {wanted}")
+        fields = fields or ",".join(f.name for f in entity.fields)
+        if _UNSAFE_FIELDS.search(fields):
+            raise OrgApiError(400, "INVALID_FIELD", f"No such columns: {fields}")
         column = entity.field(key)
         numeric = column is not None and column.type in NUMBERS
         entries = ", ".join(value if numeric else soql.quote(value) for value in values)
-        text = f"SELECT {wanted} FROM {entity.name} WHERE {key} IN ({entries})"  # noqa: S608  (SOQL)
+        text = f"SELECT {fields} FROM {entity.name} WHERE {key} IN ({entries})"  # noqa: S608  (SOQL)
         return self._queries.records(text, root)
 
     def _entity(self, call: OrgRequest) -> SObject:

@@ -124,8 +124,8 @@ class OrgRecords:
         target = self._store.object(targets[0])
         if not (column := target.field(key)) or not (column.external_id or column.id_lookup):
             raise _unknown_field(target, key)
-        result = self._checks.holders(target, column, [convert(target, column, value)])
-        ids = [identifier for holders in result.values() for identifier in holders]
+        by_value = self._checks.holders(target, column, [convert(target, column, value)])
+        ids = [identifier for holders in by_value.values() for identifier in holders]
         if len(ids) != 1:
             raise RowError(
                 "INVALID_FIELD",
@@ -199,13 +199,13 @@ class OrgRecords:
         if not ids:
             return
         for child, key in self._dependents(entity):
-            result = self._store.cursor().execute(
+            children = self._store.cursor().execute(
                 f'SELECT "Id" FROM main.{ident(child.name)}'  # noqa: S608  (bound, quoted)
                 f" WHERE {ident(key.name)} IN (SELECT unnest($1::VARCHAR[]))"
                 + (' AND "IsDeleted" IS NOT TRUE' if child.soft_deletes and not hard else ""),
                 [list(ids)],
             )
-            self._remove(child, [identifier for (identifier,) in result.fetchall()], hard=hard)
+            self._remove(child, [identifier for (identifier,) in children.fetchall()], hard=hard)
         now = self._now()
         if hard or not entity.soft_deletes:
             self._store.cursor().execute(

@@ -33,7 +33,7 @@ def resolve(value: Any, answers: Mapping[str, Any]) -> Any:
         case str():
             if whole := _REFERENCE.fullmatch(value):
                 return _value(whole[1], answers)
-            return _REFERENCE.sub(lambda result: str(_value(result[1], answers)), value)
+            return _REFERENCE.sub(lambda match: str(_value(match[1], answers)), value)
         case list():
             return [resolve(item, answers) for item in value]
         case dict():

@@ -123,9 +123,9 @@ class QueryScope:
             joined = self._join(path[: depth + 1], (table, entity), name.at)
             table, entity = joined.table, joined.entity
             spelling = (*spelling, joined.spelling)
-        if not (result := entity.field(path[-1])):
+        if not (field := entity.field(path[-1])):
             raise self.unknown_field(path[-1], entity, name.at)
-        return Resolved((*spelling, result.name), entity, result, table)
+        return Resolved((*spelling, field.name), entity, field, table)
 
     def parent(self, path: tuple[str, ...]) -> RelatedTable:
         """The object of a resolved path."""

@@ -38,11 +38,11 @@ def check_semi_join(
     condition: soql.In, outer: QueryScope, query: soql.Query, inner: QueryScope
 ) -> None:
     """Checks that both sides are ids of one object. Raises OrgApiError MALFORMED_QUERY."""
-    left, selected = _resolve(outer, condition.operand), _resolve(inner, query.select[0])
-    if left is None or selected is None:
+    operand, selected = _resolve(outer, condition.operand), _resolve(inner, query.select[0])
+    if operand is None or selected is None:
         reason = "Semi join sub-selects compare id fields with id fields of the object itself"
         raise _refusal(outer, query, reason)
-    for side in (left, selected):
+    for side in (operand, selected):
         if side.field.type not in IDS:
             name = side.field.name
             reason = f"Semi join sub-selects can only query id fields, cannot use: '{name}'"
@@ -50,13 +50,13 @@ def check_semi_join(
     if outer.entity.name == inner.entity.name:
         reason = "The inner and outer selects should not be on the same object type"
         raise _refusal(outer, query, reason)
-    if not _objects(left) & _objects(selected):
+    if not _objects(operand) & _objects(selected):
         raise _refusal(
             outer,
             query,
             f"The selected field '{selected.field.name}' in the subquery and the left operand field"
-            f" '{left.field.name}' in the where expression in the outer query should point to the"
-            " same object type",
+            f" '{operand.field.name}' in the where expression in the outer query should point to"
+            " the same object type",
         )
 
 
@@ -79,8 +79,8 @@ def _semi_joins(
 
 def _resolve(scope: QueryScope, operand: object) -> Resolved | None:
     """The field, if it belongs to the object itself."""
-    result = scope.resolve(operand) if isinstance(operand, soql.FieldPath) else None
-    return result if result and result.table == scope.table else None
+    resolved = scope.resolve(operand) if isinstance(operand, soql.FieldPath) else None
+    return resolved if resolved and resolved.table == scope.table else None
 
 
 def _objects(side: Resolved) -> set[str]:

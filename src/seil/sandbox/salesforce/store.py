@@ -31,7 +31,7 @@ CREATE TABLE seil.objects (name VARCHAR, position BIGINT, described VARCHAR);
 CREATE TABLE seil.counters (object VARCHAR, last BIGINT);
 CREATE TABLE seil.hard_deleted (object VARCHAR, id VARCHAR, deleted_at TIMESTAMP);
 """
-_held: set[Path] = set()
+_open_folders: set[Path] = set()
 _held_lock = threading.Lock()
 
 
@@ -339,7 +339,7 @@ def _require_field(entry: SObject, field: str) -> SField:
 def _connect(folder: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
     folder = folder.resolve()
     with _held_lock:
-        if folder in _held:
+        if folder in _open_folders:
             raise ConflictError(f"The stand-in org in {folder} is already open in this process")
         try:
             connection = duckdb.connect(
@@ -361,14 +361,14 @@ def _connect(folder: Path, memory_limit: str) -> duckdb.DuckDBPyConnection:
             raise _unusable(
                 folder, f"{FILE_NAME} is not an org of the stand-in", "give another folder"
             ) from error
-        _held.add(folder)
+        _open_folders.add(folder)
     return connection
 
 
 def _release(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:
     connection.close()
     with _held_lock:
-        _held.discard(folder.resolve())
+        _open_folders.discard(folder.resolve())
 
 
 def _check_format(folder: Path, connection: duckdb.DuckDBPyConnection) -> None:

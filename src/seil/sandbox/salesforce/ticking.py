@@ -283,8 +283,8 @@ def _traits(entry: SObject) -> Traits:
 
 def _changing(entry: SObject) -> list[SField]:
     """The fields to change: the object's configured ones, else one each of a few types."""
-    if named := _traits(entry).changes:
-        configured = (entry.field(name) for name in named)
+    if names := _traits(entry).changes:
+        configured = (entry.field(name) for name in names)
         return [f for f in configured if f is not None and f.stored]
     by_type: dict[str, SField] = {}
     for candidate in entry.stored_fields:

@@ -230,17 +230,17 @@ class _Statement:
             return self._scope.resolve(function.argument).path
         return None
 
-    def _column(self, result: Resolved) -> SelectedColumn:
-        entry = result.field
-        path = result.path[-1:] if self.grouped else result.path
+    def _column(self, resolved: Resolved) -> SelectedColumn:
+        entry = resolved.field
+        path = resolved.path[-1:] if self.grouped else resolved.path
         if entry.type in COMPOUND:
             parts = tuple(
-                SelectedColumn((part.name,), part.type, result.part(part))
-                for part in result.owner.parts(entry.name)
+                SelectedColumn((part.name,), part.type, resolved.part(part))
+                for part in resolved.owner.parts(entry.name)
                 if part.stored
             )
             return SelectedColumn(path, entry.type, "NULL", parts, field=entry)
-        sql = f'{result.table}."Id"' if entry.type == "base64" else result.sql
+        sql = f'{resolved.table}."Id"' if entry.type == "base64" else resolved.sql
         return SelectedColumn(path, entry.type, sql, field=entry)
 
     def _field_group(self, group: soql.FieldGroup) -> Iterator[SelectedColumn]:
@@ -388,8 +388,8 @@ class _Statement:
                 "INVALID_FIELD",
                 f"field {argument.name} does not support the function {function.name}",
             )
-        sql, result = column
-        return Term(sql.format(argument.sql), result or argument.type, argument.name, function.at)
+        sql, kind = column
+        return Term(sql.format(argument.sql), kind or argument.type, argument.name, function.at)
 
 
 def _is_count(query: soql.Query) -> bool:

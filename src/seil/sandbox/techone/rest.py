@@ -78,10 +78,10 @@ def _debtor(body: dict[str, Any]) -> str:
     return debtor
 
 
-def _check_keys(name: str, result: object, requested: set[str]) -> None:
-    if not isinstance(result, dict):
+def _check_keys(name: str, value: object, requested: set[str]) -> None:
+    if not isinstance(value, dict):
         raise TechOneApiError(400, f"{name} has to be an object.")
-    wrong = [f"{key} is missing" for key in sorted(requested - result.keys())]
-    wrong += [f"{key} is not known" for key in sorted(result.keys() - requested)]
+    wrong = [f"{key} is missing" for key in sorted(requested - value.keys())]
+    wrong += [f"{key} is not known" for key in sorted(value.keys() - requested)]
     if wrong:
         raise TechOneApiError(400, f"{name}: {', '.join(wrong)}.")

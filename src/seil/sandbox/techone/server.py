@@ -83,13 +83,13 @@ class _Parts(FrameParts):
             return _only("POST", request, self._tokens.answer)
         if request.path.lower() == WAREHOUSE_PATH.lower():
             return self._warehouse.answer
-        found = self._rest.get(request.path)
-        if found is None:
+        entry = self._rest.get(request.path)
+        if entry is None:
             resource = f"{request.base_url}{request.path}"
             text = f"No HTTP resource was found that matches the request URI '{resource}'."
             raise TechOneApiError(404, text)
         self._tokens.require(request)
-        method, handler = found
+        method, handler = entry
         return _only(method, request, handler)
 
 

@@ -53,21 +53,21 @@ class WarehouseService:
         }
 
     def _result_of(self, name: str, request: Any) -> Any:
-        result = etree.Element(f"{{{SERVICES}}}{name}Result")
+        element = etree.Element(f"{{{SERVICES}}}{name}Result")
         carried_out = {
             "Warehouse_DoImport": self._import_rows,
             "Warehouse_DoRead": self._read,
             "Warehouse_DoDelete": self._delete_rows,
         }[name]
-        errors = etree.SubElement(result, f"{{{SERVICES}}}Errors", nsmap={None: SERVICES})
+        errors = etree.SubElement(element, f"{{{SERVICES}}}Errors", nsmap={None: SERVICES})
         try:
             with self._store.transaction():
                 table = self._check_login(name, request)
-                result.extend(carried_out(table, request))
+                element.extend(carried_out(table, request))
             _tell(errors, ())
         except _WrongError as error:
             _tell(errors, error.faults)
-        return result
+        return element
 
     def _check_login(self, name: str, request: Any) -> str:
         """The request's table. Raises a fault for a wrong login."""
@@ -212,13 +212,13 @@ def _criteria(request: Any) -> Iterator[tuple[str, str]]:
         yield criterion.get("PropertyName"), criterion.get("Value", "")
 
 
-def _tell(errors: Any, result: tuple[_Fault, ...]) -> None:
-    errors.set("IsError", str(bool(result)).lower())
+def _tell(errors: Any, faults: tuple[_Fault, ...]) -> None:
+    errors.set("IsError", str(bool(faults)).lower())
     errors.set("IsWarning", "false")
-    if not result:
+    if not faults:
         return
     items = etree.SubElement(errors, f"{{{PROBLEMS}}}Items", nsmap={None: PROBLEMS})
-    for wrong in result[:_MOST_ERRORS]:
+    for wrong in faults[:_MOST_ERRORS]:
         etree.SubElement(
             items,
             f"{{{PROBLEMS}}}ErrorItem",

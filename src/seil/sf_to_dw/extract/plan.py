@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from seil.catalog import SyncedObject
 from seil.errors import RejectError
@@ -29,7 +29,7 @@ class PlannedObject:
     """`estimated_rows` is None where the org refuses to count; `problem` says why. `note` is the
     cursor's.
 
-    `beside` names what is due besides the window, included in `jobs` and `calls`: the list of
+    `also_due` names what is due besides the window, included in `jobs` and `calls`: the list of
     deletions is one call; a comparison of Ids or formulas is a job that reads every record.
     """
 
@@ -42,8 +42,10 @@ class PlannedObject:
     calls: int
     resumes: bool = False
     problem: str = ""
-    beside: tuple[str, ...] = ()
+    also_due: tuple[str, ...] = ()
     note: str = ""
+
+    json_keys: ClassVar[Mapping[str, str]] = {"also_due": "beside"}
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class _Planner:
             calls=self._calls(rows or 0) + len(lists) + len(comparisons) * self._calls(all_rows),
             resumes=state.running is not None,
             problem=problem,
-            beside=(*lists, *compared),
+            also_due=(*lists, *compared),
             note=cursor.note,
         )
 

@@ -115,7 +115,7 @@ class CuratedFiles:
         return self._aside.rows if self._aside else 0
 
     def write(self, verdict: RuleVerdict) -> None:
-        self._kept.write(verdict.kept, self._lineage)
+        self._kept.write(verdict.good, self._lineage)
         if verdict.set_aside.num_rows:
             if self._aside is None:
                 # The stack closes it, and so publishes it, before the clean copy.

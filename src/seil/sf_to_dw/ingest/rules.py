@@ -61,9 +61,9 @@ class RuleCount:
 
 @dataclass(frozen=True)
 class RuleVerdict:
-    """`kept` includes the mapped columns; `messages` has the reasons of each set-aside record."""
+    """`good` includes the mapped columns; `messages` has the reasons of each set-aside record."""
 
-    kept: pa.RecordBatch
+    good: pa.RecordBatch
     set_aside: pa.RecordBatch
     messages: ArrowColumn
 

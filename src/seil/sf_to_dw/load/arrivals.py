@@ -122,8 +122,8 @@ class Arrivals:
         folder = f"{MANIFESTS}{name}"
         start = f"{folder}{begins:%Y/%m/%d}/{begins:%Y%m%dT%H}"
         manifests = list(self._lake.staging.list(folder, start=start))
-        listed = {("curated", e.key) for e in curated} | {("staging", e.key) for e in manifests}
-        for place, key in sorted(self._extra_keys(obj) - listed):
+        keys = {("curated", e.key) for e in curated} | {("staging", e.key) for e in manifests}
+        for place, key in sorted(self._extra_keys(obj) - keys):
             if entry := self._bucket(place).head(key):
                 (curated if place == "curated" else manifests).append(entry)
         return _Listing(_parquet(curated), manifests)

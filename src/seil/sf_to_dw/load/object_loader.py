@@ -283,13 +283,13 @@ class ObjectLoader:
         return progress.step(f"load {self.object.api_name}", sum(file.rows for file in self.files))
 
     def _new_plan(self, as_text: set[str]) -> ColumnPlan:
-        known = self._warehouse.columns(self.table)
-        if known is not None:
-            known = pa.schema([c for c in known if c.name not in (EXTRACTED_AT, FILE)])
+        existing = self._warehouse.columns(self.table)
+        if existing is not None:
+            existing = pa.schema([c for c in existing if c.name not in (EXTRACTED_AT, FILE)])
         return ColumnPlan(
             self._warehouse,
             self.table,
-            known,
+            existing,
             provisional=self._provisional.get(str(self.table), frozenset()),
             as_text=as_text,
         )
@@ -312,20 +312,20 @@ class ObjectLoader:
 
     def _alter_table(self, commit: Commit) -> None:
         """Creates the table, or alters it as planned."""
-        wanted = self._plan.columns
+        planned = self._plan.columns
         decided = unrecorded_decisions(self._warehouse, self.table, self._decided.values())
         # First: an engine whose commits are not atomic across tables redoes what it lacks, and a
         # table that has changed already would not say why.
         commit.recorder.record_schema_changes([*self.changes, *decided])
         if self.is_new:
             own = [pa.field(EXTRACTED_AT, TIMESTAMP), pa.field(FILE, TEXT)]
-            columns = pa.schema([*wanted, *own])
+            columns = pa.schema([*planned, *own])
             commit.tables.create_table(self.table, columns, key=self._key)
         changes = self.changes if self.alters else []
         for change in changes:
             if change.change == "new-type":
-                commit.tables.change_type(self.table, wanted.field(change.column))
-        if new := [wanted.field(c.column) for c in changes if c.change == "new-column"]:
+                commit.tables.change_type(self.table, planned.field(change.column))
+        if new := [planned.field(c.column) for c in changes if c.change == "new-column"]:
             commit.tables.add_columns(self.table, pa.schema(new))
 
     def _bisect(

@@ -70,13 +70,13 @@ class TableComparison:
         return [id_ for id_, _ in self._of_source(before, condition)]
 
     def deleted(self, before: datetime) -> list[str]:
-        wanted = compose(
+        query = compose(
             "t.{key} IS NOT NULL AND {lives} AND NOT ({seen})",
             key=self._key,
             lives=_lives(self.columns, "t"),
             seen=_lives(self.read, "i"),
         )
-        return [id_ for id_, _ in self._of_source(before, wanted)]
+        return [id_ for id_, _ in self._of_source(before, query)]
 
     @contextmanager
     def differing(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatchReader]]:

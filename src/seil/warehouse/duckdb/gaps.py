@@ -89,8 +89,8 @@ class Gaps:
         grouped by which of the columns their files have: values of the others are kept from an
         earlier version.
         """
-        kept = self._column("SELECT columns FROM {log} WHERE file = {kept}", kept=_KEPT)
-        if _encode(names) in kept:
+        stored = self._column("SELECT columns FROM {log} WHERE file = {kept}", kept=_KEPT)
+        if _encode(names) in stored:
             return
         files = self._column(
             "SELECT DISTINCT string_agg(columns, '') FROM {log} WHERE file <> {kept} GROUP BY file",

@@ -74,14 +74,14 @@ def _inner(
     descriptor: Message, message: Mapping[str, Any], at: str
 ) -> list[tuple[ProtoField, str, Any]]:
     """Every member with its path; list members one by one."""
-    result = []
+    members = []
     for field in descriptor.fields:
         value = message.get(field.json_name)
         if isinstance(value, list):
-            result += [(field, f"{at}{field.json_name}[{i}]", v) for i, v in enumerate(value)]
+            members += [(field, f"{at}{field.json_name}[{i}]", v) for i, v in enumerate(value)]
         elif value is not None:
-            result.append((field, f"{at}{field.json_name}", value))
-    return result
+            members.append((field, f"{at}{field.json_name}", value))
+    return members
 
 
 def _is_plain(field: ProtoField) -> bool:

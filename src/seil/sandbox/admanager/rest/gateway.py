@@ -125,18 +125,18 @@ def _strict(kind: type[Any], raw: Mapping[str, Any]) -> Request:
         json_format.ParseDict(raw, message, ignore_unknown_fields=False)
     except json_format.ParseError as error:
         raise invalid(f"Invalid JSON payload received. {error}") from error
-    result: Request = json_format.MessageToDict(message)
-    return result
+    request: Request = json_format.MessageToDict(message)
+    return request
 
 
 def _query_field(descriptor: Any, name: str) -> ProtoField:
-    result = schema.field_at(descriptor, ".".join(_camel(part) for part in name.split(".")))
-    if result is None or (result.message_type and not _is_text(result)):
+    field = schema.field_at(descriptor, ".".join(_camel(part) for part in name.split(".")))
+    if field is None or (field.message_type and not _is_text(field)):
         raise invalid(
             f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query parameter.',
             field=name,
         )
-    return result
+    return field
 
 
 def _is_text(field: ProtoField) -> bool:

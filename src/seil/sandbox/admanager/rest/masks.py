@@ -38,13 +38,13 @@ def _pick(value: Any, paths: list[list[str]]) -> Any:
 
 
 def apply_paths(
-    before: Mapping[str, Any], payload: Mapping[str, Any], paths: Iterable[str]
+    before: Mapping[str, Any], update: Mapping[str, Any], paths: Iterable[str]
 ) -> dict[str, Any]:
     """`before` with the payload's values at the paths; missing ones are removed."""
     after = copy.deepcopy(dict(before))
     for path in paths:
         *way, last = path.split(".")
-        source: Any = payload
+        source: Any = update
         target = after
         for part in way:
             source = source.get(part) if isinstance(source, Mapping) else None

@@ -46,16 +46,16 @@ _READ_ONLY = {
 def operations(
     network: SandboxNetwork, orders: SandboxOrders, line_items: SandboxLineItems
 ) -> dict[str, RestOperation]:
-    result: dict[str, RestOperation] = {
+    methods: dict[str, RestOperation] = {
         **_network_operations(network),
         **_order_operations(orders),
         **_line_item_operations(line_items),
     }
     for message, kind in _READ_ONLY.items():
         plural = kind[0].upper() + kind[1:]
-        result[f"Get{message}"] = partial(_get, network, kind)
-        result[f"List{plural}"] = partial(_all, network, message, kind)
-    return result
+        methods[f"Get{message}"] = partial(_get, network, kind)
+        methods[f"List{plural}"] = partial(_all, network, message, kind)
+    return methods
 
 
 def _get(network: SandboxNetwork, kind: str, request: Request) -> GamObject:
@@ -120,8 +120,8 @@ def _order_operations(orders: SandboxOrders) -> dict[str, RestOperation]:
 
 
 def _line_item_operations(line_items: SandboxLineItems) -> dict[str, RestOperation]:
-    def create_one(payload: Mapping[str, Any], at: str) -> GamObject:
-        return line_items.create(_new(_LINE_ITEM, payload, at), at=at)
+    def create_one(resource: Mapping[str, Any], at: str) -> GamObject:
+        return line_items.create(_new(_LINE_ITEM, resource, at), at=at)
 
     def update_one(request: Request, at: str) -> GamObject:
         return line_items.update(_update(_LINE_ITEM, line_items.get, request, "lineItem"), at=at)
@@ -162,10 +162,10 @@ _FURTHER_ACTIONS = (
 )
 
 
-def _new(full_name: str, payload: Mapping[str, Any], at: str) -> GamObject:
+def _new(full_name: str, resource: Mapping[str, Any], at: str) -> GamObject:
     """A new resource, without output-only fields."""
-    check_resource(full_name, payload, at=f"{at}.")
-    return {k: v for k, v in without_output(full_name, payload).items() if k != "name"}
+    check_resource(full_name, resource, at=f"{at}.")
+    return {k: v for k, v in without_output(full_name, resource).items() if k != "name"}
 
 
 def _update(

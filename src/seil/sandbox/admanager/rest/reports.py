@@ -34,10 +34,10 @@ _DIMENSIONS: Mapping[str, Callable[[GamObject, GamObject, date], dict[str, Any]]
     "DATE": lambda _item, _order, day: {"intValue": day.strftime("%Y%m%d")},
 }
 _METRICS: Mapping[str, Callable[[DeliveredUnits], dict[str, Any]]] = {
-    "AD_SERVER_IMPRESSIONS": lambda found: {"intValue": str(found.impressions)},
-    "AD_SERVER_CLICKS": lambda found: {"intValue": str(found.clicks)},
-    "AD_SERVER_CTR": lambda found: {
-        "doubleValue": found.clicks / found.impressions if found.impressions else 0.0
+    "AD_SERVER_IMPRESSIONS": lambda delivery: {"intValue": str(delivery.impressions)},
+    "AD_SERVER_CLICKS": lambda delivery: {"intValue": str(delivery.clicks)},
+    "AD_SERVER_CTR": lambda delivery: {
+        "doubleValue": delivery.clicks / delivery.impressions if delivery.impressions else 0.0
     },
 }
 _RELATIVE: Mapping[str, tuple[int, int]] = {
@@ -71,13 +71,13 @@ class SandboxReports:
         }
 
     def _create(self, request: Request) -> GamObject:
-        payload = request["report"]
-        check_resource(_REPORT, payload, at="report.")
-        self._check(payload["reportDefinition"])
+        resource = request["report"]
+        check_resource(_REPORT, resource, at="report.")
+        self._check(resource["reportDefinition"])
         name = self._network.new_name("reports")
         now = stamp(self._network.clock.now())
         report = {
-            **without_output(_REPORT, payload),
+            **without_output(_REPORT, resource),
             "name": name,
             "reportId": str(ident(name)),
             "createTime": now,
@@ -88,12 +88,12 @@ class SandboxReports:
         return report
 
     def _update(self, request: Request) -> GamObject:
-        payload = request["report"]
-        report = self._network.get("reports", payload.get("name", ""))
+        resource = request["report"]
+        report = self._network.get("reports", resource.get("name", ""))
         paths = request["updateMask"].split(",") if request.get("updateMask") else []
         check_mask(_REPORT, paths)
-        whole = [name for name in without_output(_REPORT, payload) if name != "name"]
-        after = apply_paths(report, payload, paths or whole)
+        whole = [name for name in without_output(_REPORT, resource) if name != "name"]
+        after = apply_paths(report, resource, paths or whole)
         check_resource(_REPORT, after, at="report.")
         self._check(after["reportDefinition"])
         after["updateTime"] = stamp(self._network.clock.now())
@@ -112,12 +112,12 @@ class SandboxReports:
         self._days(definition["dateRange"])
         list(_conditions(definition.get("filters", [])))
 
-    def _days(self, payload: GamObject) -> list[date]:
+    def _days(self, period: GamObject) -> list[date]:
         field = "report.reportDefinition.dateRange"
-        if fixed := payload.get("fixed"):
+        if fixed := period.get("fixed"):
             first, last = (_date(fixed.get(end), f"{field}.{end}") for end in _ENDS)
         else:
-            relative = payload.get("relative", "")
+            relative = period.get("relative", "")
             if relative not in _RELATIVE:
                 raise _unsupported_value(f"{field}.relative", relative)
             today = self._network.clock.now().astimezone(self._network.clock.zone).date()
@@ -206,13 +206,13 @@ class SandboxReports:
         dimensions = definition.get("dimensions", [])
         conditions = list(_conditions(definition.get("filters", [])))
         sums: dict[str, tuple[list[GamObject], DeliveredUnits]] = {}
-        for item, order, day, found in self._deliveries(days):
+        for item, order, day, delivery in self._deliveries(days):
             if not all(condition(item) for condition in conditions):
                 continue
             values = [_DIMENSIONS[name](item, order, day) for name in dimensions]
             before = sums.get(str(values), (values, DeliveredUnits(0, 0)))[1]
             total = DeliveredUnits(
-                before.impressions + found.impressions, before.clicks + found.clicks
+                before.impressions + delivery.impressions, before.clicks + delivery.clicks
             )
             sums[str(values)] = (values, total)
         for values, total in sums.values():
@@ -240,9 +240,9 @@ _ENDS = ("startDate", "endDate")
 
 def _conditions(filters: list[GamObject]) -> Iterator[Callable[[GamObject], bool]]:
     """IN and NOT_IN conditions on line items and orders."""
-    for number, payload in enumerate(filters):
+    for number, entry in enumerate(filters):
         path = f"report.reportDefinition.filters[{number}]"
-        inner = payload.get("fieldFilter", {})
+        inner = entry.get("fieldFilter", {})
         dimension = inner.get("field", {}).get("dimension", "")
         operation = inner.get("operation", "IN")
         if dimension not in _FILTERED or operation not in ("IN", "NOT_IN"):

@@ -107,12 +107,12 @@ def _calls(module: Any) -> dict[str, tuple[type[Any], type[Any] | None]]:
         for name, kind in inspect.getmembers(module, inspect.isclass)
         if name.endswith("ServiceRestTransport") and not name.startswith("_")
     )
-    result = {}
+    types = {}
     for member, stub in vars(transport).items():
         if inspect.isclass(stub) and member.startswith("_") and "__call__" in vars(stub):
             hints = inspect.get_annotations(stub.__call__)
-            result[member.removeprefix("_")] = (hints.get("request"), hints.get("return"))
-    return result  # type: ignore[return-value]  # the generated code is not typed
+            types[member.removeprefix("_")] = (hints.get("request"), hints.get("return"))
+    return types  # type: ignore[return-value]  # the generated code is not typed
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -66,8 +66,8 @@ def contract() -> Contract:
             service = line.split()[1]
             services[service] = {}
         elif match := re.fullmatch(r"(\w+)\((.*)\) (\S+)", line):
-            result = _element(f"rval:{match[3]}")
-            created = SoapOperation(match[1], _elements(match[2]), result)
+            returned = _element(f"rval:{match[3]}")
+            created = SoapOperation(match[1], _elements(match[2]), returned)
             services[service][created.name] = created
         elif match := re.fullmatch(r"enum (\S+): (.*)", line):
             enums[match[1]] = tuple(match[2].split())

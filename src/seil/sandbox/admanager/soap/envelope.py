@@ -100,11 +100,11 @@ def _read(element: Any, kind: str) -> Any:
     return text
 
 
-def response_reply(service: str, version: str, operation: str, result: Any) -> Reply:
+def response_reply(service: str, version: str, operation: str, value: Any) -> Reply:
     """`result` is of dictionaries; members unknown to the types are internal and dropped."""
     ns = namespace(version)
     wrapper = etree.Element(f"{{{ns}}}{operation}Response", nsmap={None: ns, "xsi": _XSI})
-    _write(wrapper, contract().services[service][operation].result, result, ns)
+    _write(wrapper, contract().services[service][operation].result, value, ns)
     return _envelope(200, wrapper, version)
 
 

@@ -38,8 +38,8 @@ class SandboxForecasts:
         self._network = network
         self._line_items = line_items
 
-    def existing(self, payload: Mapping[str, Any]) -> GamObject:
-        number = payload.get("lineItemId")
+    def existing(self, arguments: Mapping[str, Any]) -> GamObject:
+        number = arguments.get("lineItemId")
         if number is None:
             raise required_error("lineItemId")
         item = self._network.store.get("lineItems", number)
@@ -50,8 +50,8 @@ class SandboxForecasts:
         served = self._line_items.impressions(item)
         return {**forecast, "lineItemId": number, "orderId": order, "deliveredUnits": served}
 
-    def prospective(self, payload: Mapping[str, Any]) -> GamObject:
-        wish = payload.get("lineItem", {})
+    def prospective(self, arguments: Mapping[str, Any]) -> GamObject:
+        wish = arguments.get("lineItem", {})
         if "proposalLineItem" in wish:
             item, goal = wish["proposalLineItem"], wish["proposalLineItem"].get("goal", {})
         else:
@@ -121,5 +121,5 @@ class SandboxForecasts:
 def soap_demand(targeting: Mapping[str, Any], start: datetime, end: datetime, item: int) -> Demand:
     """Of a targeting as SOAP has it; `item` is the line item's id, 0 where it has none."""
     units = targeting["inventoryTargeting"].get("targetedAdUnits", [])
-    named = frozenset(int(unit["adUnitId"]) for unit in units)
-    return Demand(start, end, named, narrowings(targeting), item)
+    ad_units = frozenset(int(unit["adUnitId"]) for unit in units)
+    return Demand(start, end, ad_units, narrowings(targeting), item)

@@ -40,20 +40,20 @@ class SoapGateway:
         self._proposals = proposals
         self._negotiation = negotiation
         self._operations: dict[str, Callable[[Arguments], Any]] = {
-            "getCurrentNetwork": lambda _given: self._network_members(),
-            "getAllNetworks": lambda _given: [self._network_members()],
-            "createProposals": lambda payload: proposals.create(_some(payload, "proposals")),
-            "updateProposals": lambda payload: proposals.update(_some(payload, "proposals")),
-            "getProposalsByStatement": lambda payload: _page_members(self._chosen(payload)),
+            "getCurrentNetwork": lambda _arguments: self._network_members(),
+            "getAllNetworks": lambda _arguments: [self._network_members()],
+            "createProposals": lambda arguments: proposals.create(_some(arguments, "proposals")),
+            "updateProposals": lambda arguments: proposals.update(_some(arguments, "proposals")),
+            "getProposalsByStatement": lambda arguments: _page_members(self._chosen(arguments)),
             "performProposalAction": self._act,
-            "createProposalLineItems": lambda payload: proposals.create_lines(
-                _some(payload, "proposalLineItems")
+            "createProposalLineItems": lambda arguments: proposals.create_lines(
+                _some(arguments, "proposalLineItems")
             ),
-            "updateProposalLineItems": lambda payload: proposals.update_lines(
-                _some(payload, "proposalLineItems")
+            "updateProposalLineItems": lambda arguments: proposals.update_lines(
+                _some(arguments, "proposalLineItems")
             ),
-            "getProposalLineItemsByStatement": lambda payload: _page_members(
-                self._chosen_lines(payload)
+            "getProposalLineItemsByStatement": lambda arguments: _page_members(
+                self._chosen_lines(arguments)
             ),
             "performProposalLineItemAction": self._act_on_lines,
             "getAvailabilityForecast": forecasts.prospective,
@@ -70,11 +70,11 @@ class SoapGateway:
             return Reply(200, wsdl(service, version, address).encode(), XML)
         with self._network.store.transaction():
             self._tokens.require(request, {READ_WRITE, SOAP_ONLY})
-            operation, payload, header = unmarshal(request.body, service, version)
+            operation, arguments, header = unmarshal(request.body, service, version)
             if operation != "getAllNetworks":
                 self._check_network(header)
-            result = self._operations[operation](payload)
-        return response_reply(service, version, operation, result)
+            value = self._operations[operation](arguments)
+        return response_reply(service, version, operation, value)
 
     def _check_network(self, header: GamObject) -> None:
         if not header:
@@ -99,50 +99,50 @@ class SoapGateway:
             "isTest": True,
         }
 
-    def _chosen(self, payload: Arguments) -> Page:
+    def _chosen(self, arguments: Arguments) -> Page:
         return select(
-            _statement(payload),
+            _statement(arguments),
             self._proposals.all(),
             self._proposals.columns(),
             self._network.clock.zone,
         )
 
-    def _chosen_lines(self, payload: Arguments) -> Page:
+    def _chosen_lines(self, arguments: Arguments) -> Page:
         return select(
-            _statement(payload),
+            _statement(arguments),
             self._proposals.all_lines(),
             self._proposals.line_columns(),
             self._network.clock.zone,
         )
 
-    def _act(self, payload: Arguments) -> GamObject:
-        action = _action(payload, "proposalAction")
-        return {"numChanges": self._negotiation.act(action, self._chosen(payload).results)}
+    def _act(self, arguments: Arguments) -> GamObject:
+        action = _action(arguments, "proposalAction")
+        return {"numChanges": self._negotiation.act(action, self._chosen(arguments).results)}
 
-    def _act_on_lines(self, payload: Arguments) -> GamObject:
-        action = _action(payload, "proposalLineItemAction")
-        chosen = self._chosen_lines(payload).results
-        return {"numChanges": self._negotiation.act_on_lines(action, chosen)}
+    def _act_on_lines(self, arguments: Arguments) -> GamObject:
+        action = _action(arguments, "proposalLineItemAction")
+        lines = self._chosen_lines(arguments).results
+        return {"numChanges": self._negotiation.act_on_lines(action, lines)}
 
 
-def _some(payload: Arguments, member: str) -> list[GamObject]:
-    entities: list[GamObject] = payload.get(member, [])
+def _some(arguments: Arguments, member: str) -> list[GamObject]:
+    entities: list[GamObject] = arguments.get(member, [])
     if not entities:
         raise required_error(member)
     return entities
 
 
-def _statement(payload: Arguments) -> GamObject:
-    if "filterStatement" not in payload:
+def _statement(arguments: Arguments) -> GamObject:
+    if "filterStatement" not in arguments:
         raise required_error("filterStatement")
-    statement: GamObject = payload["filterStatement"]
+    statement: GamObject = arguments["filterStatement"]
     return statement
 
 
-def _action(payload: Arguments, member: str) -> GamObject:
-    if member not in payload:
+def _action(arguments: Arguments, member: str) -> GamObject:
+    if member not in arguments:
         raise required_error(member)
-    action: GamObject = payload[member]
+    action: GamObject = arguments[member]
     return action
 
 

@@ -147,10 +147,10 @@ class _Tests(Transformer[Token, Any]):
         self._values = bound
 
     def start(self, *parts: Any) -> _Parsed:
-        result: dict[str, Any] = {"test": _everything, "order": [], "limit": None, "offset": 0}
+        clauses: dict[str, Any] = {"test": _everything, "order": [], "limit": None, "offset": 0}
         for part in parts:
-            result |= part if isinstance(part, dict) else {"test": part}
-        return _Parsed(**result)
+            clauses |= part if isinstance(part, dict) else {"test": part}
+        return _Parsed(**clauses)
 
     def order(self, *sorts: tuple[Column, bool]) -> dict[str, Any]:
         return {"order": list(sorts)}
@@ -177,11 +177,11 @@ class _Tests(Transformer[Token, Any]):
         column, compare = self._column(name), _COMPARE[operator]
 
         def test(entity: PqlRecord) -> bool:
-            result = column(entity)
-            if result is None:
+            actual = column(entity)
+            if actual is None:
                 return bool(operator == "!=")
             try:
-                return compare(*_comparable(result, value))
+                return compare(*_comparable(actual, value))
             except TypeError as error:
                 raise _unexecutable(f"{name} cannot be compared with {value!r}") from error
 
@@ -236,19 +236,19 @@ class _Tests(Transformer[Token, Any]):
         raise _unexecutable(f"{name} cannot be used in a statement here")
 
 
-def _comparable(result: Any, value: Any) -> tuple[Any, Any]:
+def _comparable(actual: Any, value: Any) -> tuple[Any, Any]:
     """Converts text to the column's type: a date, a number or a boolean."""
-    if isinstance(result, datetime) and isinstance(value, str):
+    if isinstance(actual, datetime) and isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)
         except ValueError as error:
             raise TypeError(value) from error
-        return result, moment if moment.tzinfo else moment.replace(tzinfo=result.tzinfo)
-    if isinstance(result, bool) and isinstance(value, str):
-        return result, value.lower() == "true"
-    if isinstance(result, int) and isinstance(value, str):
-        return result, _number(value)
-    return result, value
+        return actual, moment if moment.tzinfo else moment.replace(tzinfo=actual.tzinfo)
+    if isinstance(actual, bool) and isinstance(value, str):
+        return actual, value.lower() == "true"
+    if isinstance(actual, int) and isinstance(value, str):
+        return actual, _number(value)
+    return actual, value
 
 
 def _everything(_thing: PqlRecord) -> bool:

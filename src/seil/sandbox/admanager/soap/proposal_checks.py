@@ -65,14 +65,14 @@ def _check_currency(network: SandboxNetwork, proposal: Mapping[str, Any], field:
         raise _error("UNSUPPORTED_PROPOSAL_CURRENCY_CODE", field, currency)
 
 
-def _check_advertiser(network: SandboxNetwork, payload: Mapping[str, Any], at: str) -> None:
-    if _association(payload, at) != "ADVERTISER":
+def _check_advertiser(network: SandboxNetwork, company: Mapping[str, Any], at: str) -> None:
+    if _association(company, at) != "ADVERTISER":
         reason = "UNSUPPORTED_COMPANY_ASSOCIATION_TYPE_FOR_PROGRAMMATIC_PROPOSAL"
-        raise _error(reason, f"{at}.type", payload["type"])
-    if payload.get("contactIds"):
+        raise _error(reason, f"{at}.type", company["type"])
+    if company.get("contactIds"):
         reason = "CONTACT_UNSUPPORTED_FOR_ADVERTISER"
-        raise _error(reason, f"{at}.contactIds", payload["contactIds"][0])
-    _check_company(network, payload["companyId"], "ADVERTISER", f"{at}.companyId")
+        raise _error(reason, f"{at}.contactIds", company["contactIds"][0])
+    _check_company(network, company["companyId"], "ADVERTISER", f"{at}.companyId")
 
 
 def _check_agencies(
@@ -80,26 +80,26 @@ def _check_agencies(
 ) -> None:
     """A programmatic proposal has a primary agency at most, as its order has one."""
     seen: set[tuple[str, int]] = set()
-    for number, payload in enumerate(agencies):
+    for number, company in enumerate(agencies):
         path = f"{at}[{number}]"
-        kind = _association(payload, path)
+        kind = _association(company, path)
         if kind != _PRIMARY:
             reason = "UNSUPPORTED_COMPANY_ASSOCIATION_TYPE_FOR_PROGRAMMATIC_PROPOSAL"
             raise _error(reason, f"{path}.type", kind)
-        if (kind, payload["companyId"]) in seen:
-            raise _error("DUPLICATED_COMPANY_ASSOCIATION", path, payload["companyId"])
-        seen.add((kind, payload["companyId"]))
-        _check_company(network, payload["companyId"], "AGENCY", f"{path}.companyId")
-        _check_contacts(network, payload, f"{path}.contactIds")
+        if (kind, company["companyId"]) in seen:
+            raise _error("DUPLICATED_COMPANY_ASSOCIATION", path, company["companyId"])
+        seen.add((kind, company["companyId"]))
+        _check_company(network, company["companyId"], "AGENCY", f"{path}.companyId")
+        _check_contacts(network, company, f"{path}.contactIds")
     if len(seen) > 1:
         raise _error("PRIMARY_AGENCY_NOT_UNIQUE", at, _PRIMARY)
 
 
-def _association(payload: Mapping[str, Any], at: str) -> str:
+def _association(company: Mapping[str, Any], at: str) -> str:
     for field in ("companyId", "type"):
-        if field not in payload:
+        if field not in company:
             raise required_error(f"{at}.{field}")
-    return str(payload["type"])
+    return str(company["type"])
 
 
 def _check_company(network: SandboxNetwork, number: int, kind: str, field: str) -> None:
@@ -112,9 +112,9 @@ def _check_company(network: SandboxNetwork, number: int, kind: str, field: str) 
         raise rejection("CompanyError", reason, message, field=field, trigger=number)
 
 
-def _check_contacts(network: SandboxNetwork, payload: Mapping[str, Any], field: str) -> None:
-    company = network.name("companies", payload["companyId"])
-    contacts = payload.get("contactIds", [])
+def _check_contacts(network: SandboxNetwork, association: Mapping[str, Any], field: str) -> None:
+    company = network.name("companies", association["companyId"])
+    contacts = association.get("contactIds", [])
     if len(set(contacts)) < len(contacts):
         raise _error("DUPLICATED_CONTACT", field, contacts[0])
     for number in contacts:
@@ -133,13 +133,13 @@ def _check_users(network: SandboxNetwork, proposal: Mapping[str, Any], at: str) 
         raise _error("DUPLICATED_SALES_PLANNER", f"{at}.salesPlannerIds", planners[0])
     if "userId" not in (salesperson := proposal.get("primarySalesperson", {"userId": None})):
         raise required_error(f"{at}.primarySalesperson.userId")
-    named = {
+    people = {
         "primaryTraffickerId": [proposal.get("primaryTraffickerId")],
         "primarySalesperson.userId": [salesperson["userId"]],
         "salesPlannerIds": planners,
         "sellerContactIds": proposal.get("sellerContactIds", []),
     }
-    for field, users in named.items():
+    for field, users in people.items():
         for user in users:
             if user is not None:
                 _check_user(network, user, f"{at}.{field}")

@@ -58,11 +58,11 @@ class SandboxProposals:
     def lines(self, proposal: Mapping[str, Any]) -> list[GamObject]:
         return self._network.store.having(LINES, "proposalId", proposal["id"])
 
-    def create(self, payload: Sequence[GamObject]) -> list[GamObject]:
-        return [self._create(entry, f"proposals[{at}]") for at, entry in enumerate(payload)]
+    def create(self, entities: Sequence[GamObject]) -> list[GamObject]:
+        return [self._create(entry, f"proposals[{at}]") for at, entry in enumerate(entities)]
 
-    def _create(self, payload: GamObject, at: str) -> GamObject:
-        values = {name: value for name, value in payload.items() if name not in READ_ONLY}
+    def _create(self, entity: GamObject, at: str) -> GamObject:
+        values = {name: value for name, value in entity.items() if name not in READ_ONLY}
         check_proposal(self._network, values, at)
         buyer = self._network.store.get(
             "programmaticBuyers", values["marketplaceInfo"]["buyerAccountId"]
@@ -90,20 +90,20 @@ class SandboxProposals:
         }
         return self.save(proposal)
 
-    def update(self, payload: Sequence[GamObject]) -> list[GamObject]:
-        return [self._update(entry, f"proposals[{at}]") for at, entry in enumerate(payload)]
+    def update(self, entities: Sequence[GamObject]) -> list[GamObject]:
+        return [self._update(entry, f"proposals[{at}]") for at, entry in enumerate(entities)]
 
-    def _update(self, payload: GamObject, at: str) -> GamObject:
+    def _update(self, entity: GamObject, at: str) -> GamObject:
         """Replaces the whole proposal: omitted fields are removed."""
-        if "id" not in payload:
+        if "id" not in entity:
             raise required_error(f"{at}.id")
-        before = self.get(payload["id"])
+        before = self.get(entity["id"])
         if before["isArchived"]:
             raise rejection("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", before)
-        after = {name: value for name, value in payload.items() if name not in READ_ONLY}
+        after = {name: value for name, value in entity.items() if name not in READ_ONLY}
         retained = {k: v for k, v in before.items() if k in READ_ONLY or k.startswith("_")}
         after = {**after, **retained}
-        after["marketplaceInfo"] = _marketplace(before, payload.get("marketplaceInfo", {}))
+        after["marketplaceInfo"] = _marketplace(before, entity.get("marketplaceInfo", {}))
         after.setdefault("currencyCode", before["currencyCode"])
         changes = {name for name in {*before, *after} if before.get(name) != after.get(name)}
         if changes - FREE_FIELDS and not is_open(before):
@@ -115,13 +115,14 @@ class SandboxProposals:
         check_proposal(self._network, after, at)
         return self.save(after)
 
-    def create_lines(self, payload: Sequence[GamObject]) -> list[GamObject]:
+    def create_lines(self, entities: Sequence[GamObject]) -> list[GamObject]:
         return [
-            self._create_line(entry, f"proposalLineItems[{at}]") for at, entry in enumerate(payload)
+            self._create_line(entry, f"proposalLineItems[{at}]")
+            for at, entry in enumerate(entities)
         ]
 
-    def _create_line(self, payload: GamObject, at: str) -> GamObject:
-        line = {name: value for name, value in payload.items() if name not in READ_ONLY_LINE}
+    def _create_line(self, entity: GamObject, at: str) -> GamObject:
+        line = {name: value for name, value in entity.items() if name not in READ_ONLY_LINE}
         if "proposalId" not in line:
             raise required_error(f"{at}.proposalId")
         proposal = self._editable(line["proposalId"], at)
@@ -138,22 +139,23 @@ class SandboxProposals:
         }
         return self.save_line(line)
 
-    def update_lines(self, payload: Sequence[GamObject]) -> list[GamObject]:
+    def update_lines(self, entities: Sequence[GamObject]) -> list[GamObject]:
         return [
-            self._update_line(entry, f"proposalLineItems[{at}]") for at, entry in enumerate(payload)
+            self._update_line(entry, f"proposalLineItems[{at}]")
+            for at, entry in enumerate(entities)
         ]
 
-    def _update_line(self, payload: GamObject, at: str) -> GamObject:
+    def _update_line(self, entity: GamObject, at: str) -> GamObject:
         """Replaces the whole line item: omitted fields are removed."""
-        if "id" not in payload:
+        if "id" not in entity:
             raise required_error(f"{at}.id")
-        before = self._network.store.get(LINES, payload["id"])
+        before = self._network.store.get(LINES, entity["id"])
         if before is None:
-            raise dangling(str(payload["id"]), field=f"{at}.id")
+            raise dangling(str(entity["id"]), field=f"{at}.id")
         if before["isArchived"]:
             kind = "ProposalLineItemError"
             raise rejection(kind, "UPDATE_PROPOSAL_LINE_ITEM_NOT_ALLOWED", before)
-        after = {name: value for name, value in payload.items() if name not in READ_ONLY_LINE}
+        after = {name: value for name, value in entity.items() if name not in READ_ONLY_LINE}
         after |= {name: value for name, value in before.items() if name in READ_ONLY_LINE}
         after["proposalId"] = before["proposalId"]
         proposal = self._editable(before["proposalId"], at)
@@ -190,10 +192,10 @@ class SandboxProposals:
         return self.render(proposal)
 
     def line(self, number: int) -> GamObject:
-        result = self._network.store.get(LINES, number)
-        if result is None:
+        entity = self._network.store.get(LINES, number)
+        if entity is None:
             raise dangling(str(number), field="proposalLineItemId")
-        return result
+        return entity
 
     def remove_line(self, number: int) -> None:
         self._network.store.remove(LINES, number)
@@ -261,11 +263,11 @@ def _start(line: Mapping[str, Any], at: str) -> Any:
     return from_soap(line["startDateTime"], f"{at}.startDateTime")
 
 
-def _marketplace(before: Mapping[str, Any], payload: Mapping[str, Any]) -> GamObject:
+def _marketplace(before: Mapping[str, Any], changes: Mapping[str, Any]) -> GamObject:
     """Only the comment can change, not the buyer."""
     info: GamObject = {**before["marketplaceInfo"]}
-    if payload.get("buyerAccountId", info["buyerAccountId"]) != info["buyerAccountId"]:
+    if changes.get("buyerAccountId", info["buyerAccountId"]) != info["buyerAccountId"]:
         raise rejection("ProposalError", "UPDATE_PROPOSAL_NOT_ALLOWED", before)
-    if "marketplaceComment" in payload:
-        info["marketplaceComment"] = payload["marketplaceComment"]
+    if "marketplaceComment" in changes:
+        info["marketplaceComment"] = changes["marketplaceComment"]
     return info

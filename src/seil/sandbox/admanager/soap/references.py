@@ -100,21 +100,21 @@ def check_teams(network: SandboxNetwork, numbers: Sequence[int], at: str) -> Non
 def check_field_values(
     network: SandboxNetwork, entity: Mapping[str, Any], at: str, on: Entity
 ) -> None:
-    given = entity.get("customFieldValues", [])
-    for number, value in enumerate(given):
+    entries = entity.get("customFieldValues", [])
+    for number, value in enumerate(entries):
         if "customFieldId" not in value:
             raise required_error(f"{at}.customFieldValues[{number}].customFieldId")
-    values = [_field_value(network, value) for value in given]
+    values = [_field_value(network, value) for value in entries]
     with _in_soap_terms():
         check_custom_fields(network, {"customFieldValues": values}, at, on)
 
 
-def rest_targeting(network: SandboxNetwork, payload: Mapping[str, Any]) -> GamObject:
+def rest_targeting(network: SandboxNetwork, soap: Mapping[str, Any]) -> GamObject:
     """Inventory, geo, keys and segments; other targeting stays with the proposal only."""
     targeting: GamObject = {
-        "inventoryTargeting": _inventory(network, payload.get("inventoryTargeting", {}))
+        "inventoryTargeting": _inventory(network, soap.get("inventoryTargeting", {}))
     }
-    if geo := payload.get("geoTargeting"):
+    if geo := soap.get("geoTargeting"):
         targeting["geoTargeting"] = {
             f"{kind}Geos": [
                 network.name("geoTargets", path.get("id", ""))
@@ -122,13 +122,13 @@ def rest_targeting(network: SandboxNetwork, payload: Mapping[str, Any]) -> GamOb
             ]
             for kind in ("targeted", "excluded")
         }
-    if criteria := payload.get("customTargeting"):
+    if criteria := soap.get("customTargeting"):
         clauses = [_clause(network, leaves) for leaves in _conjunctions(criteria)]
         targeting["customTargeting"] = {"customTargetingClauses": clauses}
     return targeting
 
 
-def _inventory(network: SandboxNetwork, payload: Mapping[str, Any]) -> GamObject:
+def _inventory(network: SandboxNetwork, soap: Mapping[str, Any]) -> GamObject:
     inventory: GamObject = {}
     for member in ("targetedAdUnits", "excludedAdUnits"):
         inventory[member] = [
@@ -136,10 +136,10 @@ def _inventory(network: SandboxNetwork, payload: Mapping[str, Any]) -> GamObject
                 "adUnit": network.name("adUnits", unit.get("adUnitId", "")),
                 "includeDescendants": unit.get("includeDescendants", True),
             }
-            for unit in payload.get(member, [])
+            for unit in soap.get(member, [])
         ]
     inventory["targetedPlacements"] = [
-        network.name("placements", number) for number in payload.get("targetedPlacementIds", [])
+        network.name("placements", number) for number in soap.get("targetedPlacementIds", [])
     ]
     return {name: value for name, value in inventory.items() if value}
 
@@ -177,11 +177,11 @@ def _names(network: SandboxNetwork, leaf: Mapping[str, Any], field: str) -> list
     return [network.name(_REFERENCES[field], number) for number in leaf.get(field, [])]
 
 
-def _field_value(network: SandboxNetwork, payload: Mapping[str, Any]) -> GamObject:
-    name = network.name("customFields", payload["customFieldId"])
-    if "customFieldOptionId" in payload:
-        return {"customField": name, "value": {"dropdownValue": payload["customFieldOptionId"]}}
-    value = payload.get("value", {})
+def _field_value(network: SandboxNetwork, entry: Mapping[str, Any]) -> GamObject:
+    name = network.name("customFields", entry["customFieldId"])
+    if "customFieldOptionId" in entry:
+        return {"customField": name, "value": {"dropdownValue": entry["customFieldOptionId"]}}
+    value = entry.get("value", {})
     kind = _VALUES.get(value.get("_type", ""), "stringValue")
     return {"customField": name, "value": {kind: value.get("value")}}
 
