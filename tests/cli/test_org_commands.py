@@ -160,7 +160,7 @@ def test_an_object_that_fails_does_not_stop_the_others(
     assert "NOT_FOUND: The requested resource does not exist" in planned.out
     told = seil("doctor")
     assert told.code == 1
-    assert "fail  object Nothing__c: is not to be seen by this user" in told.out
+    assert "fail  object Nothing__c: is not visible to this user" in told.out
     assert "or set enabled = false for objects.Nothing__c in objects.toml" in told.out
 
 

@@ -28,7 +28,7 @@ _SKEW_FATAL = timedelta(minutes=3)
 
 
 def examine(config: Path | None) -> Iterator[SiteCheck]:
-    """The checks, as they are made; what needs something that failed is not tried."""
+    """Yields each check as it is done; those that need a failed one are skipped."""
     from seil.settings import config_file, load_settings
 
     yield _python()
@@ -39,31 +39,31 @@ def examine(config: Path | None) -> Iterator[SiteCheck]:
         return
     file = config_file(config)
     yield SiteCheck("configuration", "ok", str(file) if file else "no seil.toml: defaults only")
-    # Whoever calls a doctor wants the answer now, not after every try.
+    # No retries: the answer is wanted now.
     salesforce = settings.salesforce.model_copy(update={"attempts": 1})
     yield from _variables(settings)
     with Site(settings.model_copy(update={"salesforce": salesforce})) as site:
         failed: set[str] = set()
-        for look in _LOOKS:
-            if failed.isdisjoint((look.name, *look.needs)):
-                for check in _safely(look, site):
+        for group in _GROUPS:
+            if failed.isdisjoint((group.name, *group.needs)):
+                for check in _safely(group, site):
                     if check.state == "fail":
-                        failed |= {check.name, look.name}
+                        failed |= {check.name, group.name}
                     yield check
             else:
-                failed.add(look.name)
+                failed.add(group.name)
 
 
-def _safely(look: _Look, site: Site) -> Iterator[SiteCheck]:
+def _safely(group: _CheckGroup, site: Site) -> Iterator[SiteCheck]:
     """One broken part must not hide the others."""
     try:
-        yield from look.checks(site)
+        yield from group.checks(site)
     except SeilError as error:
-        yield from _failures(look.name, error)
+        yield from _failures(group.name, error)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         cure = f"let this user read and write there, then {_AGAIN}"
-        yield SiteCheck(look.name, "fail", f"{place}{error.strerror or error}", cure)
+        yield SiteCheck(group.name, "fail", f"{place}{error.strerror or error}", cure)
 
 
 def _failures(name: str, error: SeilError) -> Iterator[SiteCheck]:
@@ -207,7 +207,7 @@ def _org(site: Site) -> Iterator[SiteCheck]:
 
 
 def _site_org(site: Site) -> str:
-    """The login was refused had it led to another org than the one that was read before."""
+    """A login to another org than this one raises an error before."""
     from seil.sf_to_dw.extract.org_identity import stored_identity
 
     stored = stored_identity(site.lake)
@@ -229,7 +229,7 @@ def _quota(site: Site) -> SiteCheck:
     allowance = quota(site.org)
     if allowance is None:
         cure = "give the user 'View Setup and Configuration' to watch the allowance"
-        return SiteCheck("quota", "warn", "the org does not tell its API allowance", cure)
+        return SiteCheck("quota", "warn", "the org does not return its API allowance", cure)
     detail = f"{allowance.remaining:,} of {allowance.allowed:,} API calls left today"
     detail += f", {allowance.reserve:,} reserved for others"
     if allowance.available:
@@ -239,7 +239,7 @@ def _quota(site: Site) -> SiteCheck:
 
 
 def _objects(site: Site) -> Iterator[SiteCheck]:
-    """That the API version is spoken and that the user may read what the catalog names."""
+    """Checks the API version, and that the user may read the catalog's objects."""
     version = site.settings.salesforce.api_version
     try:
         readable = {entry.name.lower(): entry.queryable for entry in site.org.objects()}
@@ -262,7 +262,7 @@ def _version(org: Org, version: str, *, objects: int) -> SiteCheck:
 
     newest = org.newest_version() or version
     notes = (versions.release(version), versions.age(version, newest))
-    words = ", ".join(filter(None, (*notes, f"{objects:,} objects to be seen")))
+    words = ", ".join(filter(None, (*notes, f"{objects:,} objects visible")))
     detail = f"version {version} of {words}"
     if ends := versions.end(version, newest):
         cure = f'set api_version = "{newest}" in [salesforce]'
@@ -276,9 +276,9 @@ def _object(site: Site, obj: SyncedObject, *, readable: bool | None) -> Iterator
     name = f"object {obj.api_name}"
     disable = f"or set enabled = false for objects.{obj.api_name} in objects.toml"
     if not readable:
-        seen = "is not to be seen" if readable is None else "cannot be queried"
+        access = "is not visible to" if readable is None else "cannot be queried by"
         cure = f"let the integration user read it (View All), {disable}"
-        yield SiteCheck(name, "fail", f"{seen} by this user", cure)
+        yield SiteCheck(name, "fail", f"{access} this user", cure)
         return
     try:
         described = site.org.describe(obj.api_name)
@@ -298,23 +298,23 @@ def _object(site: Site, obj: SyncedObject, *, readable: bool | None) -> Iterator
 
 
 @dataclass(frozen=True)
-class _Look:
-    """Checks that are made together, unless one of those that they need failed."""
+class _CheckGroup:
+    """Checks that run together, unless one in `needs` failed."""
 
     name: str
     checks: Callable[[Site], Iterator[SiteCheck]]
     needs: tuple[str, ...] = ()
 
 
-_LOOKS = (
-    _Look("machine", machine_checks),
-    _Look("catalog", _catalog),
-    _Look("models", _models, needs=("catalog",)),
-    _Look("lake", _lake),
-    _Look("journal", _journal),
-    _Look("state", _state),
-    _Look("warehouse", _warehouse),
-    _Look("removed models", _removed_models, needs=("models", "warehouse")),
-    _Look("org", _org),
-    _Look("objects", _objects, needs=("catalog", "org")),
+_GROUPS = (
+    _CheckGroup("machine", machine_checks),
+    _CheckGroup("catalog", _catalog),
+    _CheckGroup("models", _models, needs=("catalog",)),
+    _CheckGroup("lake", _lake),
+    _CheckGroup("journal", _journal),
+    _CheckGroup("state", _state),
+    _CheckGroup("warehouse", _warehouse),
+    _CheckGroup("removed models", _removed_models, needs=("models", "warehouse")),
+    _CheckGroup("org", _org),
+    _CheckGroup("objects", _objects, needs=("catalog", "org")),
 )

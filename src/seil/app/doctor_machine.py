@@ -1,6 +1,6 @@
-"""What `seil doctor` looks at on this machine: memory, threads, folders, disks, keys, traces.
+"""`seil doctor`'s checks of this machine: memory, threads, folders, disks, keys, traces.
 
-Makes and changes nothing.
+They change nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_
 
 @dataclass(frozen=True)
 class SiteCheck:
-    """One thing looked at; `cure` says what to do unless it is ok."""
+    """The result of one check; `cure` says what to do unless it is ok."""
 
     name: str
     state: CheckState
@@ -77,7 +77,7 @@ def _threads(settings: Settings) -> SiteCheck:
 
 
 def bytes_of(text: str) -> int:
-    """Of a size as DuckDB has it; 0 where it is none."""
+    """The bytes of a DuckDB size such as 4GB; 0 for any other text."""
     match = _MEMORY.fullmatch(text.strip())
     if not match:
         return 0
@@ -86,7 +86,7 @@ def bytes_of(text: str) -> int:
 
 
 def machine_memory() -> int | None:
-    """What this process may have: of the machine, or of its container where that is less."""
+    """The memory of the machine, or its container's limit where that is less."""
     limits: list[int] = []
     with suppress(ValueError, OSError, AttributeError):
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
@@ -146,7 +146,7 @@ def _is_read_only(folder: Path) -> bool:
 
 
 def space_state(free: int) -> CheckState:
-    """Of so many free bytes on the disk of something that SEIL writes."""
+    """The state of a disk with so many free bytes."""
     if free >= _LITTLE_SPACE:
         return "ok"
     return "fail" if free < _NO_SPACE else "warn"

@@ -143,8 +143,8 @@ class RunResults:
 
 
 def stop_of(run: RunRecord) -> Iterator[Trouble]:
-    """What ended the run, where it ended before its time. What was refused while another run held
-    the lock is no trouble of the site.
+    """The error that ended the run early. A refusal while another run held the lock is no trouble
+    of the site.
     """
     if run.outcome == "error":
         yield Trouble("stop", run.error, run.error, run.message, run.hint)

@@ -51,7 +51,7 @@ class Run(RunResults):
 
 @dataclass(frozen=True)
 class RunBook:
-    """Where runs are written down."""
+    """Stores runs, their reports and outcomes."""
 
     state: State
     bus: Bus
@@ -65,7 +65,7 @@ class RunBook:
 
     @contextmanager
     def run(self, command: str, **plan: Any) -> Iterator[Run]:
-        """Writes down how a run ends, however it ends. `plan` is what it was asked to do."""
+        """Stores a run's outcome, however it ends. `plan` holds its arguments."""
         with self._open(command, plan) as run:
             run.recorder.begin()
             yield run
@@ -73,8 +73,8 @@ class RunBook:
     def round(self, command: str, **plan: Any) -> AbstractContextManager[Run]:
         """A run that begins with its first step or problem; without either, nothing is written.
 
-        An error before its first step is no run either: whoever tries again every few seconds would
-        fill the list.
+        An error before its first step is no run either: a retry every few seconds would fill the
+        list.
         """
         return self._open(command, plan)
 
@@ -100,13 +100,13 @@ class RunBook:
                         recorder.begin()
             except BaseException as error:
                 if recorder.is_begun:
-                    self._write_down(_failed(record, error), run)
+                    self._store_outcome(_failed(record, error), run)
                 raise
             if recorder.is_begun:
-                self._write_down(_finished(record, run), run)
+                self._store_outcome(_finished(record, run), run)
 
-    def _write_down(self, record: RunRecord, run: Run) -> None:
-        """Where that fails, a full disk say, what ended the run is what is raised."""
+    def _store_outcome(self, record: RunRecord, run: Run) -> None:
+        """If it fails (a full disk), the error that ended the run is raised all the same."""
         writes: tuple[Callable[[], object], ...] = (
             lambda: self._end(record, run),
             lambda: self.bus.publish([_event(record, run)]),
@@ -116,10 +116,10 @@ class RunBook:
             try:
                 store()
             except SeilError as error:
-                log.warning("how the run ended cannot be written down: %s", error)
+                log.warning("the run's outcome cannot be stored: %s", error)
 
     def _end(self, record: RunRecord, run: Run) -> None:
-        """What its successor has written while it was paused stays."""
+        """Keeps what its successor stored while this run was paused."""
         under_way = self.state.runs.under_way()
         troubles = self.state.troubles.all()
 
@@ -153,7 +153,7 @@ def _failed(record: RunRecord, error: BaseException) -> RunRecord:
 
 
 def _exit_code(error: BaseException) -> int:
-    """That of the command which the error ends; a signal's is 128 and its number."""
+    """The exit code of the command that the error ends; 128 plus its number for a signal."""
     if isinstance(error, KeyboardInterrupt):
         return 128 + signal.SIGINT
     return int(getattr(error, "exit_code", _UNEXPECTED))
@@ -173,7 +173,7 @@ def _outcome(command: str, error: BaseException) -> RunOutcome:
     if isinstance(error, AlreadyRunningError):
         return "refused"
     if isinstance(error, ConfigurationError):
-        # The other commands meet it only in what was typed.
+        # In other commands only the arguments can be wrong.
         return "error" if command in USES_ORG | ROUNDS else "misused"
     return "error" if isinstance(error, Exception) else "interrupted"
 

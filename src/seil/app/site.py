@@ -114,7 +114,7 @@ class Site:
         """Creates no state and moves nothing. Raises MissingStateError, OtherStateError."""
         from seil.app.adoption import has_begun
 
-        # Whoever keeps a site open meets its first run.
+        # Not cached: the first run may end while the site is open.
         stored = self.unbound_state
         is_begun = stored.database.is_stored and has_begun(stored)
         return self._checked_state if is_begun else self._earlier_state
@@ -168,7 +168,7 @@ class Site:
         return site_models(self.catalog, folder, zone=self.business_zone)
 
     def business_zone(self) -> BusinessZone:
-        """Not kept: the first run learns the org's own on its way."""
+        """Not cached: the first run reads the org's zone."""
         from seil.sf_to_dw.extract.business_zone import business_zone
 
         return business_zone(self.settings.warehouse.time_zone, self.lake)
@@ -232,7 +232,7 @@ class Site:
 
     @property
     def has_journal(self) -> bool:
-        """Looking at a journal that was never written does not make one."""
+        """Unlike `journal`, creates none."""
         return self.settings.events.journal.exists()
 
     @property
@@ -262,7 +262,7 @@ class Site:
         )
 
     def reading(self, *, wait: timedelta | None = None) -> AbstractContextManager[WarehouseReader]:
-        """The warehouse for what only looks at it: no run waits for it, nor it for a run.
+        """The warehouse for reading: no run waits for it, nor it for a run.
 
         `wait` is for a run, where there is no copy for readers.
         """

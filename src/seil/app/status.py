@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from seil.state.runs import RunRecord, RunStore
     from seil.state.troubles import Trouble
 
-# What somebody may have to look at; how much is processed and curated is asked for.
+# States that may need a person; processed and curated files are counted on request.
 NEEDING_ATTENTION: tuple[FileState, ...] = ("in", "error", "exceptions")
 EVERY_STATE: tuple[FileState, ...] = ("in", "processed", "error", "curated", "exceptions")
 # Less than this, and neither a file nor a warehouse can be written.
@@ -66,7 +66,7 @@ class FileCount:
 
 @dataclass(frozen=True)
 class SiteStatus:
-    """All that status looks at, read once."""
+    """The facts behind a status, read once."""
 
     flows: list[FlowStatus]
     files: dict[FileState, list[FileInfo]]
@@ -87,7 +87,7 @@ def site_status(
     dead = _dead_letters(site)
     stored, missing = _state(site)
     under_way, last = stored.runs.under_way(), stored.runs.last()
-    # What ended the last run is met first; what ended earlier ones may be mended.
+    # The last run's error first; those of earlier runs may be resolved.
     last_id = last.run_id if last else ""
     troubles = sorted(stored.troubles.all(), key=lambda t: bool(last_id) and t.run_id != last_id)
     findings = [

@@ -1,4 +1,4 @@
-"""The steps of the data's way, each a recorded run under the run lock; each returns its report.
+"""The pipeline's steps, each a recorded run under the run lock; each returns its report.
 
 `names` are objects by any of their names, none of them means all. Every step raises
 ConfigurationError for a name that the catalog does not have, AlreadyRunningError where another run

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 VerdictState = Literal["in step", "behind", "broken", "new"]
 FindingKind = Literal["failed", "blocked", "late", "waiting"]
 
-# What the next run gets over by itself, unless a flow is late by then.
-_HEALING = {"quota_exhausted", "unavailable", "too_slow", "unexpected_answer"} | {
+# Errors that the next run resolves, unless a flow is late by then.
+_TRANSIENT = {"quota_exhausted", "unavailable", "too_slow", "unexpected_answer"} | {
     "conflict",
     "already_running",
     "lease_lost",
-    # All that a run creates in the org is query jobs: the next one makes its own.
+    # A run creates nothing in the org but query jobs, and the next one creates its own.
     "outcome_unknown",
 }
 _BLOCKED = frozenset({"blocked"})
@@ -75,7 +75,7 @@ class Verdict:
 
     @property
     def since(self) -> datetime | None:
-        """What only waits for the next run does not count: it may be old while all is in step."""
+        """Without findings that wait for the next run: they may be old while all is in step."""
         moments = [f.since for f in self.findings if f.since and f.kind != "waiting"]
         return min(moments, default=None)
 
@@ -89,25 +89,25 @@ class Verdict:
 
 
 def verdict(findings: Sequence[Finding], *, in_step: str) -> Verdict:
-    """`in_step` is the sentence where there is nothing but what waits for the next run."""
+    """`in_step` is the sentence if every finding waits for the next run."""
     serious = [finding for finding in findings if finding.kind != "waiting"]
     if not serious:
         return Verdict("in step", in_step, tuple(findings))
     if any(finding.kind == "late" for finding in serious):
-        # Had it healed by itself, no flow would be late.
+        # A late flow shows that the next run did not resolve it.
         findings = [_urgent(finding) for finding in findings]
     ordered = tuple(sorted(findings, key=_weight))
     broken = any(finding.needs_person and finding.kind != "late" for finding in ordered)
-    result = Verdict("broken" if broken else "behind", "", ordered)
-    since = f" since {wording.moment(result.since)}" if result.since else ""
+    draft = Verdict("broken" if broken else "behind", "", ordered)
+    since = f" since {wording.moment(draft.since)}" if draft.since else ""
     more = f" ({len(serious) - 1:,} more below)" if len(serious) > 1 else ""
     first = ordered[0]
-    sentence = f"{result.state.capitalize()}{since}: {first.text}{more}. Next: {first.next}"
-    return Verdict(result.state, sentence, ordered)
+    sentence = f"{draft.state.capitalize()}{since}: {first.text}{more}. Next: {first.next}"
+    return Verdict(draft.state, sentence, ordered)
 
 
 def of_trouble(trouble: Trouble) -> Finding:
-    """What ended a run stands for itself; a step's trouble names the step."""
+    """An error that ended the run is about the run; a step's error names the step."""
     about = "" if trouble.step == "stop" else f"{trouble.step} {trouble.about}"
     blocked = trouble.kind in _BLOCKED or _DECISIONS in trouble.hint
     return Finding(
@@ -116,7 +116,7 @@ def of_trouble(trouble: Trouble) -> Finding:
         trouble.message,
         trouble.since,
         _next(trouble),
-        needs_person=trouble.kind not in _HEALING,
+        needs_person=trouble.kind not in _TRANSIENT,
     )
 
 
@@ -162,7 +162,7 @@ def _next(trouble: Trouble) -> str:
 
 
 def _weight(finding: Finding) -> tuple[bool, ...]:
-    """Causes before what follows from them, a person's before what heals by itself."""
+    """Causes before consequences; what needs a person before what the next run resolves."""
     waits, is_late = finding.kind == "waiting", finding.kind == "late"
     return (
         waits,

@@ -101,7 +101,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed makes the same org.")] = 1,
 ) -> int:
     """Show it all at once: a stand-in org, a full load, changes, an hourly delta, the proof."""
-    # A process of its own serves it, whose missing packages would be told to nobody.
+    # A child process serves it; what that lacks would go unreported.
     import_module("seil.sandbox.salesforce.server")
     from seil.cli.context import shown_progress
     from seil.cli.demo import Demo

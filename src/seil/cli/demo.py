@@ -98,7 +98,7 @@ class Demo:
                 delta = self._pipeline()
             _say_run("Hourly delta", delta, self.timings["hourly delta"])
         self._say_tables(delta.build)
-        self._say_query()
+        self._show_query()
         ok = self._say_ledger(full, delta)
         self._say_next(url)
         self.folder.finish()
@@ -136,7 +136,7 @@ class Demo:
         line(f"\nThe {count} tables in {file}:", style="bold")
         table(["table", "rows"], sorted((built.table, built.rows) for built in report.tables))
 
-    def _say_query(self) -> None:
+    def _show_query(self) -> None:
         with Site(load_settings(self.folder.config)) as site:
             answer = query(site, QUERY)
         line("\nLine items of the last seven days' orders:", style="bold")

@@ -56,8 +56,8 @@ def ingest(
 ) -> int:
     """Ingest landed files: check, clean, move. With --from, files of other tools.
 
-    Files that are plainly no Parquet are listed and left; exit code 1 tells of a Parquet file that
-    could not be placed, or a --object without any.
+    Files that are not Parquet are listed and left. Exit code 1: a Parquet file could not be
+    assigned to an object, or there was none for --object.
     """
     if object_ and not from_:
         raise typer.BadParameter("--object goes with --from; to take in one object, name it")

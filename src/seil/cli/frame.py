@@ -1,4 +1,4 @@
-"""What all commands share: common options, how a failure is told, and the exit code.
+"""What all commands share: common options, how a failure is reported, and the exit code.
 
 Every call imports this module, --help too: typing_extensions, for `override`, would take as long as
 all of typer.
@@ -85,7 +85,7 @@ class Call:
         emit_line(document)
 
     def release(self, code: int) -> None:
-        """Prints the answer that is kept, if any."""
+        """Prints the stored answer, if any."""
         from seil.app.documents.base import document_body
         from seil.app.documents.error import ErrorPart
         from seil.cli.output import emit
@@ -146,7 +146,7 @@ class RootGroup(TyperGroup):
         try:
             code = super().main(arguments, *rest, **{**options, "standalone_mode": False})
         except typer.TyperException as error:
-            # Wrong usage: typer's own error, which its own way of telling it prints as text only.
+            # Wrong usage: typer's own error, which its own handler prints as text only.
             code = _refuse(error, json=self.answers_json)
         except typer.Abort:
             code = _say("aborted. Nothing was changed", 1, kind="aborted", json=self.answers_json)
@@ -287,7 +287,7 @@ def _print_outcome(*, json: bool) -> Iterator[None]:
         raise typer.Exit(_say(message, 2, kind="usage", json=json)) from error
     except OSError as error:
         logging.getLogger(__name__).debug("where it came from", exc_info=True)
-        raise typer.Exit(_tell_of_the_machine(error, json=json)) from error
+        raise typer.Exit(_report_machine_error(error, json=json)) from error
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -305,8 +305,8 @@ def _documented(*, json: bool) -> Iterator[None]:
         raise
 
 
-def _tell_of_the_machine(error: OSError, *, json: bool) -> int:
-    """What the machine refused, where no step has a name for it; --verbose says where."""
+def _report_machine_error(error: OSError, *, json: bool) -> int:
+    """An OSError that no step translated; --verbose shows the traceback."""
     names = [str(name) for name in (error.filename, error.filename2) if name is not None]
     place = f"{' -> '.join(names)}: " if names else ""
     message = f"{place}{error.strerror or error}"

@@ -27,7 +27,7 @@ def listen(
     sweep: Annotated[
         str, typer.Option(help="How often to look for files that other tools put into in/.")
     ] = "10s",
-    once: Annotated[bool, typer.Option("--once", help="Do what is to be done, then end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Process waiting files, then end.")] = False,
 ) -> int:
     """Ingest files as they land, load and build: on events instead of the clock."""
     interval = arguments.interval(sweep)

@@ -24,7 +24,7 @@ def rebuild(
         typer.Option("--anyway", help="Put it in place even if it lacks what the old one has."),
     ] = False,
 ) -> int:
-    """Make the warehouse anew from the curated files; the old one stays until it is whole."""
+    """Rebuild the warehouse from the curated files; the old one stays until it is complete."""
     with opened(call) as site:
         with shown_progress(call) as progress:
             report = steps.rebuild(site, anyway=anyway, progress=progress)

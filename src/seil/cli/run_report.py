@@ -1,6 +1,6 @@
-"""What `seil run` and `seil reconcile` say at the end: what changed, and what went wrong.
+"""The summary of `seil run` and `seil reconcile`: what changed, and what went wrong.
 
-What had nothing to do is counted, not listed: an idle hour is a few lines.
+Objects without changes are counted, not listed: an idle hour is a few lines.
 """
 
 from __future__ import annotations

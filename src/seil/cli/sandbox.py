@@ -130,9 +130,10 @@ def tick(
     url: Annotated[str, typer.Option(help="Where it is served.")] = f"http://127.0.0.1:{PORT}",
     state: StateFolder = _STATE,
 ) -> None:
-    """Let the org live on: records change, appear and go. Served or not.
+    """Change the org: records are updated, added, deleted and undeleted. Served or not.
 
-    It was a minute ago, so that the next run, which stays that far behind the clock, reads it.
+    The changes are dated a minute back, so that the next run, which stays that far behind the
+    clock, reads them.
     """
     wishes = {"share": share, "now": (datetime.now(UTC) - _AGO).isoformat()}
     changes = _tick_served(url, wishes)
@@ -153,14 +154,14 @@ def reset(
     state: StateFolder = _STATE,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Throw the org away, with its keys and jobs; the next start makes a new one."""
+    """Delete the org, with its keys and jobs; the next start makes a new one."""
     from seil.sandbox.salesforce.store import FILE_NAME
 
     if not (state / FILE_NAME).exists():
         raise ConfigurationError([Problem(str(state), "there is no stand-in org here", _START)])
     _unfinished(state)  # raises ConflictError while it is served
     if not yes:
-        typer.confirm(f"Throw away the org in {state}?", abort=True)
+        typer.confirm(f"Delete the org in {state}?", abort=True)
     for pattern in _HELD:
         for path in state.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

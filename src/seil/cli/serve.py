@@ -42,7 +42,7 @@ def serve(
         typer.Option("--sandbox", help="With stand-ins for Cognito, Ad Manager and TechOne."),
     ] = False,
 ) -> None:
-    """Serve the HTTP API: Ad Manager and TechOne behind one door. Ctrl-C stops it."""
+    """Serve the HTTP API to Ad Manager and TechOne. Ctrl-C stops it."""
     from seil.api.default_secrets import check_secrets
     from seil.api.local import build_local
     from seil.api.serving.connections import connection_limit

@@ -1,4 +1,4 @@
-"""`seil state backup`, `restore`, `new`, `claim`: what a rebuild cannot give back."""
+"""`seil state backup`, `restore`, `new`, `claim`: what a rebuild cannot recover."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seil.cli.frame import Call, command, group
 
 
 def register(root: typer.Typer) -> None:
-    app = group("Back up and restore runs, decisions and what else a rebuild cannot give back.")
+    app = group("Back up and restore what a rebuild cannot recover: runs, decisions, outcomes.")
     command(app)(backup)
     command(app)(restore)
     command(app)(new)

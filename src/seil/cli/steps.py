@@ -1,4 +1,4 @@
-"""`seil plan`, `run`, `extract`, `ingest`, `load`, `build`: the way of the data, and its steps."""
+"""`seil plan`, `run`, `extract`, `ingest`, `load`, `build`: the pipeline and its steps."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(
     every: Annotated[
         str,
         typer.Option(
-            help="Again and again: 20s, 10m, 1h. An object with a schedule of its own waits for it."
+            help="Repeat: 20s, 10m, 1h. An object with a schedule of its own waits for it."
         ),
     ] = "",
 ) -> int:

@@ -38,13 +38,13 @@ class Budget:
         usage = self.usage
         if usage is None:
             return
-        left = usage.allowed - usage.used - self.reserved(usage.allowed)
+        available = usage.allowed - usage.used - self.reserved(usage.allowed)
         if usage.per_app:
-            left = min(left, usage.per_app.allowed - usage.per_app.used)
-        if calls > left:
+            available = min(available, usage.per_app.allowed - usage.per_app.used)
+        if calls > available:
             raise QuotaExhaustedError(
                 _SERVICE,
-                f"{what} takes about {calls:,} calls, {left:,} are left today",
+                f"{what} takes about {calls:,} calls, {available:,} are left today",
                 hint="Nothing was sent. Run the same command again once the allowance is renewed",
             )
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 from seil.state.database import Database, Row, Transaction, moment, moment_or_none, stamp, write
 from seil.state.leases import StateLease
 
-FileState = Literal["open", "imported", "failed", "in_doubt"]
+BillingState = Literal["open", "imported", "failed", "in_doubt"]
 BatchState = Literal["planned", "sent", "committed", "failed", "in_doubt"]
 T = TypeVar("T")
 
@@ -75,7 +75,7 @@ class BillingFile:
 
     file_id: str
     place: str
-    state: FileState = "open"
+    state: BillingState = "open"
     content_hash: str = ""
     size: int = 0
     row_count: int = 0
@@ -165,7 +165,7 @@ class BillingStore:
 
         write(self.database, store)
 
-    def files(self, *, state: FileState | None = None) -> list[BillingFile]:
+    def files(self, *, state: BillingState | None = None) -> list[BillingFile]:
         """Oldest request first."""
         where = "state = :state" if state else "1 = 1"
         values = {"state": state} if state else {}
@@ -232,10 +232,10 @@ class BillingStore:
     def jobs(self) -> list[BillingJob]:
         """With their files, oldest request first."""
         # Files are never deleted: those that a job names are there.
-        named = self.database.rows(_JOBS_OF_FILES)
+        links = self.database.rows(_JOBS_OF_FILES)
         files = {(file.file_id, file.place): file for file in self.files()}
         of_job: dict[str, list[BillingFile]] = {}
-        for job_id, file_id, place in named:
+        for job_id, file_id, place in links:
             of_job.setdefault(str(job_id), []).append(files[str(file_id), str(place)])
         rows = self.database.rows(
             f"SELECT {_JOB} FROM billing_jobs ORDER BY requested_at, job_id"  # noqa: S608
@@ -261,20 +261,20 @@ class BillingStore:
 
 
 def _file(row: Row) -> BillingFile:
-    named = dict(zip(_FILE.split(", "), row, strict=True))
-    columns = tuple(json.loads(named.pop("column_names")))
-    times = {name: moment(named[name]) for name in ("requested_at", "changed_at")}
-    return BillingFile(**named | times, columns=columns)
+    record = dict(zip(_FILE.split(", "), row, strict=True))
+    columns = tuple(json.loads(record.pop("column_names")))
+    times = {name: moment(record[name]) for name in ("requested_at", "changed_at")}
+    return BillingFile(**record | times, columns=columns)
 
 
 def _batch(row: Row) -> BillingBatch:
-    named = dict(zip(_BATCH.split(", "), row, strict=True))
-    hashes, before = named.pop("row_hashes"), json.loads(named.pop("rows_before"))
+    record = dict(zip(_BATCH.split(", "), row, strict=True))
+    hashes, before = record.pop("row_hashes"), json.loads(record.pop("rows_before"))
     times: dict[str, Any] = {
-        "sent_at": moment_or_none(named["sent_at"]),
-        "changed_at": moment(named["changed_at"]),
+        "sent_at": moment_or_none(record["sent_at"]),
+        "changed_at": moment(record["changed_at"]),
     }
-    return BillingBatch(**named | times, hashes=_split(hashes), before=before)
+    return BillingBatch(**record | times, hashes=_split(hashes), before=before)
 
 
 def _batch_values(batch: BillingBatch, now: str) -> dict[str, Any]:

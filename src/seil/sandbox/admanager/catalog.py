@@ -2,7 +2,7 @@
 
 Google's lists are longer. Countries are all there (2000 + ISO 3166-1, as in
 https://developers.google.com/google-ads/api/data/geotargets); of their parts, of browsers and the
-like there is a choice. An id that is not here is nobody's.
+like there is a choice. Any other id is unknown.
 """
 
 from __future__ import annotations

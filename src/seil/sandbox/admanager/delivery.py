@@ -1,7 +1,7 @@
 """A line item's delivery: deterministic per line item and day.
 
-Impressions and clicks are functions of time, so that stats, reports and forecasts agree: what a
-report says of a day is what the stats grew by on it.
+Impressions and clicks are functions of time, so that stats, reports and forecasts agree: a report's
+numbers of a day are the growth of the stats on that day.
 """
 
 from __future__ import annotations

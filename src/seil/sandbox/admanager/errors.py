@@ -35,7 +35,7 @@ HTTP_STATUS: dict[str, int] = {
 }
 
 _DOMAIN = "admanager.googleapis.com"
-# What some collections' ids are refused with; those of the others are CommonError.NOT_FOUND.
+# The errors for unknown ids of some collections; for those of others, CommonError.NOT_FOUND.
 _DANGLING = {
     "geoTargets": ("GeoTargetingError", "UNTARGETABLE_LOCATION"),
     "customTargetingKeys": ("CustomTargetingError", "KEY_NOT_FOUND"),

@@ -40,7 +40,7 @@ REFERENCES: Mapping[str, str] = {
     "cmsMetadataValues": "cmsMetadataValues",
 }
 """The collection of what a field of a targeting names."""
-# What lies below an ad unit that is targeted or excluded whole is not named once more.
+# A descendant of an ad unit that is targeted or excluded as a whole is redundant.
 _ANCESTRIES = (("TARGETED", "TARGETED"), ("TARGETED", "EXCLUDED"), ("EXCLUDED", "EXCLUDED"))
 
 

@@ -273,7 +273,7 @@ class Logins:
             raise OAuthError(400, "invalid_grant", "user hasn't approved this consumer")
 
     def _check_audience(self, audience: object, call: OrgRequest) -> None:
-        """An External Client App answers the old form with another error than a wrong audience."""
+        """An External Client App refuses the old form with an error of its own."""
         entries = audience if isinstance(audience, list) else [audience]
         parts = [urlsplit(entry) for entry in entries if isinstance(entry, str)]
         requested = self._options.audience

@@ -39,12 +39,12 @@ _INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"})
 
 @dataclass(frozen=True)
 class Batch:
-    """What to make: so many orders and all that belongs to them, of one seed.
+    """What to generate: so many orders and all that belongs to them, of one seed.
 
     `start` and `until` bound, in UTC, when the records were created and last changed; `sizes` are
     numbers the scripts name. Record numbers count on from those already in the store. A `growing`
-    org already has records, some perhaps gone: only what the scripts relate is related. The fields
-    of `described` objects are a file's: what a script has for one of them may not fit.
+    org already has records, some perhaps deleted: references come from the scripts only. The fields
+    of `described` objects come from a file, and a script's value may not fit them.
     """
 
     store: OrgStore
@@ -88,7 +88,7 @@ class Batch:
         self.cursor.execute(self._fill(script(f"plan/{plan}.sql")))
 
     def _make(self, entry: SObject, source: str, *, dense: bool = False) -> int:
-        """Makes a record of each row of `source`; answers how many.
+        """Inserts a record of each row of `source`; returns their number.
 
         Its columns are `number`, `created`, perhaps `deleted` and `gone_at`, and fields by name. A
         number in a reference field stands for that record of the object the field refers to.

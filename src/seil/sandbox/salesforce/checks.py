@@ -43,7 +43,7 @@ class Checks:
             targets = [n for n in column.reference_to if n in self._store.objects]
             ids = {d.values[column.name] for d in sound(drafts) if d.values.get(column.name)}
             if not ids or not targets or len(targets) < len(column.reference_to):
-                continue  # what we do not hold cannot be checked
+                continue  # an object that the org does not have cannot be checked
             there = {
                 identifier
                 for target in targets

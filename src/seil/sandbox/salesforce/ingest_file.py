@@ -137,7 +137,7 @@ class Results:
             for batch in itertools.islice(self._file.batches(batch_rows), first, None):
                 yield from map(self._file.dialect.line, batch)
         except (BadFileError, FileNotFoundError):
-            return  # what cannot be read cannot be given back either
+            return  # an unreadable row cannot be copied to a result file
 
     def _join(self, kind: str, header: Sequence[str]) -> None:
         with (self._folder / f"{kind}.csv").open("w", encoding="utf-8", newline="") as joined:

@@ -27,7 +27,9 @@ _SOBJECT = "sobject"
 
 
 def check_record(entity: SObject, row: Any, source: JsonSource) -> dict[str, Any]:
-    """The record, whose members are fields and relationships of the object and of their types."""
+    """Returns the record. Raises OrgApiError unless each member is a field or a relationship of the
+    object, with a value of its type.
+    """
     if not isinstance(row, dict):
         raise OrgApiError(
             400,

@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS cursors (
 
 
 class ServiceState(StateFile):
-    """Tokens are stored as digests: the file gives access to nothing."""
+    """Tokens are stored as digests: the file grants no access."""
 
     def __init__(self, file: Path) -> None:
         super().__init__(file, _SCHEMA)

@@ -196,9 +196,9 @@ class OrgStore:
         return [record_id(prefix, number) for number in range(first, first + count)]
 
     def draw_numbers(self, name: str, count: int) -> int:
-        """Takes that many record numbers and answers the first; see `ids.record_id`.
+        """Reserves that many record numbers and returns the first; see `record_ids.record_id`.
 
-        They are kept with the transaction under way. After an error they may go unused: Ids have
+        They are stored with the current transaction. After an error they may go unused: Ids have
         gaps, but never repeat.
         """
         with self.write():

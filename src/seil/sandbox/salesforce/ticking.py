@@ -47,9 +47,9 @@ class TickCount:
 
 @dataclass(frozen=True)
 class Ticking:
-    """A temporary table `touched` holds the records deleted or brought back.
+    """A temporary table `touched` holds the records deleted or undeleted.
 
-    `was` is when one that came back had been deleted, null for one that goes.
+    `was` is the deletion time of an undeleted record, null of a deleted one.
     """
 
     store: OrgStore

@@ -64,9 +64,9 @@ class WarehouseService:
             with self._store.transaction():
                 table = self._check_login(name, request)
                 element.extend(carried_out(table, request))
-            _tell(errors, ())
+            _write_errors(errors, ())
         except _WrongError as error:
-            _tell(errors, error.faults)
+            _write_errors(errors, error.faults)
         return element
 
     def _check_login(self, name: str, request: Any) -> str:
@@ -212,7 +212,7 @@ def _criteria(request: Any) -> Iterator[tuple[str, str]]:
         yield criterion.get("PropertyName"), criterion.get("Value", "")
 
 
-def _tell(errors: Any, faults: tuple[_Fault, ...]) -> None:
+def _write_errors(errors: Any, faults: tuple[_Fault, ...]) -> None:
     errors.set("IsError", str(bool(faults)).lower())
     errors.set("IsWarning", "false")
     if not faults:

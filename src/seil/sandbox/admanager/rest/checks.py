@@ -9,7 +9,7 @@ from seil.sandbox.admanager.errors import invalid, required_error
 from seil.sandbox.admanager.rest import schema
 from seil.sandbox.admanager.rest.protobuf import FieldDescriptor, Message, ProtoField
 
-# Documented as required, and said to be good when empty: ReportDefinition.
+# Documented as required, yet documented as valid when empty: ReportDefinition.
 _MAY_BE_EMPTY = frozenset({"dimensions", "metrics"})
 _RESOURCES = frozenset(
     f"google.ads.admanager.v1.{name}" for name in ("Order", "LineItem", "Report", "Network")
@@ -17,8 +17,8 @@ _RESOURCES = frozenset(
 
 
 def check_message(descriptor: Message, message: Mapping[str, Any]) -> None:
-    """Numbers that no enum knows, and required fields of the request. Not of the resources in it:
-    an update may carry part of one.
+    """Refuses unknown enum numbers, and a request without its required fields; the resources in
+    it may be partial, as an update's are.
     """
     _check_enums(descriptor, message, "")
     _check_required(descriptor, message, "", resources=False)

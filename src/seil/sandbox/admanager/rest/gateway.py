@@ -46,7 +46,7 @@ _SYSTEM = frozenset(
 
 
 class RestGateway:
-    """`operations` by the client's method name; what it knows and they do not is UNIMPLEMENTED."""
+    """`operations` by the client's method name; its other methods answer UNIMPLEMENTED."""
 
     def __init__(
         self,
@@ -183,7 +183,7 @@ def _camel(name: str) -> str:
 
 
 def _render(method: schema.Method, request: AdManagerRequest, answer: Mapping[str, Any]) -> Reply:
-    """Parses the answer, too: the stand-in cannot send what the client has no type for."""
+    """Parses the answer with the client's types, so that it cannot hold what they lack."""
     if method.response is None:
         return Reply(200, b"{}", JSON)
     kind = method.response

@@ -1,6 +1,6 @@
 """Reports: created, run as a long-running operation (https://google.aip.dev/151), and paged.
 
-What a report says of a line item and a day is what the line item's stats grew by on it.
+A report's numbers of a line item and a day are the growth of the line item's stats on that day.
 """
 
 from __future__ import annotations

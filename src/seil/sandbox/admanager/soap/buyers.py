@@ -1,7 +1,7 @@
 """The buyer's side of a negotiation, controlled by a person or a test.
 
 https://developers.google.com/ad-manager/api/programmatic: a buyer accepts, asks for changes or ends
-the negotiation. What is open for edit here hears nothing of it until the edits are thrown away.
+the negotiation. A proposal that is open for edit changes only once its edits are discarded.
 """
 
 from __future__ import annotations

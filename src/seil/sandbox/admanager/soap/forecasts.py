@@ -119,7 +119,7 @@ class SandboxForecasts:
 
 
 def soap_demand(targeting: Mapping[str, Any], start: datetime, end: datetime, item: int) -> Demand:
-    """Of a targeting as SOAP has it; `item` is the line item's id, 0 where it has none."""
+    """The demand of a SOAP targeting; `item` is the line item's id, 0 where it has none."""
     units = targeting["inventoryTargeting"].get("targetedAdUnits", [])
     ad_units = frozenset(int(unit["adUnitId"]) for unit in units)
     return Demand(start, end, ad_units, narrowings(targeting), item)

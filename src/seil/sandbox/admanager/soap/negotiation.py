@@ -132,7 +132,7 @@ class Negotiation:
                 self._deals.check_available(line)
 
     def _send(self, proposal: GamObject, *, accepted: bool) -> None:
-        """To the buyer, as the programmatic guide says it must be by then."""
+        """Sends the proposal to the buyer, with the fields that the programmatic guide requires."""
         info = proposal["marketplaceInfo"]
         for field in _NEEDED_TO_SEND:
             if not proposal.get(field):
@@ -168,7 +168,7 @@ class Negotiation:
         self._versions.publish(proposal, accepted=True)
 
     def terminate(self, proposal: GamObject, *, status: str | None = None) -> GamObject:
-        """Ends the negotiation; what was sold before is again as both accepted it:
+        """Ends the negotiation; a sold deal returns to the version that both accepted:
         https://support.google.com/admanager/answer/7457983.
         """
         if proposal["isSold"]:

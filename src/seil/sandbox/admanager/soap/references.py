@@ -1,8 +1,8 @@
 """Checks SOAP's references by id against the network, as for REST's names.
 
 Types: https://developers.google.com/ad-manager/api/reference/v202608/ProposalLineItemService.Targeting,
-AppliedLabel and BaseCustomFieldValue beside it. They are put as REST has them and judged there, so
-that both APIs know the same rules; what is refused is named by SOAP's fields and ids.
+AppliedLabel and BaseCustomFieldValue beside it. They are converted to REST's form and checked
+there, so that both APIs have the same rules; errors name SOAP's fields and ids.
 """
 
 from __future__ import annotations
