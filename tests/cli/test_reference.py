@@ -56,6 +56,7 @@ def test_the_variables_named_are_those_that_work(
         "sample": "0.5",
         "time_zone": "Europe/Paris",
         "memory": "1GB",
+        "journal": "journal.sqlite",
     }
     for _, _, settings in sections():
         for setting in settings:
