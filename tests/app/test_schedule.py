@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seil.app.schedule import Repetition, due_objects
+from seil.app.schedule import DueObjects, Repetition, due_objects
 from seil.app.site import Site
 from seil.errors import (
     ConfigurationError,
@@ -76,13 +76,14 @@ class _Stop(threading.Event):
 class _Runs:
     """Runs that fail with `failures` in turn, then go well."""
 
-    def __init__(self, site: Site, *failures: SeilError) -> None:
+    def __init__(self, site: Site, *failures: SeilError, full: bool = False) -> None:
         self.calls: list[tuple[Sequence[str], bool]] = []
         self.announced: list[timedelta] = []
         self._failures = list(failures)
         self.stop = _Stop()
+        self.due = DueObjects(self.run, HOUR, NAMES, full)
         self.repetition = Repetition(
-            HOUR, lambda: nullcontext(site), self.run, self.announced.append, self.stop
+            HOUR, lambda: nullcontext(site), self.due, self.announced.append, self.stop
         )
 
     def run(self, site: Site, names: Sequence[str], *, full: bool) -> None:
@@ -92,8 +93,8 @@ class _Runs:
 
 
 def test_runs_are_repeated_until_the_stop(site: Site) -> None:
-    runs = _Runs(site)
-    runs.repetition.repeat(NAMES, full=True)
+    runs = _Runs(site, full=True)
+    runs.repetition.repeat()
     assert runs.calls == [(NAMES, True), (NAMES, False), (NAMES, False)]
     assert [wait.total_seconds() for wait in runs.announced] == runs.stop.waits
     assert all(3_000 < seconds <= 3_600 for seconds in runs.stop.waits)
@@ -101,7 +102,7 @@ def test_runs_are_repeated_until_the_stop(site: Site) -> None:
 
 def test_a_run_that_failed_is_tried_again(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     runs = _Runs(site, UnavailableError("Salesforce", "slow"), LakeError("file:///l", "write", "x"))
-    runs.repetition.repeat(NAMES)
+    runs.repetition.repeat()
     assert len(runs.calls) == 3
     failures = [record.message for record in caplog.records if record.levelname == "ERROR"]
     assert failures[0].startswith("this run failed, the next one tries again: Salesforce: slow")
@@ -116,7 +117,7 @@ def test_a_run_that_failed_is_tried_again(site: Site, caplog: pytest.LogCaptureF
 def test_what_a_person_has_to_mend_ends_the_repetition(site: Site, error: SeilError) -> None:
     runs = _Runs(site, error)
     with pytest.raises(type(error)):
-        runs.repetition.repeat(NAMES)
+        runs.repetition.repeat()
     assert runs.stop.waits == []
 
 
@@ -124,12 +125,13 @@ def test_what_a_person_has_to_mend_ends_the_repetition(site: Site, error: SeilEr
 def test_nothing_is_run_where_nothing_is_due(site: Site) -> None:
     finish(site, "Account")
     runs = _Runs(site)
-    runs.repetition.repeat(["Account"])
+    runs.due.names = ["Account"]
+    runs.repetition.repeat()
     assert (runs.calls, len(runs.stop.waits)) == ([], 3)
 
 
 def test_a_stop_that_is_set_runs_nothing(site: Site) -> None:
     runs = _Runs(site)
     runs.stop.set()
-    runs.repetition.repeat(NAMES)
+    runs.repetition.repeat()
     assert runs.calls == []

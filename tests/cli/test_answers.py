@@ -159,6 +159,7 @@ LINES = [
     "query wrong",
     "push plan notes",
     "push apply notes PLAN --yes",
+    "sync gam-to-sf --dry-run",
     "outcomes",
     "lineage sales_orders.account_name",
     "lineage --down Order.OrderNumber",

@@ -57,6 +57,8 @@ def test_the_variables_named_are_those_that_work(
         "time_zone": "Europe/Paris",
         "memory": "1GB",
         "journal": "journal.sqlite",
+        "proposal_id_field": "Proposal__c",
+        "proposal_status_field": "Status__c",
     }
     for _, _, settings in sections():
         for setting in settings:

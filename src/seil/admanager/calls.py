@@ -21,6 +21,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from seil.admanager.pace import Pace
 from seil.deadline import remaining
 from seil.errors import (
     ConflictError,
@@ -46,13 +47,16 @@ _LONGEST_WAIT = 2.0
 
 class Calls:
     """`translate` maps a client's exception, with the call's timeout in seconds, to a SeilError,
-    or to None if it is unknown.
+    or to None if it is unknown. With a `pace`, it sets attempts and pauses.
     """
 
-    def __init__(self, *, timeout: float, attempts: int, translate: Translate) -> None:
+    def __init__(
+        self, *, timeout: float, attempts: int, translate: Translate, pace: Pace | None = None
+    ) -> None:
         self._timeout = timeout
         self._attempts = attempts
         self._translate = translate
+        self._pace = pace
 
     def read(self, method: str, call: Callable[[float], Result]) -> Result:
         """Retried while Ad Manager is unavailable: a read has no effect."""
@@ -65,17 +69,21 @@ class Calls:
     def _retry(
         self, method: str, call: Callable[[float], Result], again: Callable[[BaseException], bool]
     ) -> Result:
+        pace = self._pace
         retrying = Retrying(
             retry=retry_if_exception(again),
-            stop=stop_after_attempt(self._attempts),
-            wait=_wait,
-            before_sleep=_leave_time,
+            stop=stop_after_attempt(pace.attempts if pace else self._attempts),
+            wait=_paced(pace) if pace else _wait,
+            before_sleep=_leave_time if pace is None else None,
+            sleep=pace.sleep if pace else time.sleep,
             reraise=True,
         )
         result: Result = retrying(self._attempt, method, call)
         return result
 
     def _attempt(self, method: str, call: Callable[[float], Result]) -> Result:
+        if self._pace:
+            self._pace.take_turn()
         seconds = time_for_call(self._timeout)
         with _observe(method):
             try:
@@ -169,6 +177,14 @@ def _wait(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     at_least = error.retry_after if isinstance(error, UnavailableError) else None
     return max(_jittered(state), at_least or 0.0)
+
+
+def _paced(pace: Pace) -> Callable[[RetryCallState], float]:
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        return pace.pause(error, state.attempt_number)
+
+    return wait
 
 
 def _leave_time(state: RetryCallState) -> None:

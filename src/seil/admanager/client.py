@@ -7,24 +7,27 @@ built, by the first call that needs them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seil.admanager import models
-from seil.errors import ConfigurationError, Problem
+from seil.admanager.calls import SERVICE
+from seil.errors import ConfigurationError, Problem, UnexpectedAnswerError
 from seil.settings import AdManagerSettings
 from seil.time_zones import is_time_zone
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
+    from seil.admanager.pace import Pace
     from seil.admanager.rest.buyers import Buyers
     from seil.admanager.rest.codecs import Network
     from seil.admanager.rest.forecasts import ExistingForecasts
     from seil.admanager.rest.line_items import LineItemsService
     from seil.admanager.rest.orders import Orders
     from seil.admanager.rest.reports import ReportRow
+    from seil.admanager.rest.statuses import Statuses
     from seil.admanager.rest.transport import Rest
     from seil.admanager.soap.forecasts import Forecasts
     from seil.admanager.soap.proposal_line_items import ProposalLineItemsService
@@ -42,10 +45,19 @@ class AdManager:
     LoginError or ConfigurationError, nothing else.
     """
 
-    def __init__(self, settings: AdManagerSettings, credentials: Credentials | None = None) -> None:
-        """`credentials` default to the service account of the settings."""
+    def __init__(
+        self,
+        settings: AdManagerSettings,
+        credentials: Credentials | None = None,
+        *,
+        pace: Pace | None = None,
+    ) -> None:
+        """`credentials` default to the service account of the settings; `pace` is for flows that
+        make many calls.
+        """
         self._settings = settings
         self._own_credentials = credentials
+        self._pace = pace
         self._parts: dict[str, Any] = {}
         self._lock = threading.RLock()
 
@@ -109,6 +121,26 @@ class AdManager:
     ) -> models.NumChanges:
         return self._proposal_line_items.act(request)
 
+    def network_time_zone(self) -> str:
+        """The network's own, an IANA name."""
+        network = self._rest.read("Network", "get_network", {"name": self._rest.network})
+        zone = str(network.time_zone)
+        if not is_time_zone(zone):
+            raise UnexpectedAnswerError(SERVICE, f"the network's time zone is {zone!r}")
+        return zone
+
+    def order_statuses(self, ids: Iterable[int]) -> dict[int, str]:
+        """By id; ids that the network does not have are missing."""
+        return self._statuses.of_orders(ids)
+
+    def line_item_statuses(self, ids: Iterable[int]) -> dict[int, str]:
+        """By id; ids that the network does not have are missing."""
+        return self._statuses.of_line_items(ids)
+
+    def proposal_statuses(self, ids: Iterable[int]) -> dict[int, str]:
+        """By id; ids that the network does not have are missing."""
+        return self._proposals.statuses(ids)
+
     def report(
         self,
         dimensions: Sequence[str],
@@ -125,6 +157,12 @@ class AdManager:
         from seil.admanager.rest.reports import Reports
 
         return Reports(self._rest).rows(dimensions, metrics, days, seconds=seconds)
+
+    @property
+    def _statuses(self) -> Statuses:
+        from seil.admanager.rest.statuses import Statuses
+
+        return self._once("statuses", lambda: Statuses(self._rest))
 
     @property
     def _existing_forecasts(self) -> ExistingForecasts:
@@ -174,7 +212,7 @@ class AdManager:
     def _soap(self) -> Soap:
         from seil.admanager.soap.transport import Soap
 
-        return self._once("soap", lambda: Soap(self._settings, self._credentials))
+        return self._once("soap", lambda: Soap(self._settings, self._credentials, self._pace))
 
     @property
     def _orders(self) -> Orders:
@@ -186,7 +224,7 @@ class AdManager:
     def _rest(self) -> Rest:
         from seil.admanager.rest.transport import Rest
 
-        return self._once("rest", lambda: Rest(self._settings, self._credentials))
+        return self._once("rest", lambda: Rest(self._settings, self._credentials, self._pace))
 
     @property
     def _credentials(self) -> Credentials:

@@ -33,6 +33,7 @@ COMMANDS = (
     "listen",
     "handle-landed",
     "handle-curated",
+    "sync gam-to-sf",
 )
 _WAREHOUSE = frozenset({"run", "load", "build", "rebuild", "reconcile", "handle-curated"})
 _ANY = USES_ORG | _WAREHOUSE | ROUNDS | {"ingest"}

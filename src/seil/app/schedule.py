@@ -1,4 +1,4 @@
-"""Runs at an interval: which objects are due, and what ends the repetition."""
+"""Runs at an interval: what is repeated, which objects are due, and what ends the repetition."""
 
 from __future__ import annotations
 
@@ -28,8 +28,26 @@ class RunDue(Protocol):
 
 
 @dataclass
+class DueObjects:
+    """What a repetition runs: the objects that are due. `full` holds for the first run only.
+
+    `within` is the repetition's interval.
+    """
+
+    run: RunDue
+    within: timedelta
+    names: Sequence[str] = ()
+    full: bool = False
+
+    def __call__(self, site: Site) -> None:
+        full, self.full = self.full, False
+        if due := due_objects(site, self.names, within=self.within):
+            self.run(site, [obj.api_name for obj in due], full=full)
+
+
+@dataclass
 class Repetition:
-    """Runs what is due, waits, and again until `stop` is set.
+    """Runs, waits, and runs again until `stop` is set.
 
     `open_site` gives each run a site of its own, so that changed settings hold from the next run
     on. `before_wait` is called with the time until then.
@@ -37,35 +55,27 @@ class Repetition:
 
     interval: timedelta
     open_site: Callable[[], AbstractContextManager[Site]]
-    run: RunDue
+    run: Callable[[Site], object]
     before_wait: Callable[[timedelta], None] = lambda _: None
     stop: threading.Event = field(default_factory=threading.Event)
 
-    def repeat(self, names: Sequence[str] = (), *, full: bool = False) -> None:
-        """`full` holds for the first run only.
-
-        Raises ConfigurationError and LoginError, which a person has to mend; any other SeilError is
-        logged, and the next run tries again.
+    def repeat(self) -> None:
+        """Raises ConfigurationError and LoginError, which a person has to mend; any other SeilError
+        is logged, and the next run tries again.
         """
         while not self.stop.is_set():
             start = time.monotonic()
             try:
                 with self.open_site() as site:
-                    self._run_due(site, names, full=full)
+                    self.run(site)
             except (ConfigurationError, LoginError):
                 raise
             except SeilError as error:
                 logger.error("this run failed, the next one tries again: %s", error)
-            full = False
             pause = max(self.interval - timedelta(seconds=time.monotonic() - start), timedelta())
             logger.info("next run in %s", wording.duration(pause))
             self.before_wait(pause)
             self.stop.wait(pause.total_seconds())
-
-    def _run_due(self, site: Site, names: Sequence[str], *, full: bool) -> None:
-        due = due_objects(site, names, within=self.interval)
-        if due:
-            self.run(site, [obj.api_name for obj in due], full=full)
 
 
 def due_objects(site: Site, names: Sequence[str] = (), *, within: timedelta) -> list[SyncedObject]:

@@ -37,6 +37,7 @@ _MODULES = {
     "lineage": "query",
     "export": "query",
     "push": "push",
+    "sync": "sync",
     "outcomes": "outcomes",
     "serve": "serve",
     "sandbox": "sandbox",

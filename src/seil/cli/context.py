@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+
     from seil.app.site import Site
     from seil.cli.frame import Call
     from seil.observe.progress import Progress
@@ -59,3 +62,15 @@ def shown_progress(call: Call) -> Iterator[Progress]:
             yield progress
     else:
         yield LogProgress()
+
+
+def announcement(call: Call) -> Callable[[timedelta], None]:
+    """Tells a person how long a repeated command waits."""
+
+    def announce(wait: timedelta) -> None:
+        if not (call.json or call.quiet):
+            from seil.app import wording
+
+            print(f"Next run in {wording.duration(wait)}; Ctrl-C ends it.", flush=True)
+
+    return announce

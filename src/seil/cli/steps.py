@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seil.app import steps, wording
-from seil.app.schedule import Repetition
+from seil.app import steps
+from seil.app.schedule import DueObjects, Repetition
 from seil.app.site import Site
 from seil.cli import arguments, output, reports, run_report
-from seil.cli.context import opened, shown_progress
+from seil.cli.context import announcement, opened, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command
 
 if TYPE_CHECKING:
@@ -150,9 +149,5 @@ def _run_every(call: Call, names: Sequence[str], interval: timedelta, *, full: b
     def run_due(site: Site, names: Sequence[str], *, full: bool) -> None:
         call.release(_run_once(call, site, names, full=full))
 
-    def announce(wait: timedelta) -> None:
-        if not (call.json or call.quiet):
-            output.line(f"Next run in {wording.duration(wait)}; Ctrl-C ends it.")
-            sys.stdout.flush()
-
-    Repetition(interval, partial(opened, call), run_due, announce).repeat(names, full=full)
+    due = DueObjects(run_due, interval, names, full)
+    Repetition(interval, partial(opened, call), due, announcement(call)).repeat()

@@ -7,6 +7,7 @@ https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 from seil.errors import QuotaExhaustedError
@@ -17,13 +18,22 @@ _SERVICE = "Salesforce API request"
 
 @dataclass
 class Budget:
-    """`reserve` is in percent of the org's calls; `usage` is None before the first answer."""
+    """`reserve` is in percent of the org's calls; `usage` is None before the first answer.
+
+    `calls` are this process's own.
+    """
 
     reserve: int
     usage: ApiUsage | None = None
+    calls: int = 0
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
 
     def update(self, limit_info: str | None) -> None:
-        """From an answer's header; None changes nothing."""
+        """For each answered call, from its header; None leaves `usage` as it is."""
+        with self._lock:
+            self.calls += 1
         self.usage = ApiUsage.parse(limit_info) or self.usage
 
     def reserved(self, allowed: int) -> int:

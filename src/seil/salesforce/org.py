@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -249,6 +249,14 @@ class Org:
                     "the result is incomplete: no nextRecordsUrl",
                 )
             call = OrgCall("GET", answer["nextRecordsUrl"], about=about)
+
+    def read_apex(self, path: str, body: Mapping[str, Any]) -> Any:
+        """POSTs to an Apex REST service that changes nothing; `path` is below /services/apexrest/.
+
+        Raises RequestRejectedError.
+        """
+        call = OrgCall("POST", f"/services/apexrest/{path}", body=body, idempotent=True)
+        return self._connection.json(call)
 
     def count(self, name: str, where: str = "", *, deleted: bool = True) -> int:
         """The number of records that match `where`, by default with those in the recycle bin.

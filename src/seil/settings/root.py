@@ -17,6 +17,7 @@ from seil.settings.sync import (
     CatalogSettings,
     ExtractSettings,
     FeedSettings,
+    GamToSfSettings,
     IngestSettings,
     ModelSettings,
     PushSettings,
@@ -50,6 +51,7 @@ class Settings(TopLevel):
     feed: FeedSettings = Field(default_factory=FeedSettings.model_construct)
     write: WriteSettings = Field(default_factory=WriteSettings.model_construct)
     push: PushSettings = Field(default_factory=PushSettings.model_construct)
+    gam_to_sf: GamToSfSettings = Field(default_factory=GamToSfSettings.model_construct)
     admanager: AdManagerSettings = Field(default_factory=AdManagerSettings.model_construct)
     techone: TechOneSettings = Field(default_factory=TechOneSettings.model_construct)
     api: ApiSettings = Field(default_factory=ApiSettings.model_construct)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from seil.durations import Duration
 from seil.settings.section import NonEmptyPath, NonEmptyUrl, OptionalPath, Section
+
+# An API name, or nothing.
+FieldName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z][A-Za-z0-9_]*)?$")]
 
 
 class ExtractSettings(Section):
@@ -88,3 +92,24 @@ class PushSettings(Section):
         None, description="A folder with a TOML file for each push; default: none."
     )
     plans: NonEmptyPath = Field(Path("seil-data/plans"), description="Where plans are kept.")
+
+
+class GamToSfSettings(Section):
+    """Delivery of Google Ad Manager into Salesforce: `seil sync gam-to-sf`."""
+
+    every: Duration = Field(timedelta(hours=1), description="Interval where it is scheduled.")
+    proposal_id_field: FieldName = Field(
+        "SWM_GAMProposalId__c",
+        description="Order's field with the id of its Ad Manager proposal; empty: no proposals.",
+    )
+    proposal_status_field: FieldName = Field(
+        "SWM_GAMProposalStatus__c", description="Order's field for that proposal's status."
+    )
+    calls_per_second: float = Field(
+        8.0,
+        gt=0,
+        description="Most calls to Ad Manager: Google takes 8 for Ad Manager 360, else 2.",
+    )
+    report_timeout: Duration = Field(
+        timedelta(minutes=5), description="A report that takes longer is given up."
+    )

@@ -17,6 +17,7 @@ from requests.adapters import HTTPAdapter
 
 import seil
 from seil.admanager.calls import SERVICE, Calls
+from seil.admanager.pace import Pace
 from seil.admanager.rest.answer_check import LastAnswer, check
 from seil.admanager.rest.errors import translate_error
 from seil.errors import UnexpectedAnswerError
@@ -33,7 +34,9 @@ class Rest:
     `rest.read("Order", "get_order", {"name": ...})`.
     """
 
-    def __init__(self, settings: AdManagerSettings, credentials: Credentials) -> None:
+    def __init__(
+        self, settings: AdManagerSettings, credentials: Credentials, pace: Pace | None = None
+    ) -> None:
         self.network = f"networks/{settings.network_code}"
         self._settings = settings
         self._credentials = credentials
@@ -44,19 +47,26 @@ class Rest:
             timeout=settings.timeout.total_seconds(),
             attempts=settings.attempts,
             translate=translate_error,
+            pace=pace,
         )
 
-    def read(self, service: str, method: str, request: dict[str, Any]) -> Any:
-        return self._calls.read(method, self._bound(service, method, request))
+    def read(self, service: str, method: str, request: dict[str, Any], *, fields: str = "") -> Any:
+        """`fields` is a field mask of the answer, by default all fields
+        (https://cloud.google.com/apis/docs/system-parameters).
+        """
+        return self._calls.read(method, self._bound(service, method, request, fields))
 
     def write(self, service: str, method: str, request: dict[str, Any]) -> Any:
         return self._calls.write(method, self._bound(service, method, request))
 
-    def pages(self, service: str, method: str, request: dict[str, Any]) -> Iterator[Any]:
+    def pages(
+        self, service: str, method: str, request: dict[str, Any], *, fields: str = ""
+    ) -> Iterator[Any]:
         """Streams the pages of a list method; each page is a call of its own."""
         request = {"page_size": PAGE, **request}
+        mask = f"{fields},nextPageToken" if fields else ""
         while True:
-            page = next(iter(self.read(service, method, request).pages))
+            page = next(iter(self.read(service, method, request, fields=mask).pages))
             yield page
             token = page.next_page_token
             if not token:
@@ -65,9 +75,13 @@ class Rest:
                 raise UnexpectedAnswerError(SERVICE, "a page has its own token as the next")
             request = {**request, "page_token": token}
 
-    def _bound(self, service: str, method: str, request: dict[str, Any]) -> Callable[[float], Any]:
+    def _bound(
+        self, service: str, method: str, request: dict[str, Any], fields: str = ""
+    ) -> Callable[[float], Any]:
         call = getattr(self._client(service), method)
         metadata = [("x-correlation-id", identity)] if (identity := correlation_id()) else []
+        if fields:
+            metadata.append(("x-goog-fieldmask", fields))
 
         def run(seconds: float) -> Any:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from seil.admanager.calls import SERVICE, after_conflicts, before_write
@@ -36,6 +37,7 @@ _ACTIONS = {
     "discard-local-version-edits": "DiscardLocalVersionEdits",
     "update-order-with-seller-data": "UpdateOrderWithSellerData",
 }
+_IDS_PER_STATEMENT = 100
 _WITH_BUYER = ("AWAITING_BUYER_REVIEW", "ONLY_SELLER_ACCEPTED")
 
 
@@ -57,6 +59,15 @@ class Proposals:
 
     def get(self, request: GetProposal) -> Proposal:
         return parse_answer(Proposal, from_soap(self._proposal(request.proposal_id)))
+
+    def statuses(self, ids: Iterable[int]) -> dict[int, str]:
+        """By id; ids that the network does not have are missing."""
+        wanted = list(dict.fromkeys(ids))
+        return {
+            int(proposal.id): str(proposal.status)
+            for at in range(0, len(wanted), _IDS_PER_STATEMENT)
+            for proposal in self._finder.where("id", *wanted[at : at + _IDS_PER_STATEMENT])
+        }
 
     def update(self, request: UpdateProposal) -> Proposal:
         """Changes the given fields, and retries concurrent changes."""

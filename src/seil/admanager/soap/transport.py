@@ -20,6 +20,7 @@ from zeep.exceptions import Error as ZeepError
 from zeep.transports import Transport
 
 from seil.admanager.calls import SERVICE, Calls, before_write, time_for_call
+from seil.admanager.pace import Pace
 from seil.admanager.rest.transport import prepare_session
 from seil.admanager.soap.errors import status_error, translate_error
 from seil.admanager.soap.services import Services
@@ -47,7 +48,9 @@ class Soap:
     call's timeout from its deadline.
     """
 
-    def __init__(self, settings: AdManagerSettings, credentials: Credentials) -> None:
+    def __init__(
+        self, settings: AdManagerSettings, credentials: Credentials, pace: Pace | None = None
+    ) -> None:
         self.version = settings.soap_version
         self.zone = settings.time_zone
         self._settings = settings
@@ -57,7 +60,7 @@ class Soap:
         self._tokens = _Tokens(credentials)
         self._services = Services(self._load_cached_or_fetch, seconds=self._timeout)
         self._calls = Calls(
-            timeout=self._timeout, attempts=settings.attempts, translate=translate_error
+            timeout=self._timeout, attempts=settings.attempts, translate=translate_error, pace=pace
         )
 
     def read(self, service: str, method: str, *arguments: Any) -> Any:

@@ -37,8 +37,10 @@ class ErrorPart:
         return cls(kind or usual, message or meaning, hint, code)
 
     @classmethod
-    def of(cls, error: SeilError) -> Self:
-        """Its type is its class, in small letters."""
+    def of(cls, error: Exception) -> Self:
+        """Its type is its class, in small letters; `internal` for an error that is not ours."""
+        if not isinstance(error, SeilError):
+            return cls("internal", f"{type(error).__name__}: {error}", "", 1)
         problems = error.problems if isinstance(error, ConfigurationError) else None
         return cls(error_type(error), error.message, error.hint, error.exit_code, problems)
 

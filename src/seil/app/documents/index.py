@@ -13,6 +13,7 @@ from seil.app.documents import (
     servers,
     site,
     steps,
+    syncs,
 )
 from seil.app.documents.base import JsonDocument
 
@@ -52,6 +53,7 @@ ANSWERS: tuple[type[JsonDocument], ...] = (
     queries.FeedDocument,
     pushes.PushPlanDocument,
     pushes.PushDocument,
+    syncs.GamToSfDocument,
     pushes.OutcomesDocument,
     servers.ServeDocument,
     servers.SalesforceSandboxDocument,

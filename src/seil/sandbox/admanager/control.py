@@ -36,6 +36,7 @@ class NetworkControl:
             ("GET", "/sandbox/clock", self._clock),
             ("POST", "/sandbox/clock", self._set_clock),
             ("GET", "/sandbox/summary", self._summary),
+            ("POST", "/sandbox/bookings", self._book),
             ("POST", "/sandbox/proposals/{number#}/accept", self._accept),
             ("POST", "/sandbox/proposals/{number#}/counter", self._counter),
             ("POST", "/sandbox/proposals/{number#}/terminate", self._terminate),
@@ -86,6 +87,12 @@ class NetworkControl:
                 "lineItems": items,
             }
         )
+
+    def _book(self, request: AdManagerRequest) -> Reply:
+        """Orders, line items and proposals with the given ids: see `Bookings`."""
+        from seil.sandbox.admanager.bookings import Bookings
+
+        return json_reply(Bookings.parse(request.json_object()).store(self._network))
 
     def _accept(self, request: AdManagerRequest) -> Reply:
         """The buyer accepts."""

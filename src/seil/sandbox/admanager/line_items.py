@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from seil.sandbox.admanager.checks import action_error, check_line_item, flight_error
@@ -49,7 +49,11 @@ class SandboxLineItems:
         return self.render(self._network.get("lineItems", name))
 
     def all(self) -> list[GamObject]:
-        return [self.render(item) for item in self._network.store.all("lineItems")]
+        return self.named(None)
+
+    def named(self, names: Iterable[str] | None) -> list[GamObject]:
+        """Those that exist of `names`; all for None."""
+        return [self.render(item) for item in self._network.select("lineItems", names)]
 
     def of(self, order: str) -> list[GamObject]:
         return self._network.store.having("lineItems", "order", order)

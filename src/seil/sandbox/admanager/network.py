@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, TypeAlias
 
 from seil.sandbox.admanager.clock import Clock
@@ -48,6 +48,14 @@ class SandboxNetwork:
         if entity is None:
             raise not_found(name, field=field)
         return entity
+
+    def select(self, kind: str, names: Iterable[str] | None) -> list[GamObject]:
+        """Those that exist of `names`, by id; all for None."""
+        if names is None:
+            return self.store.all(kind)
+        numbers = sorted({self.number(kind, name, field="filter") for name in names})
+        entities = (self.store.get(kind, number) for number in numbers)
+        return [entity for entity in entities if entity is not None]
 
     def referred(self, kind: str, name: str, *, field: str) -> GamObject:
         """The object that a field refers to. Raises AdManagerApiError INVALID_ARGUMENT."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from seil.sandbox.admanager.checks import action_error, check_order
@@ -27,7 +27,11 @@ class SandboxOrders:
         return self.render(self._network.get("orders", name))
 
     def all(self) -> list[GamObject]:
-        return [self.render(order) for order in self._network.store.all("orders")]
+        return self.named(None)
+
+    def named(self, names: Iterable[str] | None) -> list[GamObject]:
+        """Those that exist of `names`; all for None."""
+        return [self.render(order) for order in self._network.select("orders", names)]
 
     def create(self, resource: GamObject, *, at: str = "order") -> GamObject:
         network = self._network

@@ -56,7 +56,7 @@ def plant(store: NetworkStore, clock: Clock, options: AdManagerOptions) -> bool:
     with store.transaction():
         store.set_fact(CODE_FACT, options.network_code)
         store.set_fact("currency", CURRENCY)
-        seedling = _Seedling(options.network_code, random.Random(options.seed), clock)
+        seedling = Seedling(options.network_code, random.Random(options.seed), clock)
         store.set_fact("service user", seedling.name("users", TRAFFICKER_ID + len(_ROLES)))
         for kind, entities in seedling.everything():
             for number, entity in entities:
@@ -75,7 +75,7 @@ def _plant_catalog(store: NetworkStore, code: str) -> None:
             store.put(kind, number, entity)
 
 
-class _Seedling:
+class Seedling:
     def __init__(self, code: str, chance: random.Random, clock: Clock) -> None:
         self._code = code
         self._chance = chance
@@ -197,21 +197,21 @@ class _Seedling:
         orders, items = [], []
         for at, (title, status, start, end) in enumerate(_ORDERS):
             order = _FIRST_BOOKING + 10 * at
-            orders.append((order, self._order(order, f"{title} {at + 1}", status, at)))
+            orders.append((order, self.order(order, f"{title} {at + 1}", status, at)))
             for line in range(1 + self._chance.randrange(3)):
                 number = order + 1 + line
-                item = self._line_item(number, order, status, (start, end))
+                item = self.line_item(number, order, status, (start, end))
                 items.append((number, self._on_hold(item) if at == _ON_HOLD else item))
         yield "orders", orders
         yield "lineItems", items
 
-    def _order(self, number: int, title: str, status: str, at: int) -> GamObject:
+    def order(self, number: int, title: str, status: str, at: int) -> GamObject:
         return {
             "name": self.name("orders", number),
             "orderId": str(number),
             "displayName": f"{title} #{self._chance.randrange(1000, 9999)}",
             "programmatic": False,
-            "advertiser": self.name("companies", ADVERTISER_ID + at),
+            "advertiser": self.name("companies", ADVERTISER_ID + at % len(_TRADES)),
             "trafficker": self.name("users", TRAFFICKER_ID),
             "salesperson": self.name("users", SALESPERSON_ID),
             "creator": self.name("users", TRAFFICKER_ID),
@@ -222,7 +222,7 @@ class _Seedling:
             "lastModifiedByApp": "Goog_DFPUI",
         }
 
-    def _line_item(self, number: int, order: int, status: str, days: tuple[int, int]) -> GamObject:
+    def line_item(self, number: int, order: int, status: str, days: tuple[int, int]) -> GamObject:
         start, end = (self._at(days=day) for day in days)
         approved = status == "APPROVED"
         size = self._chance.choice(_SIZES)

@@ -14,7 +14,7 @@ from seil.sandbox.admanager.network import GamObject, SandboxNetwork
 from seil.sandbox.admanager.orders import SandboxOrders
 from seil.sandbox.admanager.rest.checks import check_mask, check_resource, without_output
 from seil.sandbox.admanager.rest.gateway import Request, RestOperation
-from seil.sandbox.admanager.rest.lists import list_page
+from seil.sandbox.admanager.rest.lists import list_page, names_in
 from seil.sandbox.admanager.rest.masks import apply_paths
 from seil.sandbox.admanager.seed import ROOT_AD_UNIT_ID
 
@@ -111,7 +111,7 @@ def _order_operations(orders: SandboxOrders) -> dict[str, RestOperation]:
     return {
         "GetOrder": lambda request: orders.get(request["name"]),
         "ListOrders": lambda request: list_page(
-            request, orders.all(), message="Order", member="orders"
+            request, orders.named(names_in(request)), message="Order", member="orders"
         ),
         "BatchCreateOrders": create,
         "BatchUpdateOrders": update,
@@ -144,7 +144,10 @@ def _line_item_operations(line_items: SandboxLineItems) -> dict[str, RestOperati
     return {
         "GetLineItem": lambda request: line_items.get(request["name"]),
         "ListLineItems": lambda request: list_page(
-            request, line_items.all(), message="LineItem", member="lineItems"
+            request,
+            line_items.named(names_in(request)),
+            message="LineItem",
+            member="lineItems",
         ),
         "CreateLineItem": lambda request: create_one(request["lineItem"], "lineItem"),
         "UpdateLineItem": lambda request: update_one(request, "lineItem"),

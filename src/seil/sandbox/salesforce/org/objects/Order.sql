@@ -80,5 +80,7 @@ SELECT
         WHEN gam_lines > 0 AND chance(order_number, 'bad ad order', 0.01) THEN 'pending'
         WHEN gam_lines > 0 AND chance(order_number, 'ad order', 0.9) THEN CAST(3000000000 + order_number * 3 AS VARCHAR)
     END AS "SWM_GAMOrderId__c",
-    CASE WHEN gam_lines > 0 THEN below(order_number, 'updates', 3) ELSE 0 END AS "SWM_GAMUpdate_After_Complete__c"
+    CASE WHEN gam_lines > 0 THEN below(order_number, 'updates', 3) ELSE 0 END AS "SWM_GAMUpdate_After_Complete__c",
+    CASE WHEN gam_lines > 0 AND chance(order_number, 'proposal', 0.15) THEN CAST(2500000000 + order_number * 3 AS VARCHAR) END AS "SWM_GAMProposalId__c",
+    CASE WHEN gam_lines > 0 AND chance(order_number, 'proposal', 0.15) THEN one_of(order_number, 'proposal status', ['DRAFT', 'PENDING_APPROVAL', 'APPROVED']) END AS "SWM_GAMProposalStatus__c"
 FROM linked

@@ -1,0 +1,109 @@
+"""The ways back into Salesforce: `seil sync`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from seil.errors import SeilError
+from seil.extras import requires
+from seil.observe.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from seil.app.runs import Run
+    from seil.app.site import Site
+    from seil.gam_to_sf.changes import Recipient
+    from seil.gam_to_sf.results import StepResult
+
+GAM_TO_SF = "gam_to_sf"
+_LOCK = "sync.gam-to-sf.lock"
+
+
+@dataclass
+class GamToSfResult:
+    """`calls` are those made, by far end."""
+
+    run_id: str
+    dry_run: bool
+    steps: Sequence[StepResult] = ()
+    calls: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        return all(step.ok for step in self.steps)
+
+
+def sync_gam_to_sf(
+    site: Site, *, dry_run: bool = False, progress: Progress = SILENT
+) -> GamToSfResult:
+    """Runs every step of delivery reporting; a failed one is in the result and in the run.
+
+    Raises AlreadyRunningError.
+    """
+    from seil.gam_to_sf.flow import GamToSf, flow_steps
+
+    with requires("api"):
+        from seil.admanager.client import AdManager
+        from seil.admanager.pace import Pace
+
+    settings = site.settings.gam_to_sf
+    pace = Pace(settings.calls_per_second)
+    admanager = AdManager(site.settings.admanager, pace=pace)
+    with _locked_run(site, dry_run=dry_run) as run:
+        result = GamToSfResult(run.run_id, dry_run)
+        before = site.org.budget.calls
+        flow = GamToSf(
+            site.org,
+            _recipient(site, run, dry_run=dry_run),
+            list(flow_steps(admanager, settings)),
+        )
+        result.steps = flow.run(run.progress(progress))
+        result.calls = {
+            "salesforce": site.org.budget.calls - before,
+            "ad_manager": pace.calls,
+        }
+        _note(run, result)
+    return result
+
+
+@contextmanager
+def _locked_run(site: Site, *, dry_run: bool) -> Iterator[Run]:
+    """Under the flow's own lock: runs that read the org go on meanwhile."""
+    from seil.sf_to_dw.lock import run_lock
+
+    with (
+        site.runs.run("sync gam-to-sf", dry_run=dry_run) as run,
+        run_lock(site.lake, key=_LOCK),
+    ):
+        yield run
+
+
+def _recipient(site: Site, run: Run, *, dry_run: bool) -> Recipient:
+    from seil.app.pushes import writer_options
+    from seil.gam_to_sf.changes import DryRun, SalesforceRecords
+    from seil.salesforce.writes.writer import Writer
+
+    if dry_run:
+        return DryRun()
+    options = writer_options(site)
+    writer = Writer(site.org, site.state.outcomes.log(GAM_TO_SF, run.run_id), options)
+    return SalesforceRecords(writer, crossover=options.crossover)
+
+
+def _note(run: Run, result: GamToSfResult) -> None:
+    for step in result.steps:
+        run.counts["records_read"] += step.read
+        run.counts["differing"] += step.differing
+        run.counts.update(step.states)
+        error = step.error
+        if error is None:
+            run.note("sync", step.name)
+        else:
+            run.note("sync", step.name, error if isinstance(error, SeilError) else step.problem)
+        if step.not_written:
+            see = f"`seil outcomes --run {run.run_id}`"
+            run.add_problem(f"sync {step.name}: {step.problem}: {see}")
+    for name, calls in result.calls.items():
+        run.counts[f"{name}_calls"] += calls

@@ -1,0 +1,93 @@
+"""`seil sync`: the ways back, a command a flow."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seil.app import syncs
+from seil.app.schedule import Repetition
+from seil.cli import arguments, output
+from seil.cli.context import announcement, opened, shown_progress
+from seil.cli.frame import UNBALANCED, Call, command, group
+
+if TYPE_CHECKING:
+    from seil.app.site import Site
+    from seil.app.syncs import GamToSfResult
+    from seil.gam_to_sf.results import StepResult
+
+_LABEL = 17
+
+Every = Annotated[str, typer.Option(help="Again and again: 20s, 10m, 1h.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be written.")]
+
+
+def register(root: typer.Typer) -> None:
+    app = group("Bring other systems' data into Salesforce, and Salesforce's into them.")
+    command(app, narrated=True, extra="api")(gam_to_sf)
+    root.add_typer(app, name="sync")
+
+
+def gam_to_sf(call: Call, *, every: Every = "", dry_run: DryRun = False) -> int:
+    """Write Ad Manager's statuses and delivery into Salesforce. Exit code 1 if a step failed.
+
+    Proposals, orders, line items, delivery of yesterday and today: each step runs even when an
+    earlier one failed, and writes only what differs.
+    """
+    if every:
+        repeated = partial(_repeated, call, dry_run=dry_run)
+        interval = arguments.interval(every)
+        Repetition(interval, partial(opened, call), repeated, announcement(call)).repeat()
+        return 0
+    with opened(call) as site:
+        return _gam_to_sf_once(call, site, dry_run=dry_run)
+
+
+def _repeated(call: Call, site: Site, *, dry_run: bool) -> None:
+    call.release(_gam_to_sf_once(call, site, dry_run=dry_run))
+
+
+def _gam_to_sf_once(call: Call, site: Site, *, dry_run: bool) -> int:
+    with shown_progress(call) as progress:
+        result = syncs.sync_gam_to_sf(site, dry_run=dry_run, progress=progress)
+    failed = [f"{step.name}: {step.problem}" for step in result.steps if not step.ok]
+    if call.json:
+        from seil.app.documents.syncs import GamToSfDocument
+
+        hint = f"See `seil outcomes --run {result.run_id}`"
+        call.answer(GamToSfDocument.of(result), problem="; ".join(failed), hint=hint)
+    else:
+        _show(result)
+    return UNBALANCED if failed else 0
+
+
+def _show(result: GamToSfResult) -> None:
+    columns = ("step", "read", "differing", "dry run" if result.dry_run else "written", "failed")
+    output.table(columns, [_row(step, dry_run=result.dry_run) for step in result.steps])
+    for step in result.steps:
+        _show_details(step, dry_run=result.dry_run)
+    calls = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in result.calls.items())
+    output.line(f"Run {result.run_id}; calls: {calls}")
+
+
+def _row(step: StepResult, *, dry_run: bool) -> tuple[object, ...]:
+    written = None if dry_run else step.states["written"]
+    failed = output.Bad(step.problem) if not step.ok else ""
+    return (step.name, step.read, step.differing, written, failed)
+
+
+def _show_details(step: StepResult, *, dry_run: bool) -> None:
+    for gap, sample in step.gaps.items():
+        more = " ..." if sample.count > len(sample.first) else ""
+        text = f"{sample.count:,} {gap.replace('_', ' ')}: {', '.join(sample.first)}{more}"
+        output.paragraph(text, label=step.name, width=_LABEL)
+    if step.note:
+        output.paragraph(step.note, label=step.name, width=_LABEL)
+    if dry_run and step.changes:
+        columns = (step.object, "field", "old", "new")
+        output.table(columns, [(c.record_id, c.field, c.old, c.new) for c in step.changes])
+    if step.refused:
+        rows = [(o.key, output.Bad(o.state), o.code, o.reason) for o in step.refused]
+        output.table((step.object, "state", "code", "reason"), rows)

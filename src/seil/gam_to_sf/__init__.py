@@ -1,0 +1,1 @@
+"""Delivery reporting: statuses and delivered impressions of Google Ad Manager into Salesforce."""

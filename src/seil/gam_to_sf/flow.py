@@ -1,0 +1,107 @@
+"""Delivery reporting: its steps, each run even when an earlier one failed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Protocol
+
+from seil.errors import SeilError
+from seil.gam_to_sf.changes import Recipient
+from seil.gam_to_sf.delivery import DeliveryRow, DeliveryStep
+from seil.gam_to_sf.results import StepName, StepResult
+from seil.gam_to_sf.statuses import StatusStep
+from seil.observe.progress import SILENT, Progress
+from seil.salesforce.org import Org
+
+if TYPE_CHECKING:
+    from seil.admanager.client import AdManager
+    from seil.settings import GamToSfSettings
+
+logger = logging.getLogger(__name__)
+
+_DIMENSIONS = ("LINE_ITEM_ID", "DATE")
+_METRICS = ("AD_SERVER_IMPRESSIONS", "AD_SERVER_CLICKS")
+
+
+class FlowStep(Protocol):
+    @property
+    def name(self) -> StepName: ...
+
+    def run(self, org: Org, recipient: Recipient, result: StepResult) -> None: ...
+
+
+@dataclass(frozen=True)
+class GamToSf:
+    org: Org
+    recipient: Recipient
+    steps: Sequence[FlowStep]
+
+    def run(self, progress: Progress = SILENT) -> list[StepResult]:
+        """A failed step's error is in its result."""
+        return [self._run(step, progress) for step in self.steps]
+
+    def _run(self, step: FlowStep, progress: Progress) -> StepResult:
+        with progress.step(f"sync {step.name}") as shown:
+            result = StepResult(step.name, on_read=shown.advance)
+            try:
+                step.run(self.org, self.recipient, result)
+            except SeilError as error:
+                result.error = error
+            except Exception as error:
+                # The other steps do not depend on this one.
+                logger.exception("sync %s", step.name)
+                result.error = error
+            if not result.ok:
+                shown.conclude(result.problem, ok=False)
+        return result
+
+
+def flow_steps(admanager: AdManager, settings: GamToSfSettings) -> Iterator[FlowStep]:
+    if settings.proposal_id_field and settings.proposal_status_field:
+        yield StatusStep(
+            "proposals",
+            "Order",
+            settings.proposal_id_field,
+            settings.proposal_status_field,
+            where=f"{settings.proposal_id_field} != NULL",
+            find=admanager.proposal_statuses,
+            hint="name yours: proposal_id_field and proposal_status_field in [gam_to_sf]",
+        )
+    yield StatusStep(
+        "orders",
+        "Order",
+        "SWM_GAMOrderId__c",
+        "vlocity_cmt__FulfilmentStatus__c",
+        where="SWM_GAMUpdate_After_Complete__c > 0",
+        find=admanager.order_statuses,
+    )
+    yield StatusStep(
+        "line items",
+        "AdOrderItem",
+        "AdServerOrderLineIdentifier",
+        "SWM_Status__c",
+        where="SWM_Status__c != 'Completed' AND Production_System__c = 'GAM'",
+        find=admanager.line_item_statuses,
+    )
+    seconds = settings.report_timeout.total_seconds()
+    yield DeliveryStep(NetworkReports(admanager, seconds))
+
+
+@dataclass(frozen=True)
+class NetworkReports:
+    """The `DeliveryReports` of a network. `seconds` is the timeout for generating a report."""
+
+    admanager: AdManager
+    seconds: float
+
+    def network_time_zone(self) -> str:
+        return self.admanager.network_time_zone()
+
+    def deliveries(self, days: tuple[date, date]) -> Iterable[DeliveryRow]:
+        rows = self.admanager.report(_DIMENSIONS, _METRICS, days, seconds=self.seconds)
+        for row in rows:
+            figures = (*row.dimensions.values(), *row.metrics.values())
+            yield DeliveryRow(*(int(figure) for figure in figures))

@@ -1,0 +1,76 @@
+"""`seil sync gam-to-sf` between both stand-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.ad_sales import book, make_org
+from tests.cli.conftest import Seil
+
+from seil.sandbox.admanager.options import AdManagerOptions
+from seil.sandbox.admanager.server import AdManagerServer
+from seil.sandbox.salesforce.server import OrgServer
+
+ORDER, LINE = 3_900_000_001, 5_900_000_001
+SETTINGS = """
+[salesforce]
+login_url = "{org}"
+[admanager]
+endpoint = "{network}"
+soap_endpoint = "{network}"
+service_account_key = "file:{key}"
+[gam_to_sf]
+calls_per_second = 1000
+"""
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdManagerServer]:
+    options = AdManagerOptions(report_polls=0)
+    with AdManagerServer(tmp_path_factory.mktemp("network"), options=options) as server:
+        book(server, orders=[{"id": ORDER, "line_items": [LINE]}])
+        yield server
+
+
+@pytest.fixture
+def org(home: Path, network: AdManagerServer) -> Iterator[OrgServer]:
+    line = {"AdServerOrderLineIdentifier": str(LINE), "SWM_Status__c": "Ready"}
+    lines = [line | {"Production_System__c": "GAM"}]
+    with OrgServer(make_org(home / "org", {"AdOrderItem": lines})) as server:
+        settings = SETTINGS.format(
+            org=server.url, network=network.url, key=network.service_account_key
+        )
+        (home / "seil.toml").write_text(settings)
+        yield server
+
+
+def test_a_run_is_shown_first_then_written_and_recorded(seil: Seil, org: OrgServer) -> None:
+    shown = seil("sync", "gam-to-sf", "--dry-run")
+    assert shown.code == 0
+    assert "Ready  DELIVERING" in shown.out
+    ran = seil("sync", "gam-to-sf", "--json").json
+    line_items = next(step for step in ran["steps"] if step["step"] == "line items")
+    assert line_items["states"] == {"written": 1}
+    assert ran["calls"]["ad_manager"] > 1
+    assert seil("outcomes", "--run", ran["run_id"], "--json").json["states"] == {"written": 1}
+    report = seil("runs", "show", ran["run_id"], "--json").json
+    steps = [(attempt["step"], attempt["about"]) for attempt in report["attempts"]]
+    assert ("sync", "line items") in steps
+    assert report["run"]["counts"]["written"] == 1
+
+
+def test_a_failed_step_is_named_and_stays_a_trouble_until_it_succeeds(
+    seil: Seil, org: OrgServer, home: Path
+) -> None:
+    settings = (home / "seil.toml").read_text()
+    (home / "seil.toml").write_text(f'{settings}proposal_id_field = "Nothing__c"\n')
+    failed = seil("sync", "gam-to-sf", "--json")
+    assert failed.code == 1
+    assert failed.json["error"]["message"].startswith("proposals: ")
+    assert [step["error"] is None for step in failed.json["steps"]] == [False, True, True, True]
+    assert "proposal_id_field" in seil("status").out
+    (home / "seil.toml").write_text(settings)
+    assert seil("sync", "gam-to-sf").code == 0
+    assert "proposal_id_field" not in seil("status").out
