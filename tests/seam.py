@@ -47,7 +47,12 @@ DUCKDB_USERS = (
 # The default of `[warehouse] url`, and the demo's.
 URL_WRITERS = ("seil.settings.storage", "seil.cli.demo")
 # SOQL reads like SQL.
-SOQL = ("seil.salesforce", "seil.sf_to_dw.extract.slices")
+SOQL = (
+    "seil.salesforce",
+    "seil.sf_to_dw.extract.slices",
+    "seil.gam_to_sf.statuses",
+    "seil.gam_to_sf.usages",
+)
 # Statements shown to a person: the demo's query, and DuckDB's command in a message.
 SHOWN = ("seil.cli.demo", "seil.sf_to_dw.ingest.folders")
 

@@ -13,8 +13,8 @@ import pytest
 from tests.ad_sales import book, client, make_org, network_settings
 
 from seil.admanager.client import AdManager
-from seil.admanager.pace import Pace
-from seil.gam_to_sf.changes import DryRun, SalesforceRecords
+from seil.admanager.pace import CallPace
+from seil.gam_to_sf.changes import Preview, SalesforceRecords
 from seil.gam_to_sf.delivery import DeliveryStep
 from seil.gam_to_sf.flow import GamToSf, NetworkReports, flow_steps
 from seil.gam_to_sf.results import StepResult
@@ -87,7 +87,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdManagerServe
 @pytest.fixture(scope="session")
 def admanager(network: AdManagerServer, tmp_path_factory: pytest.TempPathFactory) -> AdManager:
     settings = network_settings(network, tmp_path_factory.mktemp("wsdl"))
-    return AdManager(settings, pace=Pace(100_000, sleep=lambda _: None))
+    return AdManager(settings, pace=CallPace(100_000, sleep=lambda _: None))
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +130,7 @@ class Flow:
             else step
             for step in flow_steps(self.admanager, self.settings)
         ]
-        flow = GamToSf(self.org, DryRun() if dry_run else records, steps)
+        flow = GamToSf(self.org, Preview() if dry_run else records, steps)
         return {result.name: result for result in flow.run()}
 
     def values(self, name: str, *fields: str) -> list[tuple[Any, ...]]:

@@ -21,7 +21,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from seil.admanager.pace import Pace
+from seil.admanager.pace import CallPace
 from seil.deadline import remaining
 from seil.errors import (
     ConflictError,
@@ -51,7 +51,7 @@ class Calls:
     """
 
     def __init__(
-        self, *, timeout: float, attempts: int, translate: Translate, pace: Pace | None = None
+        self, *, timeout: float, attempts: int, translate: Translate, pace: CallPace | None = None
     ) -> None:
         self._timeout = timeout
         self._attempts = attempts
@@ -179,7 +179,7 @@ def _wait(state: RetryCallState) -> float:
     return max(_jittered(state), at_least or 0.0)
 
 
-def _paced(pace: Pace) -> Callable[[RetryCallState], float]:
+def _paced(pace: CallPace) -> Callable[[RetryCallState], float]:
     def wait(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         return pace.pause(error, state.attempt_number)

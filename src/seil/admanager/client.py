@@ -20,14 +20,14 @@ from seil.time_zones import is_time_zone
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
-    from seil.admanager.pace import Pace
+    from seil.admanager.pace import CallPace
     from seil.admanager.rest.buyers import Buyers
     from seil.admanager.rest.codecs import Network
     from seil.admanager.rest.forecasts import ExistingForecasts
     from seil.admanager.rest.line_items import LineItemsService
     from seil.admanager.rest.orders import Orders
     from seil.admanager.rest.reports import ReportRow
-    from seil.admanager.rest.statuses import Statuses
+    from seil.admanager.rest.statuses import StatusReader
     from seil.admanager.rest.transport import Rest
     from seil.admanager.soap.forecasts import Forecasts
     from seil.admanager.soap.proposal_line_items import ProposalLineItemsService
@@ -50,7 +50,7 @@ class AdManager:
         settings: AdManagerSettings,
         credentials: Credentials | None = None,
         *,
-        pace: Pace | None = None,
+        pace: CallPace | None = None,
     ) -> None:
         """`credentials` default to the service account of the settings; `pace` is for flows that
         make many calls.
@@ -159,10 +159,10 @@ class AdManager:
         return Reports(self._rest).rows(dimensions, metrics, days, seconds=seconds)
 
     @property
-    def _statuses(self) -> Statuses:
-        from seil.admanager.rest.statuses import Statuses
+    def _statuses(self) -> StatusReader:
+        from seil.admanager.rest.statuses import StatusReader
 
-        return self._once("statuses", lambda: Statuses(self._rest))
+        return self._once("statuses", lambda: StatusReader(self._rest))
 
     @property
     def _existing_forecasts(self) -> ExistingForecasts:

@@ -18,7 +18,7 @@ _LONGEST = 60.0
 
 
 @dataclass
-class Pace:
+class CallPace:
     """Spaces calls evenly, counts them, and is patient where Ad Manager throttles. Thread-safe.
 
     `attempts` are per call; `after_refusal` is the first wait after a refusal, in seconds. `sleep`

@@ -46,10 +46,10 @@ def sync_gam_to_sf(
 
     with requires("api"):
         from seil.admanager.client import AdManager
-        from seil.admanager.pace import Pace
+        from seil.admanager.pace import CallPace
 
     settings = site.settings.gam_to_sf
-    pace = Pace(settings.calls_per_second)
+    pace = CallPace(settings.calls_per_second)
     admanager = AdManager(site.settings.admanager, pace=pace)
     with _locked_run(site, dry_run=dry_run) as run:
         result = GamToSfResult(run.run_id, dry_run)
@@ -82,11 +82,11 @@ def _locked_run(site: Site, *, dry_run: bool) -> Iterator[Run]:
 
 def _recipient(site: Site, run: Run, *, dry_run: bool) -> Recipient:
     from seil.app.pushes import writer_options
-    from seil.gam_to_sf.changes import DryRun, SalesforceRecords
+    from seil.gam_to_sf.changes import Preview, SalesforceRecords
     from seil.salesforce.writes.writer import Writer
 
     if dry_run:
-        return DryRun()
+        return Preview()
     options = writer_options(site)
     writer = Writer(site.org, site.state.outcomes.log(GAM_TO_SF, run.run_id), options)
     return SalesforceRecords(writer, crossover=options.crossover)

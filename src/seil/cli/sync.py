@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LABEL = 17
 
 Every = Annotated[str, typer.Option(help="Again and again: 20s, 10m, 1h.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be written.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be written.")]
 
 
 def register(root: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="sync")
 
 
-def gam_to_sf(call: Call, *, every: Every = "", dry_run: DryRun = False) -> int:
+def gam_to_sf(call: Call, *, every: Every = "", dry_run: DryRunOption = False) -> int:
     """Write Ad Manager's statuses and delivery into Salesforce. Exit code 1 if a step failed.
 
     Proposals, orders, line items, delivery of yesterday and today: each step runs even when an

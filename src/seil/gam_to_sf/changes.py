@@ -26,7 +26,7 @@ class Recipient(Protocol):
     def take(self, changes: ChangePages, fields: Sequence[str], result: StepResult) -> None: ...
 
 
-class DryRun:
+class Preview:
     """Counts the changes and writes nothing."""
 
     def prepare(self) -> None: ...

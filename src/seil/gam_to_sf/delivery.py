@@ -17,7 +17,15 @@ import pyarrow.compute as pc
 from seil.gam_to_sf.changes import Recipient
 from seil.gam_to_sf.ids import checked_id
 from seil.gam_to_sf.results import RecordChange, StepName, StepResult
-from seil.gam_to_sf.usages import CLICKS, FIGURES, IMPRESSIONS, LINE_ITEM, OBJECT, Usage, usages_of
+from seil.gam_to_sf.usages import (
+    CLICKS,
+    FIGURES,
+    IMPRESSIONS,
+    LINE_ITEM,
+    OBJECT,
+    UsageRecord,
+    usages_of,
+)
 from seil.salesforce.org import Org
 
 logger = logging.getLogger(__name__)
@@ -138,7 +146,7 @@ def _longs(table: pa.Table, name: str) -> memoryview:
     return memoryview(buffer or b"").cast("q")[: len(table)]
 
 
-def _change(usage: Usage, figures: DeliveredDay, result: StepResult) -> RecordChange | None:
+def _change(usage: UsageRecord, figures: DeliveredDay, result: StepResult) -> RecordChange | None:
     record_id = str(usage["Id"])
     line_item = checked_id(record_id, usage.get(LINE_ITEM), result)
     delivered = figures.take(line_item) if line_item else None

@@ -17,7 +17,7 @@ from seil.salesforce.writes.rules import FieldRule, ObjectRules
 
 PAGE = 1_000
 
-Statuses = Callable[[Iterable[int]], Mapping[int, str]]
+FindStatuses = Callable[[Iterable[int]], Mapping[int, str]]
 Item = TypeVar("Item")
 
 
@@ -33,7 +33,7 @@ class StatusStep:
     id_field: str
     status_field: str
     where: str
-    find: Statuses
+    find: FindStatuses
     hint: str = ""
 
     @property

@@ -30,16 +30,16 @@ _EFFECT = re.compile(
 )
 _TEXT = re.compile(r"'(?:\\.|[^'\\])*'")
 
-Usage = Mapping[str, Any]
+UsageRecord = Mapping[str, Any]
 
 
-def usages_of(org: Org, day: date) -> Iterator[list[Usage]]:
+def usages_of(org: Org, day: date) -> Iterator[list[UsageRecord]]:
     """The records of a day, page by page, with Id, LINE_ITEM and both FIGURES.
 
     Raises UnexpectedAnswerError where the service gives anything but a SELECT on Usage__c.
     """
     soql = checked_soql(org.read_apex(_SERVICE_PATH, {"usageDate": day.isoformat()}))
-    records: Iterator[Usage] = org.query(soql)
+    records: Iterator[UsageRecord] = org.query(soql)
     for page in pages(records, MOST_RETRIEVED):
         yield page if all(name in page[0] for name in FIGURES) else _complete(org, page)
 
@@ -57,7 +57,7 @@ def checked_soql(answer: object) -> str:
     return match[0].strip()
 
 
-def _complete(org: Org, page: Sequence[Usage]) -> list[Usage]:
+def _complete(org: Org, page: Sequence[UsageRecord]) -> list[UsageRecord]:
     """With the figures, which the service's SELECT left out."""
     values = org.retrieve(OBJECT, [usage["Id"] for usage in page], FIGURES)
     return [{**usage, **values[usage["Id"]]} for usage in page if usage["Id"] in values]

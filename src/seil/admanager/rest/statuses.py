@@ -1,4 +1,4 @@
-"""Statuses of many orders or line items, by id."""
+"""StatusReader of many orders or line items, by id."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OR = len(quote_plus(' OR name = ""'))
 _log = logging.getLogger(__name__)
 
 
-class Statuses:
+class StatusReader:
     """Ids that the network does not have are missing from the answers."""
 
     def __init__(self, rest: Rest) -> None:

@@ -17,7 +17,7 @@ from requests.adapters import HTTPAdapter
 
 import seil
 from seil.admanager.calls import SERVICE, Calls
-from seil.admanager.pace import Pace
+from seil.admanager.pace import CallPace
 from seil.admanager.rest.answer_check import LastAnswer, check
 from seil.admanager.rest.errors import translate_error
 from seil.errors import UnexpectedAnswerError
@@ -35,7 +35,7 @@ class Rest:
     """
 
     def __init__(
-        self, settings: AdManagerSettings, credentials: Credentials, pace: Pace | None = None
+        self, settings: AdManagerSettings, credentials: Credentials, pace: CallPace | None = None
     ) -> None:
         self.network = f"networks/{settings.network_code}"
         self._settings = settings

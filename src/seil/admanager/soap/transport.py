@@ -20,7 +20,7 @@ from zeep.exceptions import Error as ZeepError
 from zeep.transports import Transport
 
 from seil.admanager.calls import SERVICE, Calls, before_write, time_for_call
-from seil.admanager.pace import Pace
+from seil.admanager.pace import CallPace
 from seil.admanager.rest.transport import prepare_session
 from seil.admanager.soap.errors import status_error, translate_error
 from seil.admanager.soap.services import Services
@@ -49,7 +49,7 @@ class Soap:
     """
 
     def __init__(
-        self, settings: AdManagerSettings, credentials: Credentials, pace: Pace | None = None
+        self, settings: AdManagerSettings, credentials: Credentials, pace: CallPace | None = None
     ) -> None:
         self.version = settings.soap_version
         self.zone = settings.time_zone
