@@ -33,7 +33,7 @@ from seil.errors import (
     [
         (
             UnavailableError("Salesforce", "down for maintenance", status=503, retry_after=2.0),
-            "Salesforce answered 503: down for maintenance. All retries failed",
+            "Salesforce answered 503: down for maintenance. Run the same command",
             3,
             RetryError,
         ),

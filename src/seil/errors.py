@@ -108,7 +108,7 @@ class UnavailableError(RetryError):
         answered = f" answered {status}" if status else ""
         super().__init__(
             f"{service}{answered}: {reason}",
-            hint="All retries failed: run the same command later, or check with `seil doctor`",
+            hint="Run the same command later, or check with `seil doctor`",
         )
         self.service = service
         self.reason = reason

@@ -19,6 +19,7 @@ Seil = Callable[..., Any]
 Start = Callable[..., "subprocess.Popen[str]"]
 
 ODD = ["", " ", ".", "..", "../../etc/passwd", "a\x00b", "🦘", "-", "\udcff", "x" * 5_000, "9" * 30]
+ODD += ["\x1b[31m\u202e"]
 HUGE = "9" * 30
 
 # Every command that takes a word, with the place for it.
@@ -95,6 +96,7 @@ def test_no_word_ends_in_a_traceback(seil: Seil, site: Path, line: list[str]) ->
         # The fixture raises what the command did not expect.
         ran = seil(*(part.replace("{}", odd) for part in line))
         assert ran.code in range(7), (odd, ran)
+        assert not {"\x1b", "\u202e"} & {*ran.out, *ran.err}, odd
         if ran.code >= 2:
             assert ran.err.strip(), odd
             assert "Input should be" not in ran.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -81,6 +82,14 @@ def test_before_the_upgrade_its_runs_and_failures_are_shown(tmp_path: Path) -> N
     assert "no resources" in site.seil("status").stdout
     assert documents(tmp_path) == before
     assert not (tmp_path / "state.sqlite").exists()
+
+
+def test_a_site_that_kept_no_run_says_so(tmp_path: Path) -> None:
+    site = OldSite(unpack(tmp_path))
+    shutil.rmtree(tmp_path / STAGING / "health")
+    listed = site.seil("runs", "list").stdout
+    assert "No runs." in listed
+    assert "layout 3, which has kept no run: later runs are listed" in listed
 
 
 def test_the_first_command_that_writes_upgrades_it(tmp_path: Path) -> None:

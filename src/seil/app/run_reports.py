@@ -31,6 +31,14 @@ class RunPage:
 
 
 @dataclass(frozen=True)
+class EarlierRuns:
+    """Of a site whose layout kept at most the last run and those under way, in the lake."""
+
+    layout: int
+    has_run: bool
+
+
+@dataclass(frozen=True)
 class StoredRun:
     """`lines` are in the order in which they were logged; `ledger` holds what the run read or
     loaded.
@@ -66,12 +74,14 @@ def list_runs(
     return RunPage(page, page[-1].run_id if len(page) == limit else None)
 
 
-def earlier_layout(site: Site) -> int | None:
-    """Of a site that kept only the last run and those under way; None from layout 4 on."""
+def earlier_runs(site: Site) -> EarlierRuns | None:
+    """None from layout 4 on, and for a new site."""
     from seil.lake.site_layout import FIRST_WITH_STATE, site_layout
 
     layout = site_layout(site.lake)
-    return layout if layout and layout < FIRST_WITH_STATE else None
+    if layout is None or layout >= FIRST_WITH_STATE:
+        return None
+    return EarlierRuns(layout, has_run=bool(site.state_to_read.runs.find(limit=1)))
 
 
 def stored_run(site: Site, run_id: str | None = None) -> StoredRun | None:

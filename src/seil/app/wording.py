@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+
+# Control characters drive a terminal, bidirectional ones reorder what it shows. Of names that are
+# not UTF-8, Python keeps the odd bytes as halves of surrogate pairs.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_LAYOUT = "\n\t"
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    """With escapes for characters that do more than print; `lines` keeps newlines and tabs."""
+
+    def escape(match: re.Match[str]) -> str:
+        return match[0] if lines and match[0] in _LAYOUT else ascii(match[0])[1:-1]
+
+    return _UNPRINTABLE.sub(escape, text)
 
 
 def duration(value: timedelta) -> str:

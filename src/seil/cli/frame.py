@@ -330,26 +330,36 @@ def _exit(error: SeilError, *, json: bool) -> typer.Exit:
         from seil.cli.output import emit_error
 
         emit_error(ErrorPart.of(error))
-    typer.echo(mask(f"error: {error}"), err=True)
+    _echo(mask(f"error: {error}"))
     return typer.Exit(error.exit_code)
 
 
 def _say(message: str, code: int, *, kind: str, json: bool, hint: str = "") -> int:
     if json:
         _print_error(code, message.removeprefix("error: "), hint, kind=kind)
-    typer.echo(f"{message}. {hint}" if hint else message, err=True)
+    _echo(f"{message}. {hint}" if hint else message)
     return code
 
 
+def _echo(message: str) -> None:
+    """On stderr; what a person typed may be in it."""
+    from seil.app.wording import printable
+
+    typer.echo(printable(message, lines=True), err=True)
+
+
 def _refuse(error: Any, *, json: bool) -> int:
+    from seil.app.wording import printable
+
     # Of a value that does not fit, typer passes on how pydantic says it.
     error.message = error.message.replace("Input should be", "it has to be")
     error.message = error.message.replace("Value error, ", "")
-    error.show()
     code = int(error.exit_code)
     if json:
         hint = f"Try `{error.ctx.command_path} --help`" if getattr(error, "ctx", None) else ""
         _print_error(code, error.format_message(), hint, kind="usage")
+    error.message = printable(error.message)
+    error.show()
     return code
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 import textwrap
@@ -12,15 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from seil.app.documents.base import to_json
-from seil.app.wording import duration, moment
+from seil.app.wording import duration, moment, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from seil.app.documents.error import ErrorPart
 
-# Of names that are not UTF-8, Python keeps the odd bytes as halves of surrogate pairs.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _GAP = "  "
 
 
@@ -39,6 +36,7 @@ def console(*, stderr: bool = False) -> Console:
 
 def line(text: str = "", *, style: str = "") -> None:
     """One line on stdout. `style` is rich's (`red`, `dim`, `bold`), and only for terminals."""
+    text = printable(text, lines=True)
     if style and sys.stdout.isatty():
         console().print(text, style=style)
     else:
@@ -128,7 +126,7 @@ def records(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def text(value: Any, *, exact: bool = False) -> str:
-    """A value as people read it; control characters, which could drive a terminal, are shown."""
+    """A value as people read it, in one line."""
     content = value.value if isinstance(value, Bad) else value
     match content:
         case None:
@@ -143,7 +141,7 @@ def text(value: Any, *, exact: bool = False) -> str:
             words = duration(content)
         case _:
             words = str(content)
-    return _CONTROL.sub(lambda control: ascii(control[0])[1:-1], words)
+    return printable(words)
 
 
 def _draw(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seil.app import queries
+from seil.app import queries, wording
 from seil.app.documents.base import to_json
 from seil.app.documents.error import ErrorPart
 from seil.cli import output
@@ -173,5 +173,5 @@ def _print_json(reader: pa.RecordBatchReader, most: int, *, as_of: datetime | No
     failure = to_json(ErrorPart.of(error) if error else None)
     sys.stdout.write(f'\n], "error": {failure}}}\n')
     if error:
-        print(f"error: {error}", file=sys.stderr)
+        print(wording.printable(f"error: {error}", lines=True), file=sys.stderr)
         raise typer.Exit(error.exit_code)

@@ -59,14 +59,14 @@ def show_list(
 ) -> None:
     """List runs, newest first. Exit code 0, whatever their outcomes."""
     from seil.app.documents.runs import RunsDocument
-    from seil.app.run_reports import earlier_layout, list_runs
+    from seil.app.run_reports import earlier_runs, list_runs
 
     begun = arguments.moment(since) if since else None
     with opened(call) as site:
         page = list_runs(
             site, command=command_, outcome=outcome, since=begun, before=before, limit=limit
         )
-        layout = earlier_layout(site)
+        earlier = earlier_runs(site)
     answer = RunsDocument.of(page)
     if call.json:
         call.answer(answer)
@@ -78,11 +78,13 @@ def show_list(
             output.line(f"Earlier ones: `seil runs list --before {answer.next}`")
     else:
         output.line("No runs.")
-    if layout:
-        output.line(
-            f"This site has layout {layout}, which kept its last run only: the next command that "
-            "writes moves it into the state, and later runs are all listed."
+    if earlier:
+        kept = (
+            "kept its last run only: the next command that writes moves it into the state, and"
+            if earlier.has_run
+            else "has kept no run:"
         )
+        output.line(f"This site has layout {earlier.layout}, which {kept} later runs are listed.")
 
 
 def show(

@@ -59,8 +59,8 @@ def _stores(settings: Settings) -> Iterator[tuple[str, Path]]:
     if settings.lake.url.startswith("file:"):
         yield "lake.url", Path(unquote(urlsplit(settings.lake.url).path))
     location = settings.warehouse.url.partition(":")[2]
-    if location and not location.startswith("//"):
-        file = Path(location)
+    # A folder's name is refused where the warehouse is opened.
+    if (file := Path(location)).name and not location.startswith("//"):
         yield "warehouse.url", file
         if settings.warehouse.publish:
             yield "warehouse.publish", file.with_name(f"{file.stem}.read{file.suffix}")

@@ -154,7 +154,7 @@ def text_list(texts: Sequence[str]) -> str:
 
 
 def text_literal(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
     escaped = escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
     return f"e'{escaped}'" if "\\" in escaped else f"'{escaped}'"
 
