@@ -51,6 +51,8 @@ class SeilError(Exception):
     exit_code = 1
     cure: ClassVar[str] = ""
     """For the reference page of errors."""
+    is_lasting: ClassVar[bool] = False
+    """Whether every later attempt fails, too, until a person has changed something."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         # A far end's message may already end in a full stop.
@@ -322,6 +324,7 @@ class ConfigurationError(AbortError):
     cure = "Correct each named place; `seil init` writes a file with every setting."
 
     exit_code = 2
+    is_lasting = True
 
     def __init__(self, problems: Sequence[Problem], *, searched: Sequence[str] = ()) -> None:
         lines = [str(problem) for problem in problems]
@@ -344,6 +347,8 @@ class LoginError(AbortError):
 
     cure = "Check [salesforce] in seil.toml, then run `seil doctor`."
 
+    is_lasting = True
+
     def __init__(self, login_url: str, code: str, description: str, *, hint: str = "") -> None:
         super().__init__(
             f"Login at {login_url} failed: {code}: {description or 'no description given'}",
@@ -362,6 +367,7 @@ class OtherOrgError(AbortError):
     cure = "Correct login_url in [salesforce]; `seil org` shows both orgs and what can be done."
 
     exit_code = 2
+    is_lasting = True
 
     def __init__(self, login_url: str, *, site_org: str, login_org: str) -> None:
         super().__init__(
@@ -380,6 +386,7 @@ class MissingExtraError(AbortError):
     cure = "Install the extra that the message names: `pip install 'seil[api]'`."
 
     exit_code = 2
+    is_lasting = True
 
     def __init__(self, extra: str, module: str) -> None:
         super().__init__(
@@ -396,6 +403,7 @@ class NewerSiteError(AbortError):
     cure = "Install the version that wrote it, or a later one."
 
     exit_code = 2
+    is_lasting = True
 
     def __init__(self, place: str, layout: int, newest: int, written_by: str) -> None:
         super().__init__(
@@ -492,6 +500,7 @@ class MissingStateError(StateError):
     )
 
     exit_code = 2
+    is_lasting = True
 
 
 class OtherStateError(StateError):
@@ -500,6 +509,7 @@ class OtherStateError(StateError):
     cure = "Point `[state] url` at this site's own; docs/state.md says how a site takes it over."
 
     exit_code = 2
+    is_lasting = True
 
 
 class StatementError(WarehouseError):

@@ -16,9 +16,15 @@ from seil.errors import (
     ConfigurationError,
     LakeError,
     LoginError,
+    MissingExtraError,
+    MissingStateError,
+    NewerSiteError,
+    OtherOrgError,
+    OtherStateError,
     Problem,
     SeilError,
     UnavailableError,
+    error_type,
 )
 from seil.settings import load_settings
 from seil.sf_to_dw.extract.flows import FlowStates
@@ -111,8 +117,16 @@ def test_a_run_that_failed_is_tried_again(site: Site, caplog: pytest.LogCaptureF
 
 @pytest.mark.parametrize(
     "error",
-    [ConfigurationError([Problem("x", "wrong")]), LoginError("https://acme.example", "x", "y")],
-    ids=["configuration", "login"],
+    [
+        ConfigurationError([Problem("x", "wrong")]),
+        LoginError("https://acme.example", "x", "y"),
+        OtherOrgError("https://acme.example", site_org="00D1", login_org="00D2"),
+        NewerSiteError("file:///lake/site.json", 9, 4, "2.0"),
+        MissingExtraError("sync", "duckdb"),
+        MissingStateError("state.sqlite", "open", "there is none"),
+        OtherStateError("state.sqlite", "open", "another site's"),
+    ],
+    ids=error_type,
 )
 def test_what_a_person_has_to_mend_ends_the_repetition(site: Site, error: SeilError) -> None:
     runs = _Runs(site, error)

@@ -15,7 +15,7 @@ import pytest
 from tests.limits import HANGS, until
 
 from seil.catalog import load_catalog
-from seil.errors import AlreadyRunningError, LakeError
+from seil.errors import AlreadyRunningError, LakeError, OtherStateError
 from seil.events.dispatch import dead_letters, redeliver
 from seil.events.envelope import Event
 from seil.events.journal import Journal
@@ -324,6 +324,14 @@ def test_a_lake_that_fails_for_a_while_is_waited_for(
     assert site.ids() == ["001A"]
     assert caplog.text.count("retries in 0:00:00.05") == 2
     assert dead_letters(site.journal) == []
+
+
+def test_what_only_a_person_can_mend_ends_the_listener(site: Site) -> None:
+    key = site.land("001A")
+    site.failures[key] = [OtherStateError("state.sqlite", "open", "another site's")]
+    with pytest.raises(OtherStateError):
+        site.listener().listen(AT_ONCE)
+    assert site.lake.landing.head(key) is not None
 
 
 def test_what_a_listener_waits_for_is_seen_by_status(

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from seil.app import wording
-from seil.errors import ConfigurationError, LoginError, SeilError
+from seil.errors import SeilError
 
 if TYPE_CHECKING:
     from seil.app.site import Site
@@ -60,17 +60,15 @@ class Repetition:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def repeat(self) -> None:
-        """Raises ConfigurationError and LoginError, which a person has to mend; any other SeilError
-        is logged, and the next run tries again.
-        """
+        """Raises a SeilError that is lasting; any other is logged, and the next run tries again."""
         while not self.stop.is_set():
             start = time.monotonic()
             try:
                 with self.open_site() as site:
                     self.run(site)
-            except (ConfigurationError, LoginError):
-                raise
             except SeilError as error:
+                if error.is_lasting:
+                    raise
                 logger.error("this run failed, the next one tries again: %s", error)
             pause = max(self.interval - timedelta(seconds=time.monotonic() - start), timedelta())
             logger.info("next run in %s", wording.duration(pause))

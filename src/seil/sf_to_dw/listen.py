@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from seil.errors import (
-    ConfigurationError,
     JournalError,
     SeilError,
     StateError,
@@ -89,7 +88,7 @@ class FileListener:
         """Runs until `stop` is set; retries at the next sweep after any other SEIL error.
 
         Raises AlreadyRunningError while another listener runs, LeaseLostError when one has taken
-        over, ConfigurationError and JournalError.
+        over, JournalError and errors that are lasting.
         """
         with run_lock(self.lake, key=LOCK_KEY) as lock:
             caught_up = -math.inf
@@ -102,9 +101,9 @@ class FileListener:
                         caught_up = time.monotonic()
                     self._sweep(sweep)
                     self._clear_stop()
-                except (ConfigurationError, JournalError):
-                    raise
                 except SeilError as error:
+                    if error.is_lasting or isinstance(error, JournalError):
+                        raise
                     if not self.stop.is_set():
                         log.warning("retries in %s: %s", sweep, error)
                         self._record_stop(error)
