@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
     from sqlglot import exp
 
-    from seil.modeling.model import Models
-
 MEMORY = "4GB"
 _NEWEST = """
 SELECT * FROM {source}
@@ -63,7 +61,7 @@ def duckdb(clock: Clock, *, lake: str, warehouse: str, kept: bool) -> dict[str, 
     """
     import duckdb as engine
 
-    models = _models()
+    selects = _selects(lake)
     rows = 0
     with clock, engine.connect(warehouse, config={"memory_limit": MEMORY}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -72,8 +70,8 @@ def duckdb(clock: Clock, *, lake: str, warehouse: str, kept: bool) -> dict[str, 
         for table, files in _files(lake):
             newest = _NEWEST.format(source=f"read_parquet({files})")
             connection.execute(f"CREATE {kind} salesforce.{table} AS {newest}")
-        for name, model in models.items():
-            connection.execute(f"CREATE TABLE {name} AS {model.sql}")
+        for name, select in selects.items():
+            connection.execute(f"CREATE TABLE {name} AS {select}")
         connection.execute("CHECKPOINT")
         clock_rows = connection.execute(_COUNT.format(files=_pattern(lake))).fetchall()
         rows = int(clock_rows[0][0])
@@ -101,6 +99,7 @@ def spark(clock: Clock, *, lake: str, out: str) -> dict[str, Any]:
     )
     refused: dict[str, str] = {}
     rows = 0
+    selects = _selects(lake)
     with clock:
         for table, files in _files(lake):
             known = from_arrow_schema(_without_times(files[0]))
@@ -108,9 +107,9 @@ def spark(clock: Clock, *, lake: str, out: str) -> dict[str, Any]:
             frame.createOrReplaceTempView(f"files_{table}")
             newest = session.sql(_translated(_NEWEST.format(source=f"files_{table}")))
             newest.createOrReplaceTempView(f"salesforce_{table}")
-        for name, model in _models().items():
+        for name, select in selects.items():
             try:
-                made = session.sql(_translated(model.sql))
+                made = session.sql(_translated(select))
                 made.write.mode("overwrite").parquet(f"{out}/{name}")
                 session.read.parquet(f"{out}/{name}").createOrReplaceTempView(name)
             except PySparkException as error:
@@ -150,11 +149,30 @@ def _translated(sql: str) -> str:
     return parsed.transform(flat).sql(dialect="spark")
 
 
-def _models() -> Models:
-    from seil.catalog import load_catalog
-    from seil.sf_to_dw.site_models import site_models
+def _selects(lake: str) -> dict[str, str]:
+    """Each model's SELECT in DuckDB's dialect, its business dates in plain SQL, in UTC."""
+    import pyarrow.parquet as pq
 
-    return site_models(load_catalog())
+    from seil.catalog import load_catalog
+    from seil.modeling.business_date import expand
+    from seil.sf_to_dw.site_models import site_models
+    from seil.warehouse.tables import TableName
+
+    types = {
+        (table, field.name.lower()): field.type
+        for table, files in _files(lake)
+        for field in pq.read_schema(files[0])
+    }
+
+    def type_of(table: TableName, column: str) -> pa.DataType | None:
+        return types.get((table.name, column))
+
+    selects = {}
+    for name, model in site_models(load_catalog()).items():
+        query = model.query
+        expand(query, "UTC", type_of)
+        selects[name] = query.sql("duckdb")
+    return selects
 
 
 def _files(lake: str) -> Iterator[tuple[str, list[str]]]:
