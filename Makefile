@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST_ARGS ?= -n 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench demo docs wheel test test-all quick kill lint types check format coverage lock clean
+.PHONY: help install bench demo docs wheel test test-all quick kill lint types check format coverage proto lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -124,6 +124,10 @@ check: lint types test ## Everything that guards main, except the demo
 format: install ## Rewrite the code in the house format
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
+
+PROTO := src/seil/salesforce/pubsub
+proto: .venv/.installed ## Compile the Pub/Sub API's messages
+	$(RUN) python -m grpc_tools.protoc -I $(PROTO) --descriptor_set_out=$(PROTO)/pubsub_api.desc pubsub_api.proto
 
 lock: $(UV) ## Resolve each pyproject.toml anew into its uv.lock
 	$(UV) lock --upgrade

@@ -49,6 +49,7 @@ URL_WRITERS = ("seil.settings.storage", "seil.cli.demo")
 # SOQL reads like SQL.
 SOQL = (
     "seil.salesforce",
+    "seil.sf_to_dw.extract.by_id",
     "seil.sf_to_dw.extract.slices",
     "seil.gam_to_sf.statuses",
     "seil.gam_to_sf.usages",

@@ -26,6 +26,7 @@ EXTRAS = {
     "aws": {"aws", "api"},
     "observe/spans.py": {"api"},
     "observe/traces.py": {"api"},
+    "salesforce/pubsub": {"events"},
     "sandbox": {"sandbox"},
     "sandbox/beside_api.py": {"sandbox", "api"},
     "sandbox/issuer": {"sandbox", "api"},

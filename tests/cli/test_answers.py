@@ -197,7 +197,7 @@ def test_every_command_answers_as_documented(
     # Those that serve until they are stopped, and those that need a person or a state of another
     # site: tested where they are.
     elsewhere |= {"seil.event/1", "seil.listen/1", "seil.serve/1", "seil.login/1"}
-    elsewhere |= {"seil.state-owner/1"}
+    elsewhere |= {"seil.state-owner/1", "seil.subscribe/1"}
     assert seen >= schemas - elsewhere
 
 

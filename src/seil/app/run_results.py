@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from seil.sf_to_dw.extract.flow_context import FlowResult
     from seil.sf_to_dw.ingest.ingestor import IngestReport
     from seil.sf_to_dw.load.loader import LoadReport
-    from seil.sf_to_dw.pipeline import RunReport
+    from seil.sf_to_dw.pipeline import ChangedReport, RunReport
 
 # What ended a run is over when a command that meets the same far end gets through; each command
 # takes the lock, reads the lake and writes the journal.
-USES_ORG = frozenset({"run", "extract", "reconcile"})
-ROUNDS = frozenset({"listen", "handle-landed", "handle-curated"})
+USES_ORG = frozenset({"run", "extract", "reconcile", "subscribe"})
+ROUNDS = frozenset({"listen", "handle-landed", "handle-curated", "subscribe"})
 COMMANDS = (
     "run",
     "extract",
@@ -33,9 +33,12 @@ COMMANDS = (
     "listen",
     "handle-landed",
     "handle-curated",
+    "subscribe",
     "sync gam-to-sf",
 )
-_WAREHOUSE = frozenset({"run", "load", "build", "rebuild", "reconcile", "handle-curated"})
+_WAREHOUSE = frozenset(
+    {"run", "load", "build", "rebuild", "reconcile", "handle-curated", "subscribe"}
+)
 _ANY = USES_ORG | _WAREHOUSE | ROUNDS | {"ingest"}
 _CLEARED_BY: dict[str, frozenset[str]] = {
     **dict.fromkeys(("login", "quota_exhausted", "unavailable", "too_slow"), USES_ORG),
@@ -105,6 +108,14 @@ class RunResults:
             kind = "blocked" if table.state == "skipped" else ""
             problem = "" if table.is_built else table.message or table.state
             self.note("build", table.table, problem, kind=kind)
+
+    def add_changed(self, report: ChangedReport) -> None:
+        self.add_flows(report.flows)
+        self.add_ingest(report.ingest)
+        self.add_load(report.load)
+        self.add_build(report.build)
+        if report.publish_problem:
+            self.add_problem(f"publish: {report.publish_problem}")
 
     def add_run(self, report: RunReport) -> None:
         self.add_flows([*report.extract.flows, *report.reconciliation])

@@ -24,6 +24,8 @@ class FlowSettings(_Entry):
     Changes that do not move the cursor are extracted separately. deletions: hard deletes, after
     each run. compare_ids: how often all Ids are compared with the warehouse's, in case that list
     had a gap. refresh_formulas: how often the calculated fields of all records are compared.
+
+    streams: `seil subscribe` reads the object's records as change events name them.
     """
 
     mode: Literal["incremental", "full"] = "incremental"
@@ -35,6 +37,7 @@ class FlowSettings(_Entry):
     deletions: bool = True
     compare_ids: Interval = timedelta(days=7)
     refresh_formulas: Interval = None
+    streams: bool = False
 
 
 class Validation(_Entry):

@@ -25,6 +25,7 @@ _MODULES = {
     "load": "steps",
     "build": "steps",
     "listen": "listen",
+    "subscribe": "subscribe",
     "reconcile": "reconcile",
     "rebuild": "rebuild",
     "status": "status",

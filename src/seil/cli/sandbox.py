@@ -19,6 +19,7 @@ from seil.cli.context import shown_progress
 from seil.cli.frame import Call, command, group
 from seil.cli.stand_in import FaultTexts, Host, Port, faults_of, set_up_logging
 from seil.errors import ConfigurationError, Problem, UnavailableError
+from seil.ports import PUBSUB_PORT, PUBSUB_TLS_PORT, SANDBOX_PORT
 from seil.sandbox.salesforce.options import Audience
 from seil.sandbox.salesforce.record_ids import ORG_ID
 
@@ -28,12 +29,22 @@ if TYPE_CHECKING:
 
 app = group("A stand-in for Salesforce on this machine, with an org's data in it.")
 
-PORT = 8733
+PORT = SANDBOX_PORT
 _START = "start one with `seil sandbox salesforce`, or name its folder with --state"
 # A run stays a minute behind the org's clock (`lag` of the catalog).
 _AGO = timedelta(seconds=65)
 _STATE = Path("seil-data/sandbox/salesforce")
-_HELD = ("org.duckdb*", "service.sqlite*", "jobs", "queries", "files", "spill", "jwt.*", "tls.*")
+_HELD = (
+    "org.duckdb*",
+    "service.sqlite*",
+    "jobs",
+    "queries",
+    "files",
+    "spill",
+    "jwt.*",
+    "tls.*",
+    "pubsub-*",
+)
 
 StateFolder = Annotated[Path, typer.Option(help="The folder that holds the org.")]
 
@@ -91,12 +102,21 @@ def salesforce(
     tls: Annotated[
         bool, typer.Option("--tls", help="HTTPS, with a certificate made here.")
     ] = False,
+    pubsub: Annotated[
+        bool, typer.Option("--pubsub", help="Serve the Pub/Sub API, too: events over gRPC.")
+    ] = False,
+    pubsub_port: Port = PUBSUB_PORT,
+    pubsub_tls_port: Port = PUBSUB_TLS_PORT,
+    change_events: Annotated[
+        list[str] | None,
+        typer.Option("--change-events", help="An object with change events; default: all."),
+    ] = None,
     faults: FaultTexts = None,
 ) -> None:
     """Serve a stand-in org; its first start makes a new one. Ctrl-C stops it."""
     from seil.sandbox.base.listening import check_address, serve
     from seil.sandbox.salesforce.fault_kinds import KINDS
-    from seil.sandbox.salesforce.options import OrgOptions, Quotas
+    from seil.sandbox.salesforce.options import OrgOptions, PubSubOptions, Quotas
     from seil.sandbox.salesforce.server import OrgServer
 
     set_up_logging(call)
@@ -111,6 +131,9 @@ def salesforce(
         org_id=org_id,
         app_name=app_name,
         tls=tls,
+        pubsub=PubSubOptions(pubsub_port, pubsub_tls_port, objects=tuple(change_events or ()))
+        if pubsub
+        else None,
     )
     _check_key(options)
     parsed = faults_of(faults, KINDS)
@@ -227,7 +250,7 @@ def _check_key(options: OrgOptions) -> None:
 
 
 def _announce(call: Call, server: OrgServer, *, is_new: bool) -> None:
-    credentials = server.options.credentials
+    credentials, events = server.options.credentials, server.options.pubsub is not None
     if call.json:
         answer = SalesforceSandboxDocument(
             url=server.url,
@@ -236,6 +259,9 @@ def _announce(call: Call, server: OrgServer, *, is_new: bool) -> None:
             client_id=credentials.client_id,
             username=credentials.username,
             jwt_key=str(server.jwt_key),
+            pubsub=server.pubsub_address if events else "",
+            pubsub_tls=server.pubsub_tls_address if events else "",
+            pubsub_ca=str(server.pubsub_ca) if events else "",
         )
         call.answer_line(answer)
         return
@@ -244,6 +270,9 @@ def _announce(call: Call, server: OrgServer, *, is_new: bool) -> None:
         output.line("SEIL looks there by default: try `seil doctor`, then `seil run`.")
     else:
         output.line(f'Point SEIL at it in seil.toml: [salesforce] login_url = "{server.url}"')
+    if events:
+        tls = f"{server.pubsub_tls_address} with TLS, the CA in {server.pubsub_ca}"
+        output.line(f"Pub/Sub API at {server.pubsub_address} in plaintext, at {tls}.")
     output.line(
         f"Client {credentials.client_id}, user {credentials.username}; for JWT: {server.jwt_key}."
     )

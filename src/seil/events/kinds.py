@@ -189,4 +189,14 @@ EVENT_KINDS = (
             "refused": "what the old one has and the new one lacks",
         },
     ),
+    EventKind(
+        "seil.salesforce",
+        "platform-event",
+        "`seil subscribe` received a platform event; the same event is published once.",
+        {
+            "name": "API name of the platform event",
+            "event_id": "its id in Salesforce",
+            "fields": "its fields",
+        },
+    ),
 )

@@ -123,6 +123,9 @@ class OrgConnection:
         """The current session, or a new one."""
         return self.retries.call(self.sessions.current, idempotent=True)
 
+    def renew_session(self, refused: Session) -> Session:
+        return self.retries.call(lambda: self.sessions.renew(refused), idempotent=True)
+
     def json(self, call: OrgCall) -> Any:
         """The parsed answer, decimals exact. Raises UnavailableError where it is not JSON."""
 

@@ -116,6 +116,14 @@ class Org:
         """Always a new session."""
         return self._connection.login()
 
+    def session(self) -> Session:
+        """The current session, for far ends that take the org's."""
+        return self._connection.session()
+
+    def renew_session(self, refused: Session) -> Session:
+        """A session other than `refused`; concurrent callers log in once."""
+        return self._connection.renew_session(refused)
+
     @property
     def login_url(self) -> str:
         return self._connection.settings.login_url

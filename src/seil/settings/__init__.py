@@ -13,6 +13,7 @@ from seil.settings.observe import LogSettings, TraceSettings
 from seil.settings.root import Settings
 from seil.settings.salesforce import SalesforceSettings
 from seil.settings.storage import EventSettings, LakeSettings, StateSettings, WarehouseSettings
+from seil.settings.subscribe import SubscribeSettings
 from seil.settings.sync import (
     CatalogSettings,
     ExtractSettings,
@@ -42,6 +43,7 @@ __all__ = [
     "SalesforceSettings",
     "Settings",
     "StateSettings",
+    "SubscribeSettings",
     "TechOneSettings",
     "TraceSettings",
     "WarehouseSettings",

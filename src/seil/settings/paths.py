@@ -23,7 +23,16 @@ def resolve(settings: Settings, base: Path) -> Settings:
     journal = base / settings.events.journal
     updates: dict[str, dict[str, Any]] = {
         name: _resolve_fields(name, getattr(settings, name), base)
-        for name in ("salesforce", "admanager", "techone", "api", "state", "models", "push")
+        for name in (
+            "salesforce",
+            "admanager",
+            "techone",
+            "api",
+            "state",
+            "models",
+            "push",
+            "subscribe",
+        )
     }
     updates["lake"] = {"url": _url(settings.lake.url, base)}
     updates["feed"] = {"url": _url(settings.feed.url, base)}

@@ -13,6 +13,7 @@ from seil.settings.observe import LogSettings, TraceSettings
 from seil.settings.salesforce import SalesforceSettings
 from seil.settings.section import Section
 from seil.settings.storage import EventSettings, LakeSettings, StateSettings, WarehouseSettings
+from seil.settings.subscribe import SubscribeSettings
 from seil.settings.sync import (
     CatalogSettings,
     ExtractSettings,
@@ -55,6 +56,7 @@ class Settings(TopLevel):
     admanager: AdManagerSettings = Field(default_factory=AdManagerSettings.model_construct)
     techone: TechOneSettings = Field(default_factory=TechOneSettings.model_construct)
     api: ApiSettings = Field(default_factory=ApiSettings.model_construct)
+    subscribe: SubscribeSettings = Field(default_factory=SubscribeSettings.model_construct)
     trace: TraceSettings = Field(default_factory=TraceSettings.model_construct)
     log: LogSettings = Field(default_factory=LogSettings.model_construct)
 

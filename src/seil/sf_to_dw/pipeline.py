@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from seil.catalog import Catalog, SyncedObject
-from seil.errors import AbortError
+from seil.errors import AbortError, RejectError
 from seil.events.bus import Bus
 from seil.events.file_events import SOURCE
 from seil.lake import Lake
 from seil.modeling.build import BuildReport, build
+from seil.observe.fields import log_fields
 from seil.observe.progress import SILENT, Progress
 from seil.sf_to_dw.compare.reconcile import ComparisonKind, Reconciliation
+from seil.sf_to_dw.extract.by_id import ChangedIds, DriftError, read_by_id
 from seil.sf_to_dw.extract.extractor import Extractor, ExtractReport
 from seil.sf_to_dw.extract.flow_context import FlowResult
 from seil.sf_to_dw.extract.flows import FlowMode
@@ -83,6 +85,18 @@ class RunReport:
     @property
     def ok(self) -> bool:
         return not self.problems and not self.ingest.rejected_rows
+
+
+@dataclass
+class ChangedReport:
+    """What `read_changed` did. `unread` has the reason by object that only a window can read."""
+
+    flows: list[FlowResult] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
+    ingest: IngestReport = field(default_factory=lambda: IngestReport([]))
+    load: LoadReport = field(default_factory=LoadReport)
+    build: BuildReport = field(default_factory=lambda: BuildReport("", ()))
+    publish_problem: str = ""
 
 
 def _imbalance(row: LedgerRow) -> str:
@@ -162,6 +176,42 @@ class Pipeline:
                 full=False,
                 progress=progress,
             )
+
+    def read_changed(
+        self, changed: Mapping[str, ChangedIds], *, progress: Progress = SILENT
+    ) -> ChangedReport:
+        """Reads records by Id, by the objects' API names, and takes them in.
+
+        Raises as `run` does, and RetryError: nothing is lost then, do it again.
+        """
+        report = ChangedReport()
+        objects = [self.catalog[name] for name in changed]
+        with run_lock(self.lake, brief=True):
+            for obj in objects:
+                self._read_changed(obj, changed[obj.api_name], report, progress)
+            # Also what an earlier attempt has landed.
+            report.ingest = self.ingestor.sweep(objects, progress)
+            with self.open_warehouse() as warehouse:
+                report.load = self._load(warehouse, objects, progress)
+                report.build = self._build(warehouse, full=False, progress=progress)
+            report.publish_problem = self._publish(progress)
+        return report
+
+    def _read_changed(
+        self, obj: SyncedObject, changed: ChangedIds, report: ChangedReport, progress: Progress
+    ) -> None:
+        name = obj.api_name
+        with progress.step(f"read {name}") as step, log_fields(object=name):
+            try:
+                flows = read_by_id(self.extractor.context, obj, changed)
+            except DriftError:
+                report.unread[name] = "its fields have changed"
+            except RejectError as error:
+                report.unread[name] = error.without(name)
+                report.flows.append(FlowResult(name, error=error))
+            else:
+                report.flows += flows
+                step.advance(sum(flow.landed for flow in flows))
 
     def _load_and_build(
         self,

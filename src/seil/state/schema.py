@@ -175,6 +175,15 @@ CREATE TABLE billing_job_files (
     PRIMARY KEY (job_id, file_id, place)
 )
 """,
+    """
+CREATE TABLE stream_positions (
+    topic TEXT PRIMARY KEY,
+    replay_id TEXT NOT NULL,
+    gap TEXT NOT NULL,
+    gap_until TEXT NOT NULL,
+    changed_at TEXT NOT NULL
+)
+""",
 )
 VERSION = len(MIGRATIONS)
 # In an order in which each may refer to those before it.
@@ -191,6 +200,7 @@ TABLES = (
     "billing_batches",
     "billing_jobs",
     "billing_job_files",
+    "stream_positions",
 )
 
 META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)"

@@ -13,6 +13,7 @@ from seil.sqlite_file import IN_MEMORY
 from seil.state.decisions import Decisions
 from seil.state.runs import RunStore
 from seil.state.sqlite import SqliteDatabase
+from seil.state.streams import StreamPositions
 from seil.state.troubles import Troubles
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class State:
         from seil.state.billing import BillingStore
 
         return BillingStore(self.database)
+
+    @cached_property
+    def streams(self) -> StreamPositions:
+        return StreamPositions(self.database)
 
     def __enter__(self) -> Self:
         return self

@@ -13,6 +13,7 @@ from seil.app.documents import (
     servers,
     site,
     steps,
+    subscribe,
     syncs,
 )
 from seil.app.documents.base import JsonDocument
@@ -33,6 +34,7 @@ ANSWERS: tuple[type[JsonDocument], ...] = (
     steps.BuildPlanDocument,
     steps.RebuildDocument,
     listen.ListenDocument,
+    subscribe.SubscribeDocument,
     lake.FilesDocument,
     lake.FileDocument,
     lake.FilesShowDocument,

@@ -25,6 +25,9 @@ class SalesforceSandboxDocument(
     client_id: str
     username: str
     jwt_key: str
+    pubsub: str
+    pubsub_tls: str
+    pubsub_ca: str
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resourc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from seil.errors import UnavailableError
@@ -14,6 +13,7 @@ from seil.salesforce.connection import OrgCall, OrgConnection
 from seil.salesforce.faults import SERVICE
 from seil.salesforce.ids import full_id
 from seil.salesforce.soql import object_name
+from seil.salesforce.texts import text_of
 
 MOST_RETRIEVED = 2_000
 
@@ -29,15 +29,7 @@ def retrieve(
     if not isinstance(answer, list) or len(answer) != len(ids):
         raise UnavailableError(SERVICE, f"the answer does not have {len(ids)} records")
     return {
-        full_id(record_id) or record_id: {field: _text(record.get(field)) for field in fields}
+        full_id(record_id) or record_id: {field: text_of(record.get(field)) for field in fields}
         for record_id, record in zip(ids, answer, strict=True)
         if record
     }
-
-
-def _text(value: object) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)

@@ -5,10 +5,11 @@ A name is accepted wherever a fault is. SEIL's tests run the pipeline through ea
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from seil.sandbox.base.faults import FaultKind, FaultKinds
-from seil.sandbox.salesforce.faults import OrgFault
+from seil.sandbox.salesforce.faults import OrgFault, StreamFault
 
 OrgFaultKind: TypeAlias = FaultKind[OrgFault]
 
@@ -21,6 +22,8 @@ _PAGE_LIST = "/resultPages"
 _DESCRIBE = "/describe$"
 _CREATE = r"/sobjects/\w+/?$"
 _DELETED = "/deleted/"
+_SUBSCRIBE = "/eventbus.v1.PubSub/Subscribe"
+_OPENING = "(Event|__e)$"
 _UPDATING = "<html><body><h1>We are setting things up</h1></body></html>"
 
 
@@ -373,6 +376,32 @@ _DELETIONS = {
     ),
 }  # fmt: skip
 
+
+def _stream(about: str, fault: StreamFault, place: str = "/deliver$") -> OrgFaultKind:
+    """Of the Pub/Sub API's calls, once."""
+    return _kind(about, f"^{_SUBSCRIBE}.*{place}", stream=fault, times=1)
+
+
+STREAM_KINDS: Mapping[str, OrgFaultKind] = {
+    "event-twice": _stream("Events come again under other replay ids.", "twice"),
+    "event-gap": _stream("Change events name the records, and no values.", "gap"),
+    "event-overflow": _stream("A change event says that too much changed.", "overflow"),
+    "stream-auth": _stream("The session ends in the middle of a stream.", "auth"),
+    "stream-auth-refresh": _stream("A stream's session is invalid.", "auth-refresh"),
+    "stream-reset": _stream("A stream's connection is reset.", "reset"),
+    "stream-unavailable": _stream("A stream ends, as the service is down.", "unavailable"),
+    "stream-closed": _stream("A stream is closed without an error.", "close"),
+    "stream-silent": _kind(
+        "A stream is silent until this fault is removed.",
+        f"^{_SUBSCRIBE}.*/deliver$",
+        stream="silence",
+    ),
+    "replay-corrupted": _stream("A replay id is refused as corrupted.", "corrupted", _OPENING),
+    "replay-refused": _stream("A replay id is refused as unknown.", "replay", _OPENING),
+    "delivery-limit": _stream("The day's events are used up.", "limit", _OPENING),
+    "client-limit": _stream("Too many clients have streams open.", "clients", _OPENING),
+}
+
 KINDS = FaultKinds(
     OrgFault,
     {
@@ -388,5 +417,6 @@ KINDS = FaultKinds(
         **_REFUSALS,
         **_QUOTAS,
         **_DELETIONS,
+        **STREAM_KINDS,
     },
 )

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from seil.sandbox.base.faults import HttpFault
 from seil.sandbox.salesforce.errors import OrgApiError
 from seil.sandbox.salesforce.messages import OrgReply
+
+StreamFault = Literal[
+    "",
+    "auth",
+    "auth-refresh",
+    "clients",
+    "close",
+    "corrupted",
+    "gap",
+    "limit",
+    "overflow",
+    "replay",
+    "reset",
+    "silence",
+    "twice",
+    "unavailable",
+]
 
 
 class OrgFault(HttpFault):
@@ -46,6 +63,7 @@ class OrgFault(HttpFault):
     expire_session: bool = Field(default=False, description="End every session before the request.")
     expire_jobs: bool = Field(default=False, description="End and forget every query job before.")
     fail_job: str = Field("", description="The job created by the request fails with this.")
+    stream: StreamFault = Field("", description="What goes wrong in the Pub/Sub API.")
 
     @field_validator("number_of_records", mode="before")
     @classmethod

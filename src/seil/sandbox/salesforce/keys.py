@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -55,6 +56,32 @@ def certificate(folder: Path, host: str) -> tuple[Path, Path]:
     return chain, private
 
 
+def authority_and_certificate(folder: Path, host: str) -> tuple[Path, Path, Path]:
+    """A CA's certificate, one that it signed for `host`, and that one's key.
+
+    They are made together, and again once they are too old or name another host.
+    """
+    ca, chain, private = (folder / f"pubsub-{name}" for name in ("ca.crt", "tls.crt", "tls.key"))
+    stored = _load_certificate(chain) if ca.exists() and private.exists() else None
+    names = list(dict.fromkeys([x509.DNSName("localhost"), _general_name(host)]))
+    if (
+        stored is None
+        or stored.not_valid_after_utc < datetime.now(UTC)
+        or (_general_name(host) not in _names(stored))
+    ):
+        # The CA's key is kept nowhere: nothing else can be signed with it.
+        authority = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
+        issuer = _name("SEIL stand-in CA")
+        ca.write_bytes(_signed(authority, authority, issuer, issuer, names=()))
+        subject = _name("SEIL stand-in Pub/Sub API")
+        chain.write_bytes(_signed(_new_key(private), authority, subject, issuer, names=names))
+    return ca, chain, private
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
+
+
 def _load_certificate(chain: Path) -> x509.Certificate | None:
     try:
         return x509.load_pem_x509_certificate(chain.read_bytes())
@@ -67,20 +94,38 @@ def _names(existing: x509.Certificate) -> list[x509.GeneralName]:
 
 
 def _sign(key: rsa.RSAPrivateKey, names: list[x509.GeneralName]) -> bytes:
+    name = _name("SEIL stand-in org")
+    return _signed(key, key, name, name, names=names, is_authority=True)
+
+
+def _signed(
+    key: rsa.RSAPrivateKey,
+    authority: rsa.RSAPrivateKey,
+    subject: x509.Name,
+    issuer: x509.Name,
+    *,
+    names: Sequence[x509.GeneralName],
+    is_authority: bool = False,
+) -> bytes:
+    """Without names, the certificate of an authority."""
     now = datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "SEIL stand-in org")])
+    is_authority = is_authority or not names
     builder = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(subject)
+        .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + _VALID)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(
+            x509.BasicConstraints(ca=is_authority, path_length=0 if is_authority else None),
+            critical=True,
+        )
     )
-    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.sign(authority, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def _read_or_make_key(file: Path) -> rsa.RSAPrivateKey:

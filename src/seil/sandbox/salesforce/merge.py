@@ -6,6 +6,7 @@ https://developer.salesforce.com/docs/atlas.en-us.api.meta/api/sforce_api_calls_
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from seil.sandbox.salesforce.errors import OrgApiError
@@ -49,7 +50,16 @@ def merge(store: OrgStore, entity: SObject, winner: str, losers: Sequence[str]) 
             {"winner": winner, "losers": list(losers), "at": at},
         )
         store.keep_setting("now", at.isoformat())
+        _touch_changed(store, at)
     return changed + len(losers)
+
+
+def _touch_changed(store: OrgStore, at: datetime) -> None:
+    for name, entity in store.objects.items():
+        if store.records_changes_of(name):
+            sql = f"SELECT Id FROM {_table(entity)} WHERE SystemModstamp = ?"  # noqa: S608
+            rows = store.cursor().execute(sql, [at]).fetchall()
+            store.touch(name, [identifier for (identifier,) in rows])
 
 
 def _references(store: OrgStore, entity: SObject) -> Iterator[tuple[SObject, str]]:

@@ -35,6 +35,20 @@ class Quotas:
     query_jobs: int = 10_000
     query_result_mb: int = 976_562
     ingest_records: int = 150_000_000
+    delivered_events: int = 50_000
+
+
+@dataclass(frozen=True)
+class PubSubOptions:
+    """Of the Pub/Sub API; port 0 takes a free one. `keepalive` is in seconds, as `idle_close`: how
+    long a stream stays open that wants no event. `objects` have change events; none: all.
+    """
+
+    port: int = 0
+    tls_port: int = 0
+    keepalive: float = 270.0
+    idle_close: float = 60.0
+    objects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,4 +78,5 @@ class OrgOptions:
     cursor_lifetime: float = 2 * 24 * 3600.0
     job_lifetime: float = 7 * 24 * 3600.0
     tls: bool = False
+    pubsub: PubSubOptions | None = None
     clock: Callable[[], datetime] = utc_now

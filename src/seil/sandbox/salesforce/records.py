@@ -188,6 +188,7 @@ class OrgRecords:
             for column in entity.stored_fields
             if column.name in names
         }
+        self._store.touch(entity.name, [draft.id for draft in drafts if draft.id])
         cursor = self._store.cursor()
         cursor.register(_INCOMING, pa.table(columns))
         try:
@@ -214,8 +215,10 @@ class OrgRecords:
                 [list(ids)],
             )
             self._store.remember_hard_deleted(entity.name, ids, now)
+            self._store.touch(entity.name, ids)
             return
         stamps = self._stamps(entity, now)
+        self._store.touch(entity.name, ids)
         self._change(entity, [Draft({}, {"Id": i, "IsDeleted": True, **stamps}) for i in ids])
 
     def _now(self) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from typing_extensions import override
@@ -21,7 +22,7 @@ from seil.sandbox.salesforce.frame import OrgFrame
 from seil.sandbox.salesforce.identity import IdentityRoutes
 from seil.sandbox.salesforce.ingest_jobs import IngestJobs
 from seil.sandbox.salesforce.jobs import JobWorkers
-from seil.sandbox.salesforce.keys import certificate, key_pair
+from seil.sandbox.salesforce.keys import authority_and_certificate, certificate, key_pair
 from seil.sandbox.salesforce.messages import OrgRouter
 from seil.sandbox.salesforce.options import OrgOptions
 from seil.sandbox.salesforce.query import Queries
@@ -34,6 +35,10 @@ from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.subrequests import Subrequests
 from seil.sandbox.salesforce.tree import Tree
 from seil.sandbox.salesforce.usage import Usage
+
+if TYPE_CHECKING:
+    from seil.sandbox.salesforce.pubsub.platform_events import PlatformEvents
+    from seil.sandbox.salesforce.pubsub.service import PubSubServer
 
 _LONGEST_LINE = 1 << 20
 _USER = record_id("005", 1)
@@ -60,9 +65,29 @@ class OrgServer(StandIn["_Parts", OrgOptions, OrgFault]):
         """The private key that JWT logins can be tried with."""
         return self.folder / "jwt.key"
 
+    @property
+    def pubsub_address(self) -> str:
+        """host:port of the Pub/Sub API in plaintext."""
+        return f"{self.host}:{self._pubsub.port}"
+
+    @property
+    def pubsub_tls_address(self) -> str:
+        return f"{self.host}:{self._pubsub.tls_port}"
+
+    @property
+    def pubsub_ca(self) -> Path:
+        """The certificate of the CA to trust at the TLS port."""
+        return authority_and_certificate(self.folder, self.host)[0]
+
+    @property
+    def _pubsub(self) -> PubSubServer:
+        if self._parts is None or self._parts.pubsub is None:
+            raise RuntimeError("The server has no Pub/Sub API, or does not run")
+        return self._parts.pubsub
+
     @override
     def _open(self) -> _Parts:
-        return _Parts(self.folder, self.options, self.faults)
+        return _Parts(self.folder, self.options, self.faults, host=self.host)
 
     @override
     def _listen(self, listener: PortListener, app: web.Application) -> None:
@@ -81,7 +106,12 @@ class OrgServer(StandIn["_Parts", OrgOptions, OrgFault]):
 class _Parts:
     """The parts of a running server, in the order of opening."""
 
-    def __init__(self, folder: Path, options: OrgOptions, faults: FaultTable[OrgFault]) -> None:
+    def __init__(
+        self, folder: Path, options: OrgOptions, faults: FaultTable[OrgFault], *, host: str
+    ) -> None:
+        self._folder = folder
+        self._host = host
+        self.pubsub: PubSubServer | None = None
         self.store = OrgStore.open(folder)
         try:
             self.state = ServiceState(folder / "service.sqlite")
@@ -115,7 +145,9 @@ class _Parts:
             user_id=_USER,
             records=records,
         )
+        events = self._open_events(options, faults) if options.pubsub else None
         resources = (
+            *((events,) if events else ()),
             self.logins,
             IdentityRoutes(self.store, self.logins),
             BulkV1(self.logins),
@@ -145,12 +177,35 @@ class _Parts:
     def application(self) -> web.Application:
         return self.frame.application()
 
+    def _open_events(self, options: OrgOptions, faults: FaultTable[OrgFault]) -> PlatformEvents:
+        # gRPC takes long to import.
+        from seil.sandbox.salesforce.pubsub.capture import ChangeCapture
+        from seil.sandbox.salesforce.pubsub.event_log import EventLog
+        from seil.sandbox.salesforce.pubsub.platform_events import PlatformEvents
+        from seil.sandbox.salesforce.pubsub.service import EventBus, PubSubServer
+
+        log = EventLog(self.store)
+        log.prune(options.clock())
+        objects = options.pubsub.objects if options.pubsub else ()
+        capture = ChangeCapture(
+            self.store, log, user_id=_USER, clock=options.clock, objects=objects
+        )
+        self.store.record_changes(capture)
+        bus = EventBus(self.store, log, capture, self.logins, self.usage, options, faults)
+        self.pubsub = PubSubServer(bus, self._host)
+        return PlatformEvents(log, user_id=_USER, clock=options.clock)
+
     def start(self) -> None:
+        if self.pubsub:
+            _, chain, key = authority_and_certificate(self._folder, self._host)
+            self.pubsub.start(chain, key)
         self.queries.expire()
         self.query_jobs.resume()
         self.ingest_jobs.resume()
 
     def close(self) -> None:
+        if self.pubsub:
+            self.pubsub.stop()
         self.workers.stop()
         self.frame.close()
         self.state.close()

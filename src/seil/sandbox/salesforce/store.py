@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import duckdb
 
@@ -62,6 +62,20 @@ class OrgObjects(Mapping[str, SObject]):
         return OrgObjects({**self._by_name, entry.name.lower(): entry}.values())
 
 
+class ChangeRecorder(Protocol):
+    """Records the changes of each transaction, within it."""
+
+    def captures(self, entity: SObject) -> bool: ...
+
+    def capture(
+        self, after: duckdb.DuckDBPyConnection, ids_by_object: Mapping[str, set[str]]
+    ) -> None: ...
+
+    def announce(self) -> None:
+        """Called after the commit."""
+        ...
+
+
 class RollBack(Exception):  # noqa: N818  (no error: it ends a transaction that is not wanted)
     """Raised inside `OrgStore.write` to roll back; caught outside it."""
 
@@ -82,6 +96,8 @@ class OrgStore:
             connection.execute("SELECT lower(object), last FROM seil.counters").fetchall()
         )
         self._drawn: set[str] = set()
+        self._touched: dict[str, set[str]] = {}
+        self._recorder: ChangeRecorder | None = None
 
     @classmethod
     def create(
@@ -173,6 +189,7 @@ class OrgStore:
             try:
                 self._writing.begin()
                 yield self._writing
+                is_recorded = self._record(self._writing)
                 self._keep_numbers(self._writing)
                 self._writing.commit()
             except BaseException:
@@ -182,9 +199,28 @@ class OrgStore:
                     self._writing.rollback()
                 raise
             finally:
+                self._touched.clear()
                 self._threads.writes = False
                 self._writing.close()
                 self._writing = None
+        if is_recorded and self._recorder:
+            self._recorder.announce()
+
+    def record_changes(self, recorder: ChangeRecorder) -> None:
+        """From now on."""
+        self._recorder = recorder
+
+    def records_changes_of(self, name: str) -> bool:
+        return self._recorder is not None and self._recorder.captures(self.object(name))
+
+    def touch(self, name: str, ids: Iterable[str]) -> None:
+        """Names records that the transaction under way changes, for `record_changes`."""
+        if self._recorder is not None:
+            self._touched.setdefault(self.object(name).name, set()).update(ids)
+
+    def outside_cursor(self) -> duckdb.DuckDBPyConnection:
+        """Sees no uncommitted change, also within `write`; to be closed."""
+        return self._connection.cursor()
 
     def next_id(self, name: str) -> str:
         return self.next_ids(name, 1)[0]
@@ -281,6 +317,12 @@ class OrgStore:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _record(self, cursor: duckdb.DuckDBPyConnection) -> bool:
+        if self._recorder is None or not self._touched:
+            return False
+        self._recorder.capture(cursor, self._touched)
+        return True
 
     def _owns_writer(self) -> bool:
         return bool(getattr(self._threads, "writes", False))

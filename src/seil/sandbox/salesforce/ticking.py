@@ -74,7 +74,17 @@ class Ticking:
                 step(entry)
         if self.share > 0:
             self._add(batch, objects)
+        self._touch_changed()
         return {name: self.counts[name] for name in self.store.objects if name in self.counts}
+
+    def _touch_changed(self) -> None:
+        """No other change of the org carries this tick's time."""
+        for name in self.counts:
+            if self.store.records_changes_of(name):
+                select = f"FROM {self._table(self.store.object(name))} SELECT Id"
+                where = f"WHERE SystemModstamp = TIMESTAMP '{self.at.isoformat(' ')}'"
+                rows = self.cursor.execute(f"{select} {where}").fetchall()
+                self.store.touch(name, [identifier for (identifier,) in rows])
 
     def _undelete(self, entry: SObject) -> None:
         """Undeletes a few, with the records deleted together with them."""
@@ -176,6 +186,7 @@ class Ticking:
         statement = ("DELETE FROM", self._table(entry), "WHERE Id IN (SELECT unnest(?))")
         self.cursor.execute(" ".join(statement), [ids])
         self.store.remember_hard_deleted(entry.name, ids, self.at)
+        self.store.touch(entry.name, ids)
         self._count(entry, hard_deleted=len(ids))
 
     def _add(self, batch: Batch, objects: list[SObject]) -> None:

@@ -15,6 +15,7 @@ _BULK = "bulk_requests"
 _JOBS = "query_jobs"
 _RESULT_BYTES = "query_result_bytes"
 _INGESTED = "ingest_records"
+_DELIVERED = "delivered_events"
 _MB = 1_000_000
 _PER_APP_SHARE = 20
 
@@ -62,6 +63,14 @@ class Usage:
     def spend_ingest(self, records: int) -> None:
         self._state.count(_today(), _INGESTED, records)
 
+    def spend_delivered(self, events: int) -> bool:
+        """False where the day's events are used up; nothing is counted then."""
+        used = self._usage_today().get(_DELIVERED, 0)
+        if used + events > self._quotas.delivered_events:
+            return False
+        self._state.count(_today(), _DELIVERED, events)
+        return True
+
     def limit_info(self) -> str:
         used = self._usage_today().get(_REQUESTS, 0)
         info = f"api-usage={used}/{self._quotas.api_requests}"
@@ -85,10 +94,14 @@ class Usage:
             "DailyBulkApiRequests": bulk,
             "DailyBulkV2QueryFileStorageMB": remaining(quotas.query_result_mb, stored_mb),
             "DailyBulkV2QueryJobs": remaining(quotas.query_jobs, used.get(_JOBS, 0)),
+            "DailyDeliveredPlatformEvents": remaining(
+                quotas.delivered_events, used.get(_DELIVERED, 0)
+            ),
             "DailyStreamingApiEvents": remaining(50_000, 0),
             "DataStorageMB": remaining(10_240, 0),
             "FileStorageMB": remaining(10_240, 0),
             "HourlyODataCallout": remaining(20_000, 0),
+            "HourlyPublishedPlatformEvents": remaining(250_000, 0),
             "SingleEmail": remaining(5_000, 0),
         }
 

@@ -1,0 +1,75 @@
+"""What events say has changed, collected by object: Ids to read, deletions, gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from seil.salesforce.ids import full_id
+from seil.sf_to_dw.extract.by_id import ChangedIds
+
+if TYPE_CHECKING:
+    from seil.salesforce.pubsub.events import ChangeHeader
+
+_REMEMBERED = 20_000
+
+
+@dataclass
+class Changes:
+    """Of one object, in any order: the org says what is true of each Id."""
+
+    ids: set[str] = field(default_factory=set)
+    deleted: dict[str, datetime] = field(default_factory=dict)
+    has_overflow: bool = False
+
+    def add(self, header: ChangeHeader) -> None:
+        if header.is_overflow:
+            self.has_overflow = True
+            return
+        for text in header.record_ids:
+            record_id = full_id(text) or text
+            self.ids.add(record_id)
+            if header.is_deletion:
+                last = self.deleted.get(record_id, header.committed_at)
+                self.deleted[record_id] = max(last, header.committed_at)
+
+    @property
+    def changed(self) -> ChangedIds:
+        return ChangedIds(frozenset(self.ids), dict(self.deleted))
+
+
+class RecentEvents:
+    """Ids of the last events: one may be delivered again under another replay id."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, None] = {}
+
+    def add(self, event_id: str) -> bool:
+        """False where it is there already."""
+        if event_id in self._ids:
+            return False
+        self._ids[event_id] = None
+        if len(self._ids) > _REMEMBERED:
+            del self._ids[next(iter(self._ids))]
+        return True
+
+    def forget(self, event_ids: Iterable[str]) -> None:
+        for event_id in event_ids:
+            self._ids.pop(event_id, None)
+
+
+def change_topic(api_name: str) -> str:
+    """The channel of an object's change events."""
+    base = api_name.removesuffix("c") if api_name.endswith("__c") else api_name
+    return f"/data/{base}ChangeEvent"
+
+
+def event_topic(name: str) -> str:
+    """Of a platform event, by its API name."""
+    return f"/event/{name}"
+
+
+def objects_by_topic(names: Iterable[str]) -> Mapping[str, str]:
+    return {change_topic(name): name for name in names}

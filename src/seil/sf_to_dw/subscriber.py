@@ -1,0 +1,345 @@
+"""Keeps tables up to date on Salesforce's events. An event is a trigger, never a row.
+
+The records that change events name are read from the org, as a window reads them; a stream's place
+is stored after their commit. What a stream cannot tell is a gap: the object's next window, which
+this process or a clock's run reads, closes it. So streaming adds latency, never a second truth.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from seil.errors import (
+    AlreadyRunningError,
+    ConfigurationError,
+    LeaseLostError,
+    OtherOrgError,
+    RejectError,
+    SeilError,
+    StateError,
+    UnexpectedAnswerError,
+)
+from seil.observe.progress import SILENT, Progress
+from seil.salesforce.pubsub.events import StreamEvent, change_header
+from seil.salesforce.pubsub.faults import ReplayLostError
+from seil.sf_to_dw.changes import Changes, RecentEvents, change_topic, event_topic
+from seil.sf_to_dw.extract.by_id import ChangedIds
+from seil.sf_to_dw.extract.flows import FlowStates
+from seil.sf_to_dw.lock import run_lock
+from seil.sf_to_dw.pipeline import ChangedReport, Pipeline, RunReport
+from seil.sf_to_dw.streams import StreamDelivery, Streams
+from seil.state.streams import StreamPosition
+
+if TYPE_CHECKING:
+    from seil.catalog import SyncedObject
+    from seil.state import State
+
+log = logging.getLogger(__name__)
+
+LOCK_KEY = "subscribe.lock"
+_POLL = 0.25
+_FIRST_WAIT = 1.0
+_SECOND = timedelta(seconds=1)
+
+_NEW = "no event was received before"
+_LOST = "its place in the stream is lost"
+_OVERFLOW = "a transaction had too many changes"
+
+
+class SubscriberRound(Protocol):
+    """The report of one batch of events."""
+
+    def progress(self, shown: Progress = SILENT) -> Progress: ...
+
+    def add_changed(self, report: ChangedReport) -> None: ...
+
+    def add_run(self, report: RunReport) -> None: ...
+
+    def add_problem(self, problem: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class BatchOutcome:
+    """`rows` were read for `events`; `gaps` are the objects whose windows were read again."""
+
+    events: int = 0
+    rows: int = 0
+    gaps: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
+    problem: str = ""
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass
+class _Batch:
+    """Received and not committed yet."""
+
+    events: int = 0
+    changes: dict[str, Changes] = field(default_factory=dict)
+    replay_ids: dict[str, bytes] = field(default_factory=dict)
+    platform_events: list[StreamEvent] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.replay_ids)
+
+
+@dataclass
+class EventSubscriber:
+    """One per lake. `platform_events` are received for `handle`, which has to be idempotent.
+
+    `collect` and `max_wait` are in seconds.
+    """
+
+    pipeline: Pipeline
+    state: State
+    objects: Sequence[SyncedObject]
+    platform_events: Sequence[str]
+    open_streams: Callable[[], Streams]
+    handle: Callable[[StreamEvent], None]
+    open_round: Callable[[], AbstractContextManager[SubscriberRound]]
+    report: Callable[[BatchOutcome], None] = lambda _: None
+    collect: float = 1.0
+    max_wait: float = 120.0
+    stop: threading.Event = field(default_factory=threading.Event)
+    topics: list[str] = field(init=False)
+    _batch: _Batch = field(default_factory=_Batch)
+    _positions: dict[str, StreamPosition] = field(default_factory=dict)
+    _recent: RecentEvents = field(default_factory=RecentEvents)
+    _refused: dict[str, SeilError] = field(default_factory=dict)
+    _next_gap_attempt: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._objects = {change_topic(obj.api_name): obj for obj in self.objects}
+        self.topics = [*self._objects, *map(event_topic, self.platform_events)]
+
+    def run(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Runs until `stop` is set, or `until` says so after a batch.
+
+        Raises AlreadyRunningError while another subscriber runs, LeaseLostError when one has taken
+        over, ConfigurationError and OtherOrgError. Tries again after any other SEIL error.
+        """
+        with run_lock(self.pipeline.lake, key=LOCK_KEY) as lock, self._streams() as streams:
+            failures = 0
+            while not self.stop.is_set():
+                lock.check()
+                try:
+                    self._receive(streams)
+                    self._commit()
+                    self._close_gaps()
+                except (ConfigurationError, LeaseLostError, OtherOrgError):
+                    raise
+                except AlreadyRunningError as error:
+                    log.debug("waits for the run lock: %s", error)
+                    self.stop.wait(_POLL)
+                except SeilError as error:
+                    failures += 1
+                    self._fail(error, failures)
+                else:
+                    if failures:
+                        self._clear_stop()
+                    failures = 0
+                    if until():
+                        return
+
+    @contextmanager
+    def _streams(self) -> Iterator[Streams]:
+        self._positions = self.state.streams.all()
+        streams = self.open_streams()
+        try:
+            for topic in self.topics:
+                position = self._positions.get(topic)
+                if position is None:
+                    gap = _NEW if topic in self._objects else ""
+                    position = self._positions[topic] = StreamPosition(topic, gap=gap)
+                streams.start(topic, position.replay_id)
+            self._clear_stop()
+            yield streams
+        finally:
+            streams.close()
+
+    def _receive(self, streams: Streams) -> None:
+        """Waits for the first delivery a moment only, then for more as long as is collected."""
+        until = time.monotonic() + (self.collect if self._batch else _POLL)
+        while (rest := until - time.monotonic()) > 0 and not self.stop.is_set():
+            try:
+                delivery = streams.inbox.get(timeout=min(rest, _POLL))
+            except queue.Empty:
+                continue
+            if delivery.events and not self._batch.events:
+                until = time.monotonic() + self.collect
+            self._take(delivery)
+        streams.end_silent()
+        streams.resume()
+
+    def _take(self, delivery: StreamDelivery) -> None:
+        topic = delivery.topic
+        if delivery.error:
+            self._take_error(topic, delivery.error)
+            return
+        self._refused.pop(topic, None)
+        if delivery.is_open:
+            self._set_gap(topic, self._positions[topic].gap, open_again=True)
+            return
+        self._batch.replay_ids[topic] = delivery.replay_id
+        for event in delivery.events:
+            if self._recent.add(event.id):
+                self._batch.events += 1
+                self._take_event(event)
+
+    def _take_event(self, event: StreamEvent) -> None:
+        obj = self._objects.get(event.topic)
+        if obj is None:
+            self._batch.platform_events.append(event)
+            return
+        changes = self._batch.changes.setdefault(obj.api_name, Changes())
+        try:
+            changes.add(change_header(event))
+        except UnexpectedAnswerError as error:
+            log.warning("%s", error)
+            changes.has_overflow = True
+
+    def _take_error(self, topic: str, error: SeilError) -> None:
+        if isinstance(error, ConfigurationError | OtherOrgError):
+            raise error
+        if isinstance(error, ReplayLostError):
+            # What was received before is still to be committed, but not its place.
+            self._batch.replay_ids.pop(topic, None)
+            self._store(replace(self._positions[topic], replay_id=b""))
+            if topic in self._objects:
+                self._set_gap(topic, _LOST)
+            else:
+                log.warning("%s: events before now are lost: %s", topic, error.message)
+            return
+        self._refused[topic] = error
+        self._note(error)
+
+    def _commit(self) -> None:
+        """Reads, loads, builds; then stores the streams' places."""
+        batch = self._batch
+        if not batch:
+            return
+        outcome = BatchOutcome()
+        if batch.events:
+            with self.open_round() as results:
+                outcome = self._handle(batch, results)
+        self._store(*(self._moved(topic, replay) for topic, replay in batch.replay_ids.items()))
+        self._batch = _Batch()
+        if outcome.events:
+            self.report(outcome)
+
+    def _handle(self, batch: _Batch, results: SubscriberRound) -> BatchOutcome:
+        problems = list(self._handle_platform_events(batch.platform_events, results))
+        changed = dict(self._changed(batch.changes))
+        rows = 0
+        if changed:
+            report = self.pipeline.read_changed(changed, progress=results.progress())
+            results.add_changed(report)
+            rows = sum(flow.landed for flow in report.flows)
+            problems += [f"{flow.object}: {flow.error}" for flow in report.flows if flow.error]
+            for name, reason in report.unread.items():
+                self._set_gap(change_topic(name), reason, open_again=True)
+        for name, changes in batch.changes.items():
+            if changes.has_overflow:
+                self._set_gap(change_topic(name), _OVERFLOW, open_again=True)
+        return BatchOutcome(
+            batch.events, rows, objects=tuple(batch.changes), problem="; ".join(problems)
+        )
+
+    def _handle_platform_events(
+        self, events: Iterable[StreamEvent], results: SubscriberRound
+    ) -> Iterator[str]:
+        for event in events:
+            try:
+                self.handle(event)
+            except RejectError as error:
+                problem = f"event {event.id} of {event.topic}: {error}"
+                results.add_problem(problem)
+                yield problem
+
+    def _changed(self, changes: Mapping[str, Changes]) -> Iterator[tuple[str, ChangedIds]]:
+        """Without objects that were never read: their first window is a gap of all records."""
+        for name, entry in changes.items():
+            obj = self._objects[change_topic(name)]
+            if self._watermark(obj) is None:
+                self._set_gap(change_topic(name), _NEW, open_again=True)
+            elif entry.ids:
+                yield name, entry.changed if obj.flow.deletions else ChangedIds(entry.changed.ids)
+
+    def _close_gaps(self) -> None:
+        """Reads the windows of objects with a gap, once they reach beyond it."""
+        gaps = {
+            topic: position
+            for topic, position in self._positions.items()
+            if position.gap and topic in self._objects
+        }
+        self._store(*(replace(gaps[t], gap="", gap_until=None) for t in gaps if self._is_over(t)))
+        due = [self._objects[topic] for topic in gaps if self._is_due(topic)]
+        if not due or time.monotonic() < self._next_gap_attempt:
+            return
+        self._next_gap_attempt = time.monotonic() + _FIRST_WAIT
+        with self.open_round() as results:
+            report = self.pipeline.run(due, progress=results.progress())
+            results.add_run(report)
+        if report.extract.failed:
+            self._next_gap_attempt = time.monotonic() + self.max_wait
+        self._store(*(replace(gaps[t], gap="", gap_until=None) for t in gaps if self._is_over(t)))
+        names = tuple(obj.api_name for obj in due)
+        self.report(BatchOutcome(rows=report.extract.rows, gaps=names))
+
+    def _is_due(self, topic: str) -> bool:
+        position, obj = self._positions[topic], self._objects[topic]
+        if not position.gap:
+            return False
+        if self._watermark(obj) is None:
+            return True
+        until = position.gap_until
+        return until is not None and datetime.now(UTC) >= until + obj.flow.lag
+
+    def _is_over(self, topic: str) -> bool:
+        position, watermark = self._positions[topic], self._watermark(self._objects[topic])
+        until = position.gap_until
+        return bool(position.gap and until and watermark and watermark >= until)
+
+    def _watermark(self, obj: SyncedObject) -> datetime | None:
+        return FlowStates(self.pipeline.lake).get(obj).committed
+
+    def _set_gap(self, topic: str, reason: str, *, open_again: bool = False) -> None:
+        """`open_again`: the stream brings all that happens from now on, so that a window up to now
+        closes the gap.
+        """
+        if not reason:
+            return
+        until = self.pipeline.extractor.context.org.now() + _SECOND if open_again else None
+        if not self._positions[topic].gap:
+            log.warning("%s has a gap: %s; its window is read again", topic, reason)
+        self._store(replace(self._positions[topic], gap=reason, gap_until=until))
+
+    def _moved(self, topic: str, replay_id: bytes) -> StreamPosition:
+        return replace(self._positions[topic], replay_id=replay_id)
+
+    def _store(self, *positions: StreamPosition) -> None:
+        if positions:
+            self.state.streams.store(positions)
+            self._positions |= {position.topic: position for position in positions}
+
+    def _fail(self, error: SeilError, failures: int) -> None:
+        seconds = min(_FIRST_WAIT * 2 ** min(failures - 1, 20), self.max_wait)
+        log.warning("tries again in %.0f s: %s", seconds, error)
+        self._note(error)
+        self.stop.wait(seconds)
+
+    def _note(self, error: SeilError) -> None:
+        with suppress(StateError):
+            self.state.troubles.note_stop("subscribe", error)
+
+    def _clear_stop(self) -> None:
+        with suppress(StateError):
+            self.state.troubles.clear_stops("subscribe")
