@@ -11,14 +11,7 @@ from pydantic import BeforeValidator, Field
 from seil.durations import Duration
 from seil.ports import API_PORT
 from seil.secret import Secret
-from seil.settings.section import EndpointUrl, NonEmptyPath, Section
-
-
-def _split(value: object) -> object:
-    """A variable holds a list as text with commas."""
-    if not isinstance(value, str):
-        return value
-    return [part for part in (text.strip() for text in value.split(",")) if part]
+from seil.settings.section import EndpointUrl, Names, NonEmptyPath, Section
 
 
 def _split_pairs(value: object) -> object:
@@ -56,7 +49,7 @@ class ApiSettings(Section):
     jwks_url: EndpointUrl = Field(
         "", description="The issuer's key set; default: <issuer>/.well-known/jwks.json."
     )
-    clients: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+    clients: Names = Field(
         (), description="Client ids that may call; default: every client of the issuer."
     )
     audience: str = Field(

@@ -21,6 +21,13 @@ def _require_text(value: object) -> object:
     return value
 
 
+def _split(value: object) -> object:
+    """A variable holds a list with commas."""
+    if not isinstance(value, str):
+        return value
+    return [part for part in (text.strip() for text in value.split(",")) if part]
+
+
 def _require_zone(name: str) -> str:
     # Imported only where a zone is set: few commands need zones.
     from seil.time_zones import time_zone
@@ -42,6 +49,7 @@ def _require_no_credentials(url: str) -> str:
 
 # Of a far end, over HTTP.
 EndpointUrl = Annotated[str, AfterValidator(_require_no_credentials)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 NonEmptyPath = Annotated[Path, BeforeValidator(_require_text)]
 NonEmptyUrl = Annotated[str, BeforeValidator(_require_text)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_require_text)]

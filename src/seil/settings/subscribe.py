@@ -7,7 +7,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from seil.durations import Duration
-from seil.settings.section import EndpointUrl, OptionalPath, Section
+from seil.settings.section import EndpointUrl, Names, OptionalPath, Section
 
 
 class SubscribeSettings(Section):
@@ -21,7 +21,7 @@ class SubscribeSettings(Section):
     ca: OptionalPath = Field(
         None, description="A PEM certificate to trust; default: those that gRPC brings."
     )
-    platform_events: tuple[str, ...] = Field(
+    platform_events: Names = Field(
         (), description="Platform events to receive, such as BillingExtractReady__e."
     )
     collect: Duration = Field(

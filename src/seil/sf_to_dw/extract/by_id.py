@@ -63,14 +63,14 @@ def read_by_id(context: FlowContext, obj: SyncedObject, changed: ChangedIds) -> 
             present.update(str(name) for batch in rows for name in batch.column("Id").to_pylist())
             count = sum(batch.num_rows for batch in rows)
             results.append(land(context, obj, SideExtract(REREAD, None, end, arrow, count), rows))
-    gone = [
+    purged = [
         DeletedRecord(record_id, at)
         for record_id, at in changed.deleted.items()
         if record_id not in present
     ]
-    if gone:
-        extract = SideExtract(DELETIONS, None, end, SCHEMA, len(gone))
-        results.append(land(context, obj, extract, [deleted_rows(gone)]))
+    if purged:
+        extract = SideExtract(DELETIONS, None, end, SCHEMA, len(purged))
+        results.append(land(context, obj, extract, [deleted_rows(purged)]))
     return results
 
 

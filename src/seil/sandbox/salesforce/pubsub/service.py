@@ -211,11 +211,13 @@ class _Service:
         while context.is_active() and not self._stops.is_set():
             if demand.problem:
                 refuse(context, demand.problem)
-            wanted = min(demand.pending, MOST_PENDING)
+            pending = min(demand.pending, MOST_PENDING)
             # A keepalive names the last event that may have been sent, read before the events.
             latest = self._log.last()
             events = (
-                self._log.after(subscription.topic, subscription.position, wanted) if wanted else []
+                self._log.after(subscription.topic, subscription.position, pending)
+                if pending
+                else []
             )
             silence = keepalive - (time.monotonic() - sent_at)
             if events:
@@ -224,24 +226,26 @@ class _Service:
                     return
                 yield response
                 sent_at = time.monotonic()
-            elif silence <= 0 or (demand.is_closed and wanted):
-                yield self._response(subscription, [], latest if wanted else None)
+            elif silence <= 0 or (demand.is_closed and pending):
+                yield self._response(subscription, [], latest if pending else None)
                 sent_at = time.monotonic()
                 if demand.is_closed:
                     return
             elif demand.idle_seconds >= idle or demand.is_closed:
                 return
             else:
-                rest = silence if wanted else min(silence, idle - demand.idle_seconds)
-                self._wait(subscription, context, wanted, max(rest, 0.0))
+                rest = silence if pending else min(silence, idle - demand.idle_seconds)
+                self._wait(subscription, context, pending, max(rest, 0.0))
 
-    def _wait(self, subscription: _Subscription, context: Any, wanted: int, seconds: float) -> None:
+    def _wait(
+        self, subscription: _Subscription, context: Any, pending: int, seconds: float
+    ) -> None:
         """Until an event, a request, the call's end or so many seconds."""
         demand = subscription.demand
         with self._log.arrival:
             # Each of them happens before it is announced.
             is_over = self._stops.is_set() or not context.is_active() or demand.is_closed
-            is_changed = demand.pending != wanted or self._log.last() != subscription.looked_at
+            is_changed = demand.pending != pending or self._log.last() != subscription.looked_at
             if not (is_over or is_changed):
                 self._log.arrival.wait(seconds)
             subscription.looked_at = self._log.last()
