@@ -44,9 +44,21 @@ _OBJECTS = {
 }
 
 
-def make_org(folder: Path, records: Mapping[str, Iterable[Mapping[str, Any]]]) -> Path:
-    """`records` by object; a record without an Id gets one."""
-    objects = [SObject.of(name, (*_SYSTEM, *fields)) for name, fields in _OBJECTS.items()]
+def make_org(
+    folder: Path,
+    records: Mapping[str, Iterable[Mapping[str, Any]]],
+    *,
+    statuses: Iterable[str] = (),
+) -> Path:
+    """`records` by object; a record without an Id gets one. `statuses` are the values of a line
+    item's status, if it is a restricted picklist.
+    """
+    described = dict(_OBJECTS)
+    if statuses:
+        picklist = SField.of("SWM_Status__c", "picklist", values=statuses)
+        restricted = SField({**picklist.raw, "restrictedPicklist": True})
+        described["AdOrderItem"] = (*described["AdOrderItem"][:-1], restricted)
+    objects = [SObject.of(name, (*_SYSTEM, *fields)) for name, fields in described.items()]
     with closing(OrgStore.create(folder, objects)) as store:
         for name, rows in records.items():
             prefix = store.object(name).key_prefix

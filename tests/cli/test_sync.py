@@ -74,3 +74,32 @@ def test_a_failed_step_is_named_and_stays_a_trouble_until_it_succeeds(
     (home / "seil.toml").write_text(settings)
     assert seil("sync", "gam-to-sf").code == 0
     assert "proposal_id_field" not in seil("status").out
+
+
+def test_inventory_is_read_once_a_day_or_when_asked(
+    seil: Seil, org: OrgServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def steps(*options: str) -> list[str]:
+        ran = seil("sync", "gam-to-sf", "--json", *options).json
+        return [step["step"] for step in ran["steps"]]
+
+    monkeypatch.setattr("seil.app.syncs.inventory_day", lambda: "2026-11-23")
+    assert "inventory" not in steps(), "there is no warehouse yet"
+    assert steps("--inventory")[-1] == "inventory"
+    assert [list(row.values()) for row in seil("query", "--json", _PLACED).json["rows"]] == [
+        ["Home", "home", None],
+        ["Home article", "home_article", "All articles"],
+    ]
+    assert "inventory" not in steps()
+    monkeypatch.setattr("seil.app.syncs.inventory_day", lambda: "2026-11-24")
+    assert steps()[-1] == "inventory"
+
+
+_PLACED = """
+SELECT unit.name, unit.code, placement.name AS placement
+FROM gam.ad_units AS unit
+LEFT JOIN gam.placement_ad_units AS pair
+    ON pair.ad_unit_id = unit.ad_unit_id AND pair.placement_id = '31000001'
+LEFT JOIN gam.placements AS placement ON placement.placement_id = pair.placement_id
+WHERE unit.code LIKE 'home%' ORDER BY 2
+"""

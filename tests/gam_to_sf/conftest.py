@@ -15,8 +15,7 @@ from tests.ad_sales import book, client, make_org, network_settings
 from seil.admanager.client import AdManager
 from seil.admanager.pace import CallPace
 from seil.gam_to_sf.changes import Preview, SalesforceRecords
-from seil.gam_to_sf.delivery import DeliveryStep
-from seil.gam_to_sf.flow import GamToSf, NetworkReports, flow_steps
+from seil.gam_to_sf.flow import GamToSf, flow_steps
 from seil.gam_to_sf.results import StepResult
 from seil.salesforce.org import Org
 from seil.salesforce.writes.writer import Writer, WriterOptions
@@ -78,7 +77,10 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AdManagerServe
     with AdManagerServer(tmp_path_factory.mktemp("network"), options=options) as server:
         book(
             server,
-            orders=[{"id": ORDER, "line_items": [LINE, LINE + 1]}],
+            orders=[
+                {"id": ORDER, "line_items": [LINE, LINE + 1]},
+                {"id": ORDER + 1, "line_items": [LINE + 2], "start": 10, "end": 20},
+            ],
             proposals=[{"id": PROPOSAL, "status": "APPROVED"}],
         )
         yield server
@@ -117,6 +119,7 @@ class Flow:
     state: State
     settings: GamToSfSettings = field(default_factory=GamToSfSettings)
     options: WriterOptions = field(default_factory=lambda: WriterOptions(pause=0, poll=0.05))
+    now: datetime = NOON
     runs: int = 0
 
     def run(self, *, dry_run: bool = False) -> dict[str, StepResult]:
@@ -124,12 +127,8 @@ class Flow:
         log = self.state.outcomes.log("gam_to_sf", f"run-{self.runs}")
         writer = Writer(self.org, log, self.options, sleep=lambda _: None)
         records = SalesforceRecords(writer, crossover=self.options.crossover)
-        steps = [
-            DeliveryStep(NetworkReports(self.admanager, 5.0), lambda: NOON)
-            if step.name == "delivery"
-            else step
-            for step in flow_steps(self.admanager, self.settings)
-        ]
+        marks = self.state.marks
+        steps = list(flow_steps(self.admanager, self.settings, marks, clock=lambda: self.now))
         flow = GamToSf(self.org, Preview() if dry_run else records, steps)
         return {result.name: result for result in flow.run()}
 

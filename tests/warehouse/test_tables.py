@@ -53,6 +53,17 @@ def test_a_table_keeps_the_types_it_was_made_with(warehouse: Warehouse) -> None:
     assert warehouse.columns(TableName("", "order")) is None
 
 
+def test_a_replaced_table_has_the_new_rows_and_columns_only(warehouse: Warehouse) -> None:
+    table = TableName("gam", "ad_units")
+    for rows in ([{"id": "1", "flag": True}], [{"id": "2", "at": VALUES["at"]}], []):
+        columns = pa.schema([(name, EVERY_TYPE[name]) for name in (rows or [{"id": 0}])[0]])
+        content = pa.Table.from_pylist(rows, schema=columns)
+        with warehouse.commit(f"replace {rows}") as commit:
+            commit.tables.replace(table, content, key="id")
+        assert warehouse.columns(table) == columns
+        assert warehouse.query("SELECT * FROM gam.ad_units").to_pylist() == rows
+
+
 def test_values_come_back_exactly(warehouse: Warehouse, tmp_path: Path) -> None:
     accounts = Accounts(warehouse, tmp_path, types=EVERY_TYPE)
     accounts.merge(accounts.file(1, [VALUES, dict.fromkeys(VALUES) | {"id": "nulls"}]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from seil.admanager import models
 from seil.admanager.calls import SERVICE
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from seil.admanager.rest.buyers import Buyers
     from seil.admanager.rest.codecs import Network
     from seil.admanager.rest.forecasts import ExistingForecasts
+    from seil.admanager.rest.inventory import AdUnitEntry, InventoryReader, PlacementEntry
     from seil.admanager.rest.line_items import LineItemsService
     from seil.admanager.rest.orders import Orders
-    from seil.admanager.rest.reports import ReportRow
+    from seil.admanager.rest.reports import ReportRow, Reports
     from seil.admanager.rest.statuses import StatusReader
     from seil.admanager.rest.transport import Rest
     from seil.admanager.soap.forecasts import Forecasts
@@ -35,6 +36,14 @@ if TYPE_CHECKING:
     from seil.admanager.soap.transport import Soap
 
 Part = TypeVar("Part")
+
+
+class KeptName(Protocol):
+    """Keeps the name of an object of Ad Manager from one run to the next."""
+
+    def get(self) -> str: ...
+
+    def set(self, value: str) -> None: ...
 
 
 class AdManager:
@@ -141,6 +150,12 @@ class AdManager:
         """By id; ids that the network does not have are missing."""
         return self._proposals.statuses(ids)
 
+    def ad_units(self) -> Iterator[AdUnitEntry]:
+        return self._inventory.ad_units()
+
+    def placements(self) -> Iterator[PlacementEntry]:
+        return self._inventory.placements()
+
     def report(
         self,
         dimensions: Sequence[str],
@@ -148,21 +163,36 @@ class AdManager:
         days: tuple[date, date],
         *,
         seconds: float = 300.0,
+        kept: KeptName | None = None,
     ) -> Iterator[ReportRow]:
         """Streams the rows of a report; `days` are inclusive.
 
         `report(["LINE_ITEM_ID", "DATE"], ["AD_SERVER_IMPRESSIONS"], (yesterday, today))`. A date is
-        a number: 20261123. `seconds` is the timeout for generating the report.
+        a number: 20261123. `seconds` is the timeout for generating the report. With `kept`, one
+        report is changed each time; otherwise each call leaves a new one in the network.
         """
-        from seil.admanager.rest.reports import Reports
-
-        return Reports(self._rest).rows(dimensions, metrics, days, seconds=seconds)
+        name = self._reports.prepare(dimensions, metrics, days, name=kept.get() if kept else "")
+        if kept:
+            kept.set(name)
+        yield from self._reports.rows(name, dimensions, metrics, seconds=seconds)
 
     @property
     def _statuses(self) -> StatusReader:
         from seil.admanager.rest.statuses import StatusReader
 
         return self._once("statuses", lambda: StatusReader(self._rest))
+
+    @property
+    def _inventory(self) -> InventoryReader:
+        from seil.admanager.rest.inventory import InventoryReader
+
+        return self._once("inventory", lambda: InventoryReader(self._rest))
+
+    @property
+    def _reports(self) -> Reports:
+        from seil.admanager.rest.reports import Reports
+
+        return self._once("reports", lambda: Reports(self._rest))
 
     @property
     def _existing_forecasts(self) -> ExistingForecasts:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seil.errors import SeilError
@@ -12,12 +14,16 @@ from seil.extras import requires
 from seil.observe.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from seil.admanager.client import AdManager
     from seil.app.runs import Run
     from seil.app.site import Site
     from seil.gam_to_sf.changes import Recipient
+    from seil.gam_to_sf.flow import FlowStep
+    from seil.gam_to_sf.inventory import Inventory
     from seil.gam_to_sf.results import StepResult
 
 GAM_TO_SF = "gam_to_sf"
+_INVENTORY_MARK = "gam_to_sf inventory"
 _LOCK = "sync.gam-to-sf.lock"
 
 
@@ -36,11 +42,12 @@ class GamToSfResult:
 
 
 def sync_gam_to_sf(
-    site: Site, *, dry_run: bool = False, progress: Progress = SILENT
+    site: Site, *, dry_run: bool = False, inventory: bool = False, progress: Progress = SILENT
 ) -> GamToSfResult:
     """Runs every step of delivery reporting; a failed one is in the result and in the run.
 
-    Raises AlreadyRunningError.
+    Ad units and placements are read once a day, and with `inventory` now. Raises
+    AlreadyRunningError.
     """
     from seil.gam_to_sf.flow import GamToSf, flow_steps
 
@@ -57,7 +64,10 @@ def sync_gam_to_sf(
         flow = GamToSf(
             site.org,
             _recipient(site, run, dry_run=dry_run),
-            list(flow_steps(admanager, settings)),
+            [
+                *flow_steps(admanager, settings, site.state.marks),
+                *_inventory_steps(site, admanager, dry_run=dry_run, forced=inventory),
+            ],
         )
         result.steps = flow.run(run.progress(progress))
         result.calls = {
@@ -90,6 +100,33 @@ def _recipient(site: Site, run: Run, *, dry_run: bool) -> Recipient:
     options = writer_options(site)
     writer = Writer(site.org, site.state.outcomes.log(GAM_TO_SF, run.run_id), options)
     return SalesforceRecords(writer, crossover=options.crossover)
+
+
+def _inventory_steps(
+    site: Site, admanager: AdManager, *, dry_run: bool, forced: bool
+) -> Iterator[FlowStep]:
+    """None where it was read today already, or where there is no warehouse yet."""
+    from seil.gam_to_sf.inventory import InventoryStep
+
+    if forced or (site.has_warehouse and site.state.marks.get(_INVENTORY_MARK) != inventory_day()):
+        store = None if dry_run else partial(_store_inventory, site)
+        yield InventoryStep(admanager, store, forced)
+
+
+def _store_inventory(site: Site, inventory: Inventory) -> None:
+    """Raises AlreadyRunningError while a run holds the warehouse."""
+    from seil.sf_to_dw.lock import run_lock
+
+    with run_lock(site.lake, brief=True):
+        with site.warehouse() as warehouse:
+            inventory.store(warehouse)
+        site.publish()
+    site.state.marks.set(_INVENTORY_MARK, inventory_day())
+
+
+def inventory_day() -> str:
+    """The inventory is read again when it changes."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def _note(run: Run, result: GamToSfResult) -> None:

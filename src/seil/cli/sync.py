@@ -30,28 +30,37 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="sync")
 
 
-def gam_to_sf(call: Call, *, every: Every = "", dry_run: DryRunOption = False) -> int:
+def gam_to_sf(
+    call: Call,
+    *,
+    every: Every = "",
+    dry_run: DryRunOption = False,
+    inventory: Annotated[
+        bool, typer.Option("--inventory", help="Read ad units and placements now, not once a day.")
+    ] = False,
+) -> int:
     """Write Ad Manager's statuses and delivery into Salesforce. Exit code 1 if a step failed.
 
     Proposals, orders, line items, delivery of yesterday and today: each step runs even when an
-    earlier one failed, and writes only what differs.
+    earlier one failed, and writes only what differs. Once a day the network's ad units and
+    placements become tables of the warehouse.
     """
     if every:
-        repeated = partial(_repeated, call, dry_run=dry_run)
+        repeated = partial(_repeated, call, dry_run=dry_run, inventory=inventory)
         interval = arguments.interval(every)
         Repetition(interval, partial(opened, call), repeated, announcement(call)).repeat()
         return 0
     with opened(call) as site:
-        return _gam_to_sf_once(call, site, dry_run=dry_run)
+        return _gam_to_sf_once(call, site, dry_run=dry_run, inventory=inventory)
 
 
-def _repeated(call: Call, site: Site, *, dry_run: bool) -> None:
-    call.release(_gam_to_sf_once(call, site, dry_run=dry_run))
+def _repeated(call: Call, site: Site, **options: bool) -> None:
+    call.release(_gam_to_sf_once(call, site, **options))
 
 
-def _gam_to_sf_once(call: Call, site: Site, *, dry_run: bool) -> int:
+def _gam_to_sf_once(call: Call, site: Site, **options: bool) -> int:
     with shown_progress(call) as progress:
-        result = syncs.sync_gam_to_sf(site, dry_run=dry_run, progress=progress)
+        result = syncs.sync_gam_to_sf(site, progress=progress, **options)
     failed = [f"{step.name}: {step.problem}" for step in result.steps if not step.ok]
     if call.json:
         from seil.app.documents.syncs import GamToSfDocument

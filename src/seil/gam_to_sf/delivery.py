@@ -53,6 +53,10 @@ class DeliveryReports(Protocol):
         ...
 
 
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 def network_days(now: datetime, zone: str) -> tuple[date, date]:
     """Yesterday and today in the network's time zone."""
     today = now.astimezone(ZoneInfo(zone)).date()
@@ -87,10 +91,8 @@ class DeliveredDay:
 
 @dataclass(frozen=True)
 class DeliveryStep:
-    """`clock` is for tests."""
-
     reports: DeliveryReports
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Callable[[], datetime]
     name: StepName = "delivery"
 
     def run(self, org: Org, recipient: Recipient, result: StepResult) -> None:
@@ -157,8 +159,15 @@ def _change(usage: UsageRecord, figures: DeliveredDay, result: StepResult) -> Re
     differing = [name for name, value in new.items() if not _is_same(old[name], value)]
     if not differing:
         return None
-    before = {name: None if old[name] is None else str(old[name]) for name in differing}
+    before = {name: _text(old[name]) for name in differing}
     return RecordChange(record_id, before, {name: str(new[name]) for name in differing})
+
+
+def _text(value: object) -> str | None:
+    """Without the zeros of `99.0`."""
+    if value is None:
+        return None
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
 
 
 def _is_same(old: object, new: int) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from seil.errors import SeilError
 from seil.gam_to_sf.changes import Recipient
-from seil.gam_to_sf.delivery import DeliveryRow, DeliveryStep
+from seil.gam_to_sf.delivery import DeliveryRow, DeliveryStep, utc_now
 from seil.gam_to_sf.results import StepName, StepResult
 from seil.gam_to_sf.statuses import StatusStep
 from seil.observe.progress import SILENT, Progress
@@ -19,11 +19,13 @@ from seil.salesforce.org import Org
 if TYPE_CHECKING:
     from seil.admanager.client import AdManager
     from seil.settings import GamToSfSettings
+    from seil.state.marks import Marks
 
 logger = logging.getLogger(__name__)
 
 _DIMENSIONS = ("LINE_ITEM_ID", "DATE")
 _METRICS = ("AD_SERVER_IMPRESSIONS", "AD_SERVER_CLICKS")
+_REPORT = "gam_to_sf report"
 
 
 class FlowStep(Protocol):
@@ -59,7 +61,14 @@ class GamToSf:
         return result
 
 
-def flow_steps(admanager: AdManager, settings: GamToSfSettings) -> Iterator[FlowStep]:
+def flow_steps(
+    admanager: AdManager,
+    settings: GamToSfSettings,
+    marks: Marks,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+) -> Iterator[FlowStep]:
+    """All but the inventory. `clock` is for tests."""
     if settings.proposal_id_field and settings.proposal_status_field:
         yield StatusStep(
             "proposals",
@@ -87,7 +96,21 @@ def flow_steps(admanager: AdManager, settings: GamToSfSettings) -> Iterator[Flow
         find=admanager.line_item_statuses,
     )
     seconds = settings.report_timeout.total_seconds()
-    yield DeliveryStep(NetworkReports(admanager, seconds))
+    yield DeliveryStep(NetworkReports(admanager, KeptReport(marks), seconds), clock)
+
+
+@dataclass(frozen=True)
+class KeptReport:
+    """Ad Manager's name of the report, which every run changes and runs again."""
+
+    marks: Marks
+
+    def get(self) -> str:
+        return self.marks.get(_REPORT)
+
+    def set(self, value: str) -> None:
+        if value != self.get():
+            self.marks.set(_REPORT, value)
 
 
 @dataclass(frozen=True)
@@ -95,13 +118,16 @@ class NetworkReports:
     """The `DeliveryReports` of a network. `seconds` is the timeout for generating a report."""
 
     admanager: AdManager
+    kept: KeptReport
     seconds: float
 
     def network_time_zone(self) -> str:
         return self.admanager.network_time_zone()
 
     def deliveries(self, days: tuple[date, date]) -> Iterable[DeliveryRow]:
-        rows = self.admanager.report(_DIMENSIONS, _METRICS, days, seconds=self.seconds)
+        rows = self.admanager.report(
+            _DIMENSIONS, _METRICS, days, seconds=self.seconds, kept=self.kept
+        )
         for row in rows:
             figures = (*row.dimensions.values(), *row.metrics.values())
             yield DeliveryRow(*(int(figure) for figure in figures))

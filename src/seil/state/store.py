@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from seil.extras import requires
 from seil.sqlite_file import IN_MEMORY
 from seil.state.decisions import Decisions
+from seil.state.marks import Marks
 from seil.state.runs import RunStore
 from seil.state.sqlite import SqliteDatabase
 from seil.state.streams import StreamPositions
@@ -38,6 +39,10 @@ class State:
     @cached_property
     def decisions(self) -> Decisions:
         return Decisions(self.database)
+
+    @cached_property
+    def marks(self) -> Marks:
+        return Marks(self.database)
 
     @cached_property
     def outcomes(self) -> Outcomes:

@@ -59,6 +59,10 @@ class TableEditor(Protocol):
         """
         ...
 
+    def replace(self, table: TableName, rows: pa.Table, *, key: str) -> None:
+        """Makes `rows` the whole table, with their columns and types; creates it where missing."""
+        ...
+
     def add_columns(self, table: TableName, columns: pa.Schema) -> None:
         """Existing columns stay. A new column of current records counts as missing from all files
         merged so far, so that a file that arrives late may fill it with an older version.

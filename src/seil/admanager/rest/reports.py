@@ -19,6 +19,7 @@ from seil.errors import RequestRejectedError, TooSlowError, UnexpectedAnswerErro
 _ROWS = 10_000
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 5.0
+_NOT_FOUND = 404
 
 
 @dataclass(frozen=True)
@@ -33,21 +34,42 @@ class Reports:
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
 
-    def rows(
+    def prepare(
         self,
         dimensions: Sequence[str],
         metrics: Sequence[str],
         days: tuple[date, date],
         *,
-        seconds: float,
+        name: str = "",
+    ) -> str:
+        """The name of a report with this definition: `name`, changed, or else a new one.
+
+        The REST API cannot delete a report; who runs one every hour keeps its name.
+        """
+        definition = _definition(dimensions, metrics, days)
+        if name:
+            report = {"name": name, "report_definition": definition}
+            mask = {"paths": ["report_definition"]}
+            try:
+                self._rest.write("Report", "update_report", {"report": report, "update_mask": mask})
+            except RequestRejectedError as error:
+                if error.status != _NOT_FOUND:
+                    raise
+            else:
+                return name
+        report = {
+            "display_name": f"SEIL {uuid.uuid4()}",
+            "visibility": "HIDDEN",
+            "report_definition": definition,
+        }
+        request = {"parent": self._rest.network, "report": report}
+        return str(self._rest.write("Report", "create_report", request).name)
+
+    def rows(
+        self, name: str, dimensions: Sequence[str], metrics: Sequence[str], *, seconds: float
     ) -> Iterator[ReportRow]:
-        """`days` are inclusive. Raises TooSlowError if the report is not ready in time."""
-        report = self._rest.write(
-            "Report",
-            "create_report",
-            {"parent": self._rest.network, "report": _definition(dimensions, metrics, days)},
-        )
-        result = self._run(report.name, seconds)
+        """Of a report with these columns. Raises TooSlowError if it is not ready in time."""
+        result = self._run(name, seconds)
         for page in self._rest.pages(
             "Report", "fetch_report_result_rows", {"name": result, "page_size": _ROWS}
         ):
@@ -77,18 +99,13 @@ class Reports:
 def _definition(
     dimensions: Sequence[str], metrics: Sequence[str], days: tuple[date, date]
 ) -> dict[str, Any]:
-    """Hidden from Ad Manager's users."""
     start, end = ({"year": d.year, "month": d.month, "day": d.day} for d in days)
     return {
-        "display_name": f"SEIL {uuid.uuid4()}",
-        "visibility": "HIDDEN",
-        "report_definition": {
-            "dimensions": list(dimensions),
-            "metrics": list(metrics),
-            "date_range": {"fixed": {"start_date": start, "end_date": end}},
-            "report_type": "HISTORICAL",
-            "time_zone_source": "PUBLISHER",
-        },
+        "dimensions": list(dimensions),
+        "metrics": list(metrics),
+        "date_range": {"fixed": {"start_date": start, "end_date": end}},
+        "report_type": "HISTORICAL",
+        "time_zone_source": "PUBLISHER",
     }
 
 

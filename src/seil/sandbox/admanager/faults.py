@@ -51,6 +51,8 @@ _ERRORS: Mapping[str, Callable[[], AdManagerApiError]] = {
 _API = "^/(v1|apis)/"
 _PAGE = "<html><body><h1>502. That's an error.</h1></body></html>"
 
+_RUNNING = '{"name": "networks/1/operations/reports/runs/1", "done": false}'
+
 _KINDS: Mapping[str, tuple[str, AdManagerFault]] = {
     "slow": ("Responses take two seconds.", AdManagerFault(path=_API, delay=2)),
     "unavailable": (
@@ -98,6 +100,14 @@ _KINDS: Mapping[str, tuple[str, AdManagerFault]] = {
         AdManagerFault(path=_API, error="concurrent-modification"),
     ),
     "quota": ("The API quota is used up.", AdManagerFault(path=_API, error="quota")),
+    "report-late": (
+        "Reports never finish.",
+        AdManagerFault(path=r"^/v1/networks/\d+/(reports/\d+:run|operations/)", text=_RUNNING),
+    ),
+    "report-empty": (
+        "Reports have no rows.",
+        AdManagerFault(path="^/v1/.*:fetchRows", text='{"totalRowCount": 0}'),
+    ),
     "token-expired": (
         "All tokens expire, once.",
         AdManagerFault(path=_API, end_tokens=True, times=1),

@@ -61,6 +61,11 @@ class EmbeddedTableEditor:
         # An index on the key would slow merges down by more than it saves in joins.
         self.database.create_table(table, columns)
 
+    def replace(self, table: TableName, rows: pa.Table, *, key: str) -> None:
+        self.database.drop(table)
+        self.database.create_table(table, rows.schema)
+        self.database.append(table, rows)
+
     def add_columns(self, table: TableName, columns: pa.Schema) -> None:
         existing = self.database.existing_columns(table)
         new = [column for column in columns if column.name not in existing.names]
