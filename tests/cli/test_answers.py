@@ -161,6 +161,8 @@ LINES = [
     "push apply notes PLAN --yes",
     "sync gam-to-sf --dry-run",
     "outcomes",
+    "outcomes --output outcomes.csv",
+    "outcomes retry",
     "lineage sales_orders.account_name",
     "lineage --down Order.OrderNumber",
     "export feed Sales_Order_Type",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.rest_writes import write
 
 from seil.salesforce.writes.batch import WriteTarget
 from seil.salesforce.writes.writer import Writer
+from seil.sandbox.salesforce.faults import OrgFault
 from seil.sandbox.salesforce.server import OrgServer
 from seil.state.store import state_in_memory
 
@@ -74,6 +76,30 @@ def test_a_plan_is_seen_applied_listed_and_undone(seil: Seil, org: OrgServer) ->
     (Path("pushes") / "notes.toml").unlink()
     assert seil("push", "undo", "notes", run, "--json").json["states"] == {"written": 1}
     assert seil("outcomes", "--run", run, "--json").json["states"] == {"rejected": 1, "undone": 1}
+
+
+def test_rejected_rows_are_exported_and_sent_again(seil: Seil, org: OrgServer, home: Path) -> None:
+    refusal = {"statusCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "closed", "fields": []}
+    failed = [{"success": False, "errors": [refusal]}] * 2
+    org.faults.add(OrgFault(method="PATCH", path="composite/sobjects", text=json.dumps(failed)))
+    plan = seil("push", "plan", "notes", "--json").json
+    applied = seil("push", "apply", "notes", plan["hash"], "--json")
+    assert applied.json["states"] == {"rejected": 2}
+    asked = ("--state", "rejected", "--code", refusal["statusCode"])
+    assert "2 outcomes" in seil("outcomes", *asked, "--output", "bad.jsonl").out
+    rows = [json.loads(line) for line in (home / "bad.jsonl").read_text().splitlines()]
+    assert [(row["fields"], row["image_before"], row["reason"]) for row in rows] == [
+        ({"Note__c": "new"}, {"Note__c": "old"}, "closed")
+    ] * 2
+    assert seil("outcomes", "retry", *asked, "--json").code == 1
+    org.faults.clear()
+    again = seil("outcomes", "retry", "--flow", "push:notes", "--json")
+    assert (again.code, again.json["flows"][0]["states"]) == (0, {"written": 2})
+    assert seil("outcomes", "--json").json["states"] == {"written": 2}
+    assert {o["attempts"] for o in seil("outcomes", "--json").json["outcomes"]} == {3}
+    assert "No rows" in seil("outcomes", "retry").out
+    run = again.json["flows"][0]["run_id"]
+    assert seil("push", "undo", "notes", run, "--json").json["states"] == {"written": 2}
 
 
 def test_above_the_brakes_nothing_is_applied_without_a_yes(

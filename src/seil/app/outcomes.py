@@ -1,18 +1,22 @@
-"""Outcomes of writes into Salesforce, record by record."""
+"""Outcomes of writes into Salesforce, record by record: listed, exported, sent again."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seil.errors import ConfigurationError, Problem
+from seil.observe.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from seil.app.site import Site
-    from seil.state.outcomes import StoredOutcome
+    from seil.state.outcomes import OutcomeFilter, StoredOutcome
 
 FINE = ("written", "unchanged", "undone")
+_PAGE = 10_000
+_PUSH = "push:"
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,26 @@ class OutcomePage:
     outcomes: Sequence[StoredOutcome]
 
 
+@dataclass(frozen=True)
+class OutcomeFile:
+    file: Path
+    rows: int
+
+
+@dataclass(frozen=True)
+class FlowRetry:
+    """`states` counts records; `note` says who sends them where this command did not."""
+
+    flow: str
+    run_id: str
+    states: Mapping[str, int]
+    note: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.note and not set(self.states) - set(FINE)
+
+
 def list_outcomes(
     site: Site, *, limit: int, after: Sequence[str] = (), **where: str
 ) -> OutcomePage:
@@ -30,6 +54,44 @@ def list_outcomes(
 
     Raises ConfigurationError for an unknown state.
     """
+    chosen = _filter(where)
+    outcomes = site.state_to_read.outcomes
+    return OutcomePage(outcomes.counts(chosen), outcomes.find(chosen, limit=limit, after=after))
+
+
+def export_outcomes(site: Site, file: Path, **where: str) -> OutcomeFile:
+    """Writes all that match to a Parquet, CSV or JSON Lines file, by its suffix; streams.
+
+    The file is there when it is complete. Raises ConfigurationError for another suffix.
+    """
+    from seil.app.outcome_files import write_outcomes
+
+    pages = site.state_to_read.outcomes.pages(_filter(where), rows=_PAGE)
+    return OutcomeFile(file, write_outcomes(file, pages))
+
+
+def retry_outcomes(site: Site, *, progress: Progress = SILENT, **where: str) -> Sequence[FlowRetry]:
+    """Sends the rows that match and were not written again, each by its flow.
+
+    Raises ConfigurationError for an unknown state, and as `pushes.retry_push` does.
+    """
+    from seil.app.pushes import retry_push
+
+    chosen = replace(_filter(where), is_open=True)
+    retries = []
+    for flow in dict.fromkeys(flow for flow, *_ in site.state.outcomes.targets(chosen)):
+        of_flow = replace(chosen, flow=flow)
+        if flow.startswith(_PUSH):
+            result = retry_push(site, flow.removeprefix(_PUSH), of_flow, progress=progress)
+            retries.append(FlowRetry(flow, result.run_id, dict(result.states)))
+        else:
+            states = site.state.outcomes.counts(of_flow)
+            note = "the flow sends them again in its next run, where they still differ"
+            retries.append(FlowRetry(flow, "", states, note))
+    return retries
+
+
+def _filter(where: Mapping[str, str]) -> OutcomeFilter:
     from seil.state.outcomes import STATES, OutcomeFilter
 
     state = where.get("state", "")
@@ -38,6 +100,4 @@ def list_outcomes(
 
         hint = suggest(state, STATES) or f"there are {', '.join(STATES)}"
         raise ConfigurationError([Problem("state", f"{state!r} is no state of an outcome", hint)])
-    chosen = OutcomeFilter(**where)  # type: ignore[arg-type]
-    outcomes = site.state_to_read.outcomes
-    return OutcomePage(outcomes.counts(chosen), outcomes.find(chosen, limit=limit, after=after))
+    return OutcomeFilter(**where)  # type: ignore[arg-type]

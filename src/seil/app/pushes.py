@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from seil.app.runs import Run
     from seil.app.site import Site
     from seil.dw_to_sf.apply import Application
+    from seil.dw_to_sf.definition import PushDefinition
     from seil.dw_to_sf.plan import Plan
     from seil.observe.progress import Step
-    from seil.salesforce.writes.batch import RowOutcome
+    from seil.salesforce.writes.batch import RowOutcome, WriteTarget
     from seil.salesforce.writes.writer import WriterOptions
+    from seil.state.outcomes import OutcomeFilter
     from seil.warehouse.readers import WarehouseReader
 
 _SHOWN = 20
@@ -151,6 +153,49 @@ def undo_push(site: Site, name: str, run_id: str, *, progress: Progress = SILENT
             application.undo(site.state.outcomes, run_id)
         _note(run, name, result)
     return result
+
+
+def retry_push(
+    site: Site, name: str, where: OutcomeFilter, *, progress: Progress = SILENT
+) -> PushResult:
+    """Sends rows of a push again that were not written, as a run of its own.
+
+    A record that changed since its plan is rejected. Raises ConfigurationError where the push's
+    file says another object or operation by now.
+    """
+    from seil.dw_to_sf.definition import load_definition
+
+    definition = load_definition(site.settings.push.folder, name)
+    outcomes = site.state.outcomes
+    with _run(site, "outcomes retry", name) as run:
+        result = PushResult(None, run.run_id)
+        shown = run.progress(progress)
+        for _, object_name, operation, rows in outcomes.targets(where):
+            target = _target_of(definition, object_name, operation)
+            with shown.step(f"retry {name}", rows) as step:
+                settle = _settling(result, step)
+                application = _application(
+                    site, run, object_name=object_name, flow=definition.flow, on_settled=settle
+                )
+                some = replace(where, object=object_name, operation=operation)
+                application.retry(target, outcomes, some)
+        _note(run, name, result)
+    return result
+
+
+def _target_of(definition: PushDefinition, object_name: str, operation: str) -> WriteTarget:
+    from seil.salesforce.writes.batch import WriteTarget
+
+    target = definition.target
+    if (object_name, operation) == (target.object, target.operation):
+        return target
+    if operation == "update":
+        return WriteTarget(object_name, "update")
+    if operation == "delete":
+        return WriteTarget(object_name, "delete")
+    reason = f"{operation}s {object_name} no more: it would {target.operation} {target.object}"
+    hint = f"Make a new plan with `seil push plan {definition.name}`"
+    raise ConfigurationError([Problem(f"push {definition.name}", reason, hint)])
 
 
 def writer_options(site: Site) -> WriterOptions:

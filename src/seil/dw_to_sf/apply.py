@@ -60,6 +60,23 @@ class Application:
         states += writer.write(target, tables, rows=plan.writes, on_settled=self.on_settled)
         return states
 
+    def retry(
+        self, target: WriteTarget, outcomes: Outcomes, where: OutcomeFilter
+    ) -> Counter[RowState]:
+        """Sends rows again that were not written, under the checks of `apply`.
+
+        `where` selects open outcomes of one object and operation, those of `target`. Returns row
+        counts by state.
+        """
+        states: Counter[RowState] = Counter()
+        writer = Writer(self.org, self.log, self.options)
+        writer.recover()
+        rows = sum(outcomes.counts(where).values())
+        again = _rows_again(target, outcomes, where, besides=self.log.run_id)
+        tables = self._checked(target, again, states, self.on_settled)
+        states += writer.write(target, tables, rows=rows, on_settled=self.on_settled)
+        return states
+
     def undo(self, outcomes: Outcomes, run_id: str) -> Counter[RowState]:
         """Restores the values that a run replaced and deletes the records that it created.
 
@@ -187,6 +204,30 @@ def _undo_rows(outcomes: Outcomes, where: OutcomeFilter) -> Iterator[pa.Table]:
         if not where.created:
             columns |= {name: [_restored(o, name) for o in page] for name in names}
         yield pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()})
+
+
+def _rows_again(
+    target: WriteTarget, outcomes: Outcomes, where: OutcomeFilter, *, besides: str
+) -> Iterator[pa.Table]:
+    """The rows as they were sent, by key; a key that is open in several runs is given once."""
+    for page in outcomes.pages(where, rows=CHECKED_AT_ONCE, besides=besides):
+        last = list({outcome.key: outcome for outcome in page}.values())
+        by_id = target.key == "Id"
+        columns: dict[str, list[str | None]] = {
+            target.key: [outcome.key for outcome in last],
+            RECORD_ID: [o.key if by_id else o.record_id or None for o in last],
+            BEFORE: [json.dumps(outcome.image_before) for outcome in last],
+        }
+        names = sorted({name for outcome in last for name in outcome.fields})
+        columns |= {name: [_sent(outcome, name) for outcome in last] for name in names}
+        yield pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()})
+
+
+def _sent(outcome: StoredOutcome, name: str) -> str | None:
+    if name not in outcome.fields:
+        return None
+    value = outcome.fields[name]
+    return CLEAR if value is None else value
 
 
 def _restored(outcome: StoredOutcome, name: str) -> str | None:

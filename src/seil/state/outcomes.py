@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -30,6 +30,7 @@ _COLUMNS = (
     "reason, attempts, changed_at"
 )
 _POSITION = "changed_at, flow, object, key, run_id, operation"
+_KEY = "flow, object, key, run_id, operation"
 _DESCENDING = ", ".join(f"{name} DESC" for name in _POSITION.split(", "))
 _PUT = """
 INSERT INTO outcomes (flow, object, key, run_id, operation, fields, image_before, state, record_id,
@@ -90,23 +91,32 @@ class StoredOutcome:
     changed_at: datetime
 
     @property
+    def identity(self) -> tuple[str, ...]:
+        """Keyset cursor of `Outcomes.pages`."""
+        return (self.flow, self.object, self.key, self.run_id, self.operation)
+
+    @property
     def position(self) -> tuple[str, ...]:
         """Keyset cursor of `Outcomes.find`."""
-        changed_at = stamp(self.changed_at)
-        return (changed_at, self.flow, self.object, self.key, self.run_id, self.operation)
+        return (stamp(self.changed_at), *self.identity)
 
 
 @dataclass(frozen=True)
 class OutcomeFilter:
-    """Empty fields do not restrict."""
+    """Empty fields do not restrict. `is_open`: only rows that were not written."""
 
     flow: str = ""
     run_id: str = ""
     object: str = ""
+    operation: str = ""
     key: str = ""
     state: str = ""
     code: str = ""
     created: bool | None = None
+    is_open: bool = False
+
+
+Page: TypeAlias = list[StoredOutcome]
 
 
 @dataclass(frozen=True)
@@ -125,9 +135,46 @@ class Outcomes:
             names = [f"after_{number}" for number in range(len(after))]
             conditions.append(f"({_POSITION}) < ({', '.join(f':{name}' for name in names)})")
             values |= dict(zip(names, after, strict=True))
+        return self._select(conditions, values, order=_DESCENDING, limit=limit)
+
+    def pages(self, where: OutcomeFilter, *, rows: int, besides: str = "") -> Iterator[Page]:
+        """All outcomes in pages, by flow, object and key; those of the run `besides` are omitted.
+
+        Outcomes that change meanwhile neither repeat nor hide another one.
+        """
+        after: Sequence[str] = ()
+        while True:
+            conditions, values = _conditions(where)
+            if besides:
+                conditions.append("run_id <> :besides")
+                values["besides"] = besides
+            if after:
+                names = [f"after_{number}" for number in range(len(after))]
+                conditions.append(f"({_KEY}) > ({', '.join(f':{name}' for name in names)})")
+                values |= dict(zip(names, after, strict=True))
+            page = self._select(conditions, values, order=_KEY, limit=rows)
+            if page:
+                yield page
+            if len(page) < rows:
+                return
+            after = page[-1].identity
+
+    def targets(self, where: OutcomeFilter) -> list[tuple[str, str, str, int]]:
+        """(flow, object, operation, rows)."""
+        conditions, values = _conditions(where)
+        sql = (
+            "SELECT flow, object, operation, count(*) FROM outcomes "  # noqa: S608
+            f"WHERE {' AND '.join(conditions) or '1 = 1'} "
+            "GROUP BY flow, object, operation ORDER BY flow, object, operation"
+        )
+        return [(f, o, kind, int(count)) for f, o, kind, count in self.database.rows(sql, **values)]
+
+    def _select(
+        self, conditions: Sequence[str], values: Mapping[str, Any], *, order: str, limit: int
+    ) -> Page:
         sql = (
             f"SELECT {_COLUMNS} FROM outcomes WHERE {' AND '.join(conditions) or '1 = 1'} "  # noqa: S608
-            f"ORDER BY {_DESCENDING} LIMIT :limit"
+            f"ORDER BY {order} LIMIT :limit"
         )
         return [_outcome(row) for row in self.database.rows(sql, **values, limit=limit)]
 
@@ -300,7 +347,11 @@ def _conditions(where: OutcomeFilter) -> tuple[list[str], dict[str, Any]]:
     values = {name: value for name, value in vars(where).items() if value not in ("", None)}
     if where.created is not None:
         values["created"] = int(where.created)
-    return [f"{name} = :{name}" for name in values], values
+    is_open = values.pop("is_open", False)
+    conditions = [f"{name} = :{name}" for name in values]
+    if is_open:
+        conditions.append(f"state IN ({', '.join(repr(state) for state in OPEN)})")
+    return conditions, values
 
 
 def _outcome(row: Row) -> StoredOutcome:

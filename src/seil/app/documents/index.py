@@ -57,6 +57,8 @@ ANSWERS: tuple[type[JsonDocument], ...] = (
     pushes.PushDocument,
     syncs.GamToSfDocument,
     pushes.OutcomesDocument,
+    pushes.OutcomesFileDocument,
+    pushes.OutcomesRetryDocument,
     servers.ServeDocument,
     servers.SalesforceSandboxDocument,
     servers.AdManagerSandboxDocument,

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Self
 
 from seil.app.documents.base import JsonDocument
+from seil.app.outcomes import FlowRetry
 from seil.app.pushes import PlannedValue, PushResult
 from seil.dw_to_sf.plan import Plan
 from seil.state.outcomes import StoredOutcome
@@ -94,3 +95,20 @@ class OutcomesDocument(JsonDocument, schema="seil.outcomes/1", command="seil out
 
     states: Mapping[str, int]
     outcomes: Sequence[StoredOutcome]
+
+
+@dataclass(frozen=True)
+class OutcomesFileDocument(JsonDocument, schema="seil.outcomes-file/1", command="seil outcomes"):
+    """The answer to `--output`."""
+
+    file: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class OutcomesRetryDocument(
+    JsonDocument, schema="seil.outcomes-retry/1", command="seil outcomes retry"
+):
+    """`note` says who sends the rows of a flow that this command does not."""
+
+    flows: Sequence[FlowRetry]
