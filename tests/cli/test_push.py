@@ -73,6 +73,11 @@ def test_a_plan_is_seen_applied_listed_and_undone(seil: Seil, org: OrgServer) ->
     run = applied.json["run_id"]
     assert "Note__c is 'theirs' now" in seil("outcomes", "--run", run, "--state", "rejected").out
     assert "incomplete" in seil("runs", "show", run).out
+    in_sql = "SELECT state, count(*) AS n FROM seil.outcomes GROUP BY ALL ORDER BY ALL"
+    states = seil("query", in_sql, "--csv").out
+    assert states == "state,n\nrejected,1\nwritten,1\n"
+    assert seil("rebuild").code == 0
+    assert seil("query", in_sql, "--csv").out == states
     (Path("pushes") / "notes.toml").unlink()
     assert seil("push", "undo", "notes", run, "--json").json["states"] == {"written": 1}
     assert seil("outcomes", "--run", run, "--json").json["states"] == {"rejected": 1, "undone": 1}

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pyarrow as pa
+import pytest
 from tests.warehouse.records import TABLE
 
 from seil.events.envelope import Event
 from seil.settings import WarehouseSettings
+from seil.state.outcome_rows import SCHEMA
+from seil.state.outcomes import OPEN
 from seil.warehouse import MergeOutcome, Warehouse, open_warehouse
 from seil.warehouse.bookkeeping import (
+    OPEN_OUTCOMES,
     BuildRow,
     BuiltVersion,
     FileLoad,
@@ -19,6 +25,7 @@ from seil.warehouse.bookkeeping import (
     Position,
     SchemaChange,
 )
+from seil.warehouse.bookkeeping_tables import OUTCOMES, table_schema
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -148,3 +155,48 @@ def test_events_wait_until_they_are_removed(warehouse: Warehouse) -> None:
         commit.recorder.remove_events(["e0", "none"])
     (pending,) = warehouse.bookkeeping.pending_events()
     assert (pending.id, pending.detail) == ("e1", {"n": 9})
+
+
+def outcome(key: str, run: str, state: str, minutes: int) -> dict[str, Any]:
+    names = {"flow": "push:a", "object": "Account", "operation": "update", "attempts": 1}
+    times = {"changed_at": NOON + timedelta(minutes=minutes)}
+    return names | {"key": key, "run_id": run, "state": state} | times
+
+
+def record_outcomes(warehouse: Warehouse, *rows: dict[str, Any]) -> None:
+    typed = pa.Table.from_pylist(list(rows), schema=table_schema(OUTCOMES))
+    with warehouse.commit("outcomes") as commit:
+        commit.recorder.record_outcomes(typed.to_reader(max_chunksize=1))
+
+
+def outcomes(warehouse: Warehouse) -> list[tuple[Any, ...]]:
+    rows = warehouse.query("SELECT key, run_id, state FROM seil.outcomes ORDER BY 1, 2").to_pylist()
+    return [tuple(row.values()) for row in rows]
+
+
+def test_outcome_is_stored_once_in_its_last_version(warehouse: Warehouse) -> None:
+    assert warehouse.bookkeeping.last_outcome() is None
+    record_outcomes(warehouse, outcome("1", "r1", "in_doubt", 1), outcome("1", "r1", "written", 2))
+    record_outcomes(warehouse, outcome("2", "r1", "written", 3), outcome("1", "r1", "undone", 4))
+    assert outcomes(warehouse) == [("1", "r1", "undone"), ("2", "r1", "written")]
+    assert warehouse.bookkeeping.last_outcome() == NOON + timedelta(minutes=4)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_open_outcome_goes_once_a_later_run_sent_the_row(
+    warehouse: Warehouse, *, at_once: bool
+) -> None:
+    first = [outcome("1", "r1", "rejected", 1), outcome("2", "r1", "written", 1)]
+    second = [outcome("1", "r2", "written", 2), outcome("2", "r2", "rejected", 2)]
+    for rows in [[*first, *second]] if at_once else [first, second]:
+        record_outcomes(warehouse, *rows)
+    assert outcomes(warehouse) == [
+        ("1", "r2", "written"),
+        ("2", "r1", "written"),
+        ("2", "r2", "rejected"),
+    ]
+
+
+def test_outcomes_of_the_state_fit_the_warehouse() -> None:
+    assert table_schema(OUTCOMES) == SCHEMA
+    assert OPEN_OUTCOMES == OPEN

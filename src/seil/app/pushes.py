@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from seil.errors import ConfigurationError, Problem
+from seil.errors import AlreadyRunningError, ConfigurationError, Problem, WarehouseError
 from seil.masking import mask
 from seil.observe.progress import SILENT, Progress
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from seil.salesforce.writes.writer import WriterOptions
     from seil.state.outcomes import OutcomeFilter
     from seil.warehouse.readers import WarehouseReader
+
+log = logging.getLogger(__name__)
 
 _SHOWN = 20
 FINE = ("written", "unchanged")
@@ -169,10 +172,10 @@ def retry_push(
     outcomes = site.state.outcomes
     with _run(site, "outcomes retry", name) as run:
         result = PushResult(None, run.run_id)
-        shown = run.progress(progress)
+        steps = run.progress(progress)
         for _, object_name, operation, rows in outcomes.targets(where):
             target = _target_of(definition, object_name, operation)
-            with shown.step(f"retry {name}", rows) as step:
+            with steps.step(f"retry {name}", rows) as step:
                 settle = _settling(result, step)
                 application = _application(
                     site, run, object_name=object_name, flow=definition.flow, on_settled=settle
@@ -218,11 +221,23 @@ def _run(site: Site, command: str, name: str, **plan: Any) -> Iterator[Run]:
     """A run under the push's own lock: runs that read the org go on meanwhile."""
     from seil.sf_to_dw.lock import run_lock
 
-    with (
-        site.runs.run(command, push=name, **plan) as run,
-        run_lock(site.lake, key=_LOCK.format(name=name)),
-    ):
-        yield run
+    with site.runs.run(command, push=name, **plan) as run:
+        with run_lock(site.lake, key=_LOCK.format(name=name)):
+            yield run
+        _mirror(site)
+
+
+def _mirror(site: Site) -> None:
+    """Copies the outcomes into the warehouse, unless a run is under way, which does it."""
+    from seil.sf_to_dw.lock import run_lock
+
+    try:
+        with run_lock(site.lake, brief=True):
+            with site.warehouse() as warehouse:
+                site.mirror_outcomes(warehouse)
+            site.publish()
+    except (AlreadyRunningError, WarehouseError) as error:
+        log.info("the next run copies the outcomes to seil.outcomes: %s", error)
 
 
 def _application(

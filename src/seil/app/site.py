@@ -213,7 +213,14 @@ class Site:
             open_warehouse=self.warehouse,
             publish=self.publish,
             models=self.models,
+            on_loaded=self.mirror_outcomes,
         )
+
+    def mirror_outcomes(self, warehouse: Warehouse) -> None:
+        """Brings the warehouse's copy of the outcomes up to date."""
+        from seil.app.outcome_mirror import mirror_outcomes
+
+        mirror_outcomes(self.state.outcomes, warehouse)
 
     @property
     def own_paths(self) -> list[Path]:

@@ -208,6 +208,7 @@ def rebuild(site: Site, *, anyway: bool = False, progress: Progress = SILENT) ->
             bus=site.bus,
             decisions=site.state.decisions,
             progress=results.progress(progress),
+            on_loaded=site.mirror_outcomes,
         ).run(anyway=anyway)
         if report.is_replaced:
             results.add_load(report.load)

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 _outcomes = group("List the outcomes of writes into Salesforce; send rows again.", has_default=True)
 
-Flow = Annotated[str, typer.Option(help="Only of this flow: push:NAME.")]
-RunId = Annotated[str, typer.Option("--run", help="Only of this run.")]
-ObjectName = Annotated[str, typer.Option("--object", help="Only of this object.")]
-Key = Annotated[str, typer.Option(help="Only of the record with this key.")]
-State = Annotated[
+FlowOption = Annotated[str, typer.Option(help="Only of this flow: push:NAME.")]
+RunIdOption = Annotated[str, typer.Option("--run", help="Only of this run.")]
+ObjectNameOption = Annotated[str, typer.Option("--object", help="Only of this object.")]
+KeyOption = Annotated[str, typer.Option(help="Only of the record with this key.")]
+StateOption = Annotated[
     str, typer.Option(help="Only in this state: written, rejected, missing, retrying ...")
 ]
-Code = Annotated[str, typer.Option(help="Only with this error code, such as CHANGED_SINCE.")]
+CodeOption = Annotated[str, typer.Option(help="Only with this error code, such as CHANGED_SINCE.")]
 
 
 def register(root: typer.Typer) -> None:
@@ -38,12 +38,12 @@ def register(root: typer.Typer) -> None:
 def outcomes(
     call: Call,
     *,
-    flow: Flow = "",
-    run_id: RunId = "",
-    name: ObjectName = "",
-    key: Key = "",
-    state: State = "",
-    code: Code = "",
+    flow: FlowOption = "",
+    run_id: RunIdOption = "",
+    name: ObjectNameOption = "",
+    key: KeyOption = "",
+    state: StateOption = "",
+    code: CodeOption = "",
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Outcomes to show.")] = 50,
     to: Annotated[
         Path | None,
@@ -75,12 +75,12 @@ def outcomes(
 def retry(
     call: Call,
     *,
-    flow: Flow = "",
-    run_id: RunId = "",
-    name: ObjectName = "",
-    key: Key = "",
-    state: State = "",
-    code: Code = "",
+    flow: FlowOption = "",
+    run_id: RunIdOption = "",
+    name: ObjectNameOption = "",
+    key: KeyOption = "",
+    state: StateOption = "",
+    code: CodeOption = "",
 ) -> int:
     """Send rows again that were rejected, missing or retrying. Exit code 1 if some still are.
 

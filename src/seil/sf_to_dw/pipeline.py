@@ -108,7 +108,10 @@ def _imbalance(row: LedgerRow) -> str:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Opens the warehouse only while it writes to it."""
+    """Opens the warehouse only while it writes to it.
+
+    `on_loaded` is called with it before the tables are built.
+    """
 
     lake: Lake
     catalog: Catalog
@@ -119,6 +122,7 @@ class Pipeline:
     open_warehouse: Callable[[], AbstractContextManager[Warehouse]]
     publish: Callable[[], Publication]
     models: Models
+    on_loaded: Callable[[Warehouse], None] = lambda _: None
 
     def run(
         self,
@@ -237,6 +241,7 @@ class Pipeline:
                 ingested += self.ingestor.sweep(objects, progress)
                 warehouse = stack.enter_context(self.open_warehouse())
                 loaded += self._load(warehouse, objects, progress)
+            self.on_loaded(warehouse)
             built = self._build(warehouse, full=full, progress=progress)
             results = [*extracted.deletions, *reconciliation.results]
             runs = {f.flow_run_id for f in (*extracted.flows, *results) if f.flow_run_id}

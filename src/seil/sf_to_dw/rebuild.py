@@ -7,7 +7,7 @@ over.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -99,7 +99,10 @@ class _Old:
 
 @dataclass(frozen=True)
 class Rebuild:
-    """The caller holds the run lock. Raises WarehouseError while the old warehouse is in use."""
+    """The caller holds the run lock. Raises WarehouseError while the old warehouse is in use.
+
+    `on_loaded` is called with the new warehouse before its tables are built.
+    """
 
     settings: WarehouseSettings
     lake: Lake
@@ -109,6 +112,7 @@ class Rebuild:
     decisions: DecisionStore
     progress: Progress = SILENT
     open: OpenReplacement = field(default=open_replacement)
+    on_loaded: Callable[[Warehouse], None] = lambda _: None
 
     def run(self, *, anyway: bool = False) -> RebuildReport:
         """`anyway` swaps even if the new warehouse lacks something that the old one has."""
@@ -138,6 +142,7 @@ class Rebuild:
                 decisions=self.decisions,
                 progress=self.progress,
             )
+            self.on_loaded(warehouse)
             built = build(warehouse, self.models, progress=self.progress)
             missing = list(_missing(warehouse, old.in_catalog(self.catalog), loaded, built))
             copied, failed = _copy_user_objects(replacement, old.users)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -23,7 +23,7 @@ from seil.state.database import Database, Row, Transaction, moment, stamp
 IN_DOUBT = "in_doubt"
 STATES = (IN_DOUBT, "written", "unchanged", "rejected", "missing", "retrying", "undone")
 OPEN = ("rejected", "missing", "retrying")
-"""Of rows that were not written."""
+"""States of rows that were not written."""
 
 _COLUMNS = (
     "flow, object, key, run_id, operation, fields, image_before, state, record_id, created, code, "
@@ -116,7 +116,7 @@ class OutcomeFilter:
     is_open: bool = False
 
 
-Page: TypeAlias = list[StoredOutcome]
+StoredOutcomes: TypeAlias = list[StoredOutcome]
 
 
 @dataclass(frozen=True)
@@ -132,12 +132,14 @@ class Outcomes:
         """Newest first; `after` is the `position` of the last outcome of the previous page."""
         conditions, values = _conditions(where)
         if after:
-            names = [f"after_{number}" for number in range(len(after))]
-            conditions.append(f"({_POSITION}) < ({', '.join(f':{name}' for name in names)})")
-            values |= dict(zip(names, after, strict=True))
+            beyond, cursor = _beyond(_POSITION, after, "<")
+            conditions += beyond
+            values |= cursor
         return self._select(conditions, values, order=_DESCENDING, limit=limit)
 
-    def pages(self, where: OutcomeFilter, *, rows: int, besides: str = "") -> Iterator[Page]:
+    def pages(
+        self, where: OutcomeFilter, *, rows: int, besides: str = ""
+    ) -> Iterator[StoredOutcomes]:
         """All outcomes in pages, by flow, object and key; those of the run `besides` are omitted.
 
         Outcomes that change meanwhile neither repeat nor hide another one.
@@ -149,15 +151,24 @@ class Outcomes:
                 conditions.append("run_id <> :besides")
                 values["besides"] = besides
             if after:
-                names = [f"after_{number}" for number in range(len(after))]
-                conditions.append(f"({_KEY}) > ({', '.join(f':{name}' for name in names)})")
-                values |= dict(zip(names, after, strict=True))
+                beyond, cursor = _beyond(_KEY, after)
+                conditions += beyond
+                values |= cursor
             page = self._select(conditions, values, order=_KEY, limit=rows)
             if page:
                 yield page
             if len(page) < rows:
                 return
             after = page[-1].identity
+
+    def changed_since(self, after: datetime | None, *, rows: int) -> Iterator[StoredOutcomes]:
+        """Outcomes that changed after that, in pages, in the order of their changes."""
+        conditions, values = ["changed_at > :after"], {"after": stamp(after) if after else ""}
+        while page := self._select(conditions, values, order=_POSITION, limit=rows):
+            yield page
+            if len(page) < rows:
+                return
+            conditions, values = _beyond(_POSITION, page[-1].position)
 
     def targets(self, where: OutcomeFilter) -> list[tuple[str, str, str, int]]:
         """(flow, object, operation, rows)."""
@@ -171,7 +182,7 @@ class Outcomes:
 
     def _select(
         self, conditions: Sequence[str], values: Mapping[str, Any], *, order: str, limit: int
-    ) -> Page:
+    ) -> StoredOutcomes:
         sql = (
             f"SELECT {_COLUMNS} FROM outcomes WHERE {' AND '.join(conditions) or '1 = 1'} "  # noqa: S608
             f"ORDER BY {order} LIMIT :limit"
@@ -200,8 +211,8 @@ class Outcomes:
             "UPDATE outcomes SET state = 'undone', changed_at = :now WHERE run_id = :run_id "
             "AND object = :object AND record_id = :record_id AND state = 'written'"
         )
-        common = {"now": stamp(datetime.now(UTC)), "run_id": run_id, "object": name}
         with self.database.transaction() as transaction:
+            common = {"now": _now(transaction), "run_id": run_id, "object": name}
             transaction.execute_many(sql, ({**common, "record_id": i} for i in record_ids))
 
     def counts(self, where: OutcomeFilter) -> dict[str, int]:
@@ -243,7 +254,7 @@ class OutcomeLog:
             "run_id": self.run_id,
             "operation": target.operation,
             "batch_id": batch.id,
-            "changed_at": stamp(datetime.now(UTC)),
+            "changed_at": _now(transaction),
         }
         transaction.execute(
             "INSERT INTO write_batches (batch_id, flow, run_id, object, operation, key_field, "
@@ -324,7 +335,7 @@ def _rows(batch: WriteBatch) -> Iterator[dict[str, Any]]:
 
 
 def _settle(transaction: Transaction, batch_id: str, outcomes: Sequence[RowOutcome]) -> None:
-    now = stamp(datetime.now(UTC))
+    now = _now(transaction)
     transaction.execute_many(_SETTLE, (_settled(o, batch_id, now) for o in outcomes))
     transaction.execute("DELETE FROM write_batches WHERE batch_id = :batch_id", batch_id=batch_id)
 
@@ -352,6 +363,22 @@ def _conditions(where: OutcomeFilter) -> tuple[list[str], dict[str, Any]]:
     if is_open:
         conditions.append(f"state IN ({', '.join(repr(state) for state in OPEN)})")
     return conditions, values
+
+
+def _beyond(
+    columns: str, position: Sequence[str], sign: str = ">"
+) -> tuple[list[str], dict[str, str]]:
+    """The condition of a keyset page."""
+    names = [f"after_{number}" for number in range(len(position))]
+    condition = f"({columns}) {sign} ({', '.join(f':{name}' for name in names)})"
+    return [condition], dict(zip(names, position, strict=True))
+
+
+def _now(transaction: Transaction) -> str:
+    """Later than every outcome so far, whatever the clocks: writers take turns."""
+    last = transaction.rows("SELECT max(changed_at) FROM outcomes")[0][0]
+    now = datetime.now(UTC)
+    return stamp(max(now, moment(last) + timedelta(microseconds=1)) if last else now)
 
 
 def _outcome(row: Row) -> StoredOutcome:

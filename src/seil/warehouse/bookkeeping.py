@@ -11,11 +11,15 @@ from seil.observe.run_context import current_run
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from seil.events.envelope import Event
     from seil.lake.notices import NoticePlace
     from seil.warehouse.merges import MergeOutcome
 
 SEQUENCE, IS_OLD = "_sequence", "_is_old"
+OPEN_OUTCOMES = ("rejected", "missing", "retrying")
+"""States of rows that were not written."""
 
 
 def images(source: TableName) -> TableName:
@@ -258,6 +262,10 @@ class Bookkeeping(Protocol):
         """Committed events without a confirmed publish, in the order of recording."""
         ...
 
+    def last_outcome(self) -> datetime | None:
+        """When the newest recorded outcome changed; None without any."""
+        ...
+
 
 class Recorder(Protocol):
     """Part of a commit: rows become visible together with the data they describe. Recording the
@@ -301,3 +309,11 @@ class Recorder(Protocol):
         ...
 
     def remove_events(self, ids: Collection[str]) -> None: ...
+
+    def record_outcomes(self, outcomes: pa.RecordBatchReader) -> None:
+        """Outcomes of writes, in the columns of OUTCOMES; in any order, and possibly repeated.
+
+        (flow, object, key, run_id, operation) identifies one; the version that changed last is
+        stored. An open outcome goes once the same row has a later one of another run.
+        """
+        ...

@@ -3,8 +3,8 @@
 `loads` has a row per curated file, `runs` one per flow run, from its manifest; the view `ledger`
 compares the two. `builds` and `schema_changes` are the history of the tables. `changes`, `built`
 and `watched` track what changed since each table was built. `outbox` holds events until they are
-published. `layout` holds the fingerprint of these tables, by which a warehouse of an earlier
-version is recognised and completed.
+published. `outcomes` copies the outcomes of writes into Salesforce. `layout` holds the fingerprint
+of these tables, by which a warehouse of an earlier version is recognised and completed.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ LAYOUT = TableName("seil", "layout")
 POSITIONS = TableName("seil", "positions")
 WAITING = TableName("seil", "waiting")
 UNBALANCED = TableName("seil", "unbalanced")
+OUTCOMES = TableName("seil", "outcomes")
 
 _TEXT, _COUNT, _TIME, _FLAG = "text", "count", "time", "flag"
 
@@ -134,6 +135,22 @@ COLUMNS: dict[TableName, dict[str, str]] = {
         "object": _TEXT,
         "place": _TEXT,
         "key": _TEXT,
+    },
+    OUTCOMES: {
+        "flow": _TEXT,
+        "object": _TEXT,
+        "key": _TEXT,
+        "run_id": _TEXT,
+        "operation": _TEXT,
+        "fields": _TEXT,
+        "image_before": _TEXT,
+        "state": _TEXT,
+        "record_id": _TEXT,
+        "created": _FLAG,
+        "code": _TEXT,
+        "reason": _TEXT,
+        "attempts": _COUNT,
+        "changed_at": _TIME,
     },
     LAYOUT: {"fingerprint": _TEXT},
 }

@@ -17,7 +17,7 @@ from seil.warehouse.bookkeeping import (
     Position,
     SchemaChange,
 )
-from seil.warehouse.bookkeeping_tables import LOADS, OUTBOX, RUNS
+from seil.warehouse.bookkeeping_tables import LOADS, OUTBOX, OUTCOMES, RUNS
 from seil.warehouse.duckdb import changes
 from seil.warehouse.duckdb.ledger import (
     LAST_RUNS,
@@ -131,6 +131,12 @@ class EmbeddedBookkeeping:
             return []
         rows = self._rows("SELECT body FROM seil.outbox ORDER BY written_at")
         return [Event.from_dict(json.loads(row["body"])) for row in rows]
+
+    def last_outcome(self) -> datetime | None:
+        if self.database.columns(OUTCOMES) is None:
+            return None
+        rows = self._rows("SELECT max(changed_at) AS last FROM seil.outcomes")
+        return rows[0]["last"] if rows else None
 
     @property
     def _has_ledger(self) -> bool:

@@ -30,6 +30,7 @@ from seil.warehouse.bookkeeping_tables import (
 )
 from seil.warehouse.duckdb import changes
 from seil.warehouse.duckdb.ledger import one_of, record_balance
+from seil.warehouse.duckdb.outcomes import record_outcomes
 from seil.warehouse.sql import SqlName, compose, join
 from seil.warehouse.tables import TableName
 
@@ -110,6 +111,9 @@ class EmbeddedRecorder:
 
     def remove_events(self, ids: Collection[str]) -> None:
         self._delete(OUTBOX, "event_id", ids)
+
+    def record_outcomes(self, outcomes: pa.RecordBatchReader) -> None:
+        record_outcomes(self.database, outcomes)
 
     def _replace(
         self, table: TableName, key: Sequence[str], rows: Sequence[Mapping[str, Any]]
