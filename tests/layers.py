@@ -44,7 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("seil.sf_to_dw.extract",),
     ("seil.sf_to_dw.compare", "seil.sf_to_dw.ingest"),
     ("seil.sf_to_dw.load",),
-    ("seil.sf_to_dw", "seil.dw_to_sf", "seil.gam_to_sf", "seil.api"),
+    ("seil.sf_to_dw", "seil.dw_to_sf", "seil.gam_to_sf", "seil.sf_to_t1", "seil.api"),
     ("seil.app", "seil.sandbox"),
     ("seil.aws", "seil.cli"),
     ("seil.__main__",),

@@ -53,6 +53,7 @@ SOQL = (
     "seil.sf_to_dw.extract.slices",
     "seil.gam_to_sf.statuses",
     "seil.gam_to_sf.usages",
+    "seil.sf_to_t1.jobs",
 )
 # Statements shown to a person: the demo's query, and DuckDB's command in a message.
 SHOWN = ("seil.cli.demo", "seil.sf_to_dw.ingest.folders")
@@ -82,6 +83,7 @@ TAKERS: dict[str, Collection[str]] = {
         "seil.app.queries",
         "seil.sandbox",
         "seil.state",
+        "seil.techone.warehouse",  # of httpx
     ),
 }
 

@@ -163,6 +163,8 @@ LINES = [
     "outcomes",
     "outcomes --output outcomes.csv",
     "outcomes retry",
+    "sync sf-to-t1 --dry-run",
+    "sync sf-to-t1",
     "lineage sales_orders.account_name",
     "lineage --down Order.OrderNumber",
     "export feed Sales_Order_Type",

@@ -59,6 +59,8 @@ def test_the_variables_named_are_those_that_work(
         "journal": "journal.sqlite",
         "proposal_id_field": "Proposal__c",
         "proposal_status_field": "Status__c",
+        "delimiter": ";",
+        "tables": '{"ledger": {"table": "GLDATA"}}',
     }
     for _, _, settings in sections():
         for setting in settings:

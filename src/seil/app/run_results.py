@@ -35,6 +35,7 @@ COMMANDS = (
     "handle-curated",
     "subscribe",
     "sync gam-to-sf",
+    "sync sf-to-t1",
 )
 _WAREHOUSE = frozenset(
     {"run", "load", "build", "rebuild", "reconcile", "handle-curated", "subscribe"}

@@ -112,4 +112,6 @@ _EMPTY = {
     "path": '"objects.toml"',
     "secret": '"env:NAME"',
     "true or false": "true",
+    "duration": '"1h"',
+    "table of tables": '{ ledger = { warehouse = "SALESFORCE", table = "GLDATA" } }',
 }

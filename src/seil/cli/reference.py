@@ -146,7 +146,8 @@ def _kind(annotation: Any) -> str:
     if typing.get_origin(annotation) is tuple:
         return "list of text"
     if typing.get_origin(annotation) is dict:
-        return "table of text"
+        values = typing.get_args(annotation)[1]
+        return "table of text" if values is str else "table of tables"
     options = [a for a in typing.get_args(annotation) if a is not NoneType] or [annotation]
     names = {str: "text", int: "number", float: "number", bool: "true or false", Path: "path"}
     names |= {timedelta: "duration", Secret: "secret"}

@@ -9,7 +9,7 @@ import typer
 
 from seil.app import syncs
 from seil.app.schedule import Repetition
-from seil.cli import arguments, output
+from seil.cli import arguments, output, sync_billing
 from seil.cli.context import announcement, opened, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command, group
 
@@ -27,6 +27,7 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would b
 def register(root: typer.Typer) -> None:
     app = group("Bring other systems' data into Salesforce, and Salesforce's into them.")
     command(app, narrated=True, extra="api")(gam_to_sf)
+    sync_billing.register(app)
     root.add_typer(app, name="sync")
 
 

@@ -22,7 +22,7 @@ def clean_body(response: httpx.Response) -> Iterator[bytes]:
 
     Raises UnavailableError if it is truncated or damaged.
     """
-    chunks = _receive(response)
+    chunks = raw_body(response)
     encoding = _encoding(response.headers.get("Content-Type", ""))
     if encoding != "utf-8":
         chunks = _to_utf8(chunks, encoding)
@@ -38,7 +38,11 @@ def damaged_page_error(reason: str) -> UnavailableError:
     return UnavailableError(SERVICE, f"the result page is damaged: {reason}")
 
 
-def _receive(response: httpx.Response) -> Iterator[bytes]:
+def raw_body(response: httpx.Response) -> Iterator[bytes]:
+    """Streams the body as the org stores it, decompressed.
+
+    Raises UnavailableError if it is truncated or damaged.
+    """
     zipped = response.headers.get("Content-Encoding", "").lower() == "gzip"
     try:
         # httpx does not detect a truncated gzip stream.

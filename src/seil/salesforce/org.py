@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -14,6 +15,7 @@ import httpx
 
 from seil.errors import RejectError, UnavailableError
 from seil.salesforce.allowance import ApiUsage, OrgLimits
+from seil.salesforce.body import raw_body
 from seil.salesforce.budget import Budget
 from seil.salesforce.bulk import BulkQuery
 from seil.salesforce.connection import OrgCall, OrgConnection
@@ -233,6 +235,18 @@ class Org:
         Raises ObjectRejectedError.
         """
         return retrieve(self._connection, name, ids, fields)
+
+    @contextmanager
+    def file_content(self, file_id: str) -> Iterator[Iterator[bytes]]:
+        """Streams a file, by the id of its document or of a version, as it was uploaded.
+
+        Raises RequestRejectedError where there is none, or this user may not read it.
+        """
+        call = OrgCall("GET", f"connect/files/{file_id}/content", accept="*/*")
+        with self._connection.stream(call) as response:
+            if response.headers.get("Content-Type", "").startswith("text/html"):
+                raise UnavailableError(SERVICE, "the answer is a web page")
+            yield raw_body(response)
 
     def limits(self) -> OrgLimits:
         response = self._connection.send(OrgCall("GET", "limits", also=(404,), within_budget=False))

@@ -8,6 +8,7 @@ ones.
 
 from seil.settings.admanager import AdManagerSettings
 from seil.settings.api import ApiSettings
+from seil.settings.billing import BillingTableSettings, SfToT1Settings
 from seil.settings.load import CONFIG_FILE, config_file, load_settings, unknown_variables
 from seil.settings.observe import LogSettings, TraceSettings
 from seil.settings.root import Settings
@@ -30,6 +31,7 @@ __all__ = [
     "CONFIG_FILE",
     "AdManagerSettings",
     "ApiSettings",
+    "BillingTableSettings",
     "CatalogSettings",
     "EventSettings",
     "ExtractSettings",
@@ -42,6 +44,7 @@ __all__ = [
     "PushSettings",
     "SalesforceSettings",
     "Settings",
+    "SfToT1Settings",
     "StateSettings",
     "SubscribeSettings",
     "TechOneSettings",

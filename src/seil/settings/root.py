@@ -9,6 +9,7 @@ from pydantic import Field
 
 from seil.settings.admanager import AdManagerSettings
 from seil.settings.api import ApiSettings
+from seil.settings.billing import SfToT1Settings
 from seil.settings.observe import LogSettings, TraceSettings
 from seil.settings.salesforce import SalesforceSettings
 from seil.settings.section import Section
@@ -53,6 +54,7 @@ class Settings(TopLevel):
     write: WriteSettings = Field(default_factory=WriteSettings.model_construct)
     push: PushSettings = Field(default_factory=PushSettings.model_construct)
     gam_to_sf: GamToSfSettings = Field(default_factory=GamToSfSettings.model_construct)
+    sf_to_t1: SfToT1Settings = Field(default_factory=SfToT1Settings.model_construct)
     admanager: AdManagerSettings = Field(default_factory=AdManagerSettings.model_construct)
     techone: TechOneSettings = Field(default_factory=TechOneSettings.model_construct)
     api: ApiSettings = Field(default_factory=ApiSettings.model_construct)

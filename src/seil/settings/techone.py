@@ -38,3 +38,25 @@ class TechOneSettings(Section):
         "Australia/Sydney",
         description="The business's time zone: a rate has to be valid on its current date.",
     )
+    warehouse_url: EndpointUrl = Field(
+        f"http://127.0.0.1:{TECHONE_PORT}/Warehouse.asmx",
+        description="The SOAP service of TechOne's warehouse, without ?wsdl.",
+    )
+    warehouse_user: str = Field("sandbox-user", description="The user of the SOAP service.")
+    warehouse_password: Secret = Field(
+        Secret("plain:sandbox-password"),
+        description="Its password; of a JSON secret: aws:dev/tech1/soap#Password.",
+    )
+    warehouse_config: str = Field("SANDBOX", description="TechOne's Config: the environment.")
+    import_function: str = Field(
+        "$E1.BI.WHT.DOIMP.WS", description="The function that the user needs to import rows."
+    )
+    read_function: str = Field(
+        "$E1.BI.WHT.DOREAD.WS", description="The function that the user needs to read rows."
+    )
+    equals: str = Field(
+        "=", min_length=1, description="OperatorCode by which a read selects rows of one value."
+    )
+    import_timeout: Duration = Field(
+        timedelta(minutes=5), description="Timeout of an import or a read of the warehouse."
+    )

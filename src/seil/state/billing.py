@@ -15,12 +15,14 @@ from typing import Any, Literal, TypeVar
 
 from seil.state.database import Database, Row, Transaction, moment, moment_or_none, stamp, write
 from seil.state.leases import StateLease
+from seil.state.schema import meta_value, set_meta
 
 BillingState = Literal["open", "imported", "failed", "in_doubt"]
 BatchState = Literal["planned", "sent", "committed", "failed", "in_doubt"]
 T = TypeVar("T")
 
 HASH_LENGTH = 16
+_REQUESTS = "billing_requests"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _FILE = (
     "file_id, place, state, content_hash, size, row_count, batch_rows, column_names, code, reason, "
@@ -38,16 +40,17 @@ UPDATE billing_files SET state = :state, content_hash = :content_hash, size = :s
     reason = :reason, note = :note, run_id = :run_id, changed_at = :changed_at
 WHERE file_id = :file_id AND place = :place"""
 _BATCH = (
-    "file_id, place, number, first_row, row_count, state, row_hashes, rows_before, total_before, "
-    "attempts, reason, run_id, sent_at, changed_at"
+    "file_id, place, number, first_row, row_count, state, row_hashes, read_values, "
+    "rows_before, total_before, attempts, reason, run_id, sent_at, changed_at"
 )
 _PUT_BATCH = """
 INSERT INTO billing_batches (file_id, place, number, first_row, row_count, state, row_hashes,
-    rows_before, total_before, attempts, reason, run_id, sent_at, changed_at)
-VALUES (:file_id, :place, :number, :first_row, :row_count, :state, :row_hashes, :rows_before,
-    :total_before, :attempts, :reason, :run_id, :sent_at, :changed_at)
+    read_values, rows_before, total_before, attempts, reason, run_id, sent_at, changed_at)
+VALUES (:file_id, :place, :number, :first_row, :row_count, :state, :row_hashes, :read_values,
+    :rows_before, :total_before, :attempts, :reason, :run_id, :sent_at, :changed_at)
 ON CONFLICT (file_id, place, number) DO UPDATE SET state = excluded.state,
-    row_hashes = excluded.row_hashes, rows_before = excluded.rows_before,
+    row_hashes = excluded.row_hashes, read_values = excluded.read_values,
+    rows_before = excluded.rows_before,
     total_before = excluded.total_before, attempts = excluded.attempts, reason = excluded.reason,
     run_id = excluded.run_id, sent_at = excluded.sent_at, changed_at = excluded.changed_at"""
 _JOB = "job_id, written_status, written_message, refusal, requested_at, changed_at"
@@ -94,7 +97,8 @@ class BillingBatch:
     """`hashes` counts the rows that are still to be sent; a committed batch has none.
 
     `before` counts the equal rows that the table had already, `total_before` all its rows; both
-    within the criteria by which it is read. `row_count` is all rows of the batch.
+    among those with one of `read_values` in the column by which it is read, if there are any.
+    `row_count` is all rows of the batch.
     """
 
     file_id: str
@@ -104,6 +108,7 @@ class BillingBatch:
     row_count: int
     state: BatchState = "planned"
     hashes: Counter[str] = field(default_factory=Counter)
+    read_values: tuple[str, ...] = ()
     before: Mapping[str, int] = field(default_factory=dict)
     total_before: int = 0
     attempts: int = 0
@@ -154,6 +159,7 @@ class BillingStore:
         """
 
         def store(transaction: Transaction) -> None:
+            set_meta(transaction, _REQUESTS, str(self.requests(transaction) + 1))
             now = stamp(datetime.now(UTC))
             if job_id:
                 transaction.execute(_ADD_JOB, job_id=job_id, now=now)
@@ -247,9 +253,9 @@ class BillingStore:
         now = stamp(datetime.now(UTC))
         self._write(lambda transaction: transaction.execute(_SET_JOB, **values, now=now))
 
-    def has_open(self, transaction: Transaction) -> bool:
-        """Whether a file waits to be imported."""
-        return bool(transaction.rows("SELECT 1 FROM billing_files WHERE state = 'open' LIMIT 1"))
+    def requests(self, reader: Database | Transaction) -> int:
+        """The number of requests so far: a run that sees another one has more to do."""
+        return int(meta_value(reader, _REQUESTS) or 0)
 
     def _write(self, work: Callable[[Transaction], T]) -> T:
         def checked(transaction: Transaction) -> T:
@@ -269,18 +275,23 @@ def _file(row: Row) -> BillingFile:
 
 def _batch(row: Row) -> BillingBatch:
     record = dict(zip(_BATCH.split(", "), row, strict=True))
-    hashes, before = record.pop("row_hashes"), json.loads(record.pop("rows_before"))
+    parts: dict[str, Any] = {
+        "hashes": _split(record.pop("row_hashes")),
+        "read_values": tuple(json.loads(record["read_values"])),
+        "before": json.loads(record.pop("rows_before")),
+    }
     times: dict[str, Any] = {
         "sent_at": moment_or_none(record["sent_at"]),
         "changed_at": moment(record["changed_at"]),
     }
-    return BillingBatch(**record | times, hashes=_split(hashes), before=before)
+    return BillingBatch(**record | times | parts)
 
 
 def _batch_values(batch: BillingBatch, now: str) -> dict[str, Any]:
     values = {
         **vars(batch),
         "row_hashes": "".join(sorted(batch.hashes.elements())),
+        "read_values": json.dumps(batch.read_values, ensure_ascii=False),
         "rows_before": json.dumps(batch.before),
         "sent_at": stamp(batch.sent_at) if batch.sent_at else "",
         "changed_at": now,

@@ -251,7 +251,7 @@ def test_rows_are_updated_by_key(keyed: TechOneServer, keyed_import: Call) -> No
 
 
 def test_rows_are_read_and_deleted(keyed: TechOneServer, keyed_import: Call, client: Any) -> None:
-    keyed_import("1,a", '2,"b, c"')
+    keyed_import("1,a", '2,"b,\nc"')
     service = calling(client, _PORTS[0], keyed)
     asked = {
         "WarehouseName": "SALESFORCE",
@@ -262,7 +262,7 @@ def test_rows_are_read_and_deleted(keyed: TechOneServer, keyed_import: Call, cli
     found = service.Warehouse_DoRead(request={**asked, "RetrieveColumns": True})
     assert [c["Name"] for c in found["Columns"]["ColumnInfo"]] == ["ID", "NAME"]
     assert [c["Unique"] for c in found["Columns"]["ColumnInfo"]] == [True, False]
-    assert found["Rows"]["Row"] == ['2,"b, c"']
+    assert found["Rows"]["Row"] == ['2,"b,\nc"']
     assert errors_of(service.Warehouse_DoDelete(request=asked)) == []
     assert [row["ID"] for row in Http(keyed).rows()] == ["1"]
     like = {"Criterion": [{"PropertyName": "ID", "OperatorCode": "LIKE"}]}

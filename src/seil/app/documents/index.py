@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seil.app.documents import (
+    billing,
     error,
     events,
     lake,
@@ -59,6 +60,8 @@ ANSWERS: tuple[type[JsonDocument], ...] = (
     pushes.OutcomesDocument,
     pushes.OutcomesFileDocument,
     pushes.OutcomesRetryDocument,
+    billing.BillingPlanDocument,
+    billing.BillingDocument,
     servers.ServeDocument,
     servers.SalesforceSandboxDocument,
     servers.AdManagerSandboxDocument,

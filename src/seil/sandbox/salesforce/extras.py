@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from seil.salesforce.ids import full_id
 from seil.sandbox.salesforce import soql
@@ -73,19 +75,20 @@ class Files:
             raise OrgApiError(
                 400, "INVALID_BASE64", f"{_DATA} is not base64", fields=[_DATA]
             ) from error
+        return OrgReply(201, {"id": self.add(row, data), "success": True, "errors": []})
+
+    def add(self, row: Mapping[str, Any], data: bytes) -> str:
+        """Returns the Id of the new version."""
         with self._store.write() as cursor:
             (outcome,) = self._records.insert(_VERSION, [row])
-            if outcome.error is not None:
-                error_found = outcome.error
-                raise OrgApiError(
-                    400, error_found.code, error_found.message, fields=error_found.fields
-                )
+            if (error := outcome.error) is not None:
+                raise OrgApiError(400, error.code, error.message, fields=error.fields)
             cursor.execute(
                 f'UPDATE main.{_VERSION} SET "ContentSize" = $1 WHERE "Id" = $2',  # noqa: S608  (bound)
                 [len(data), outcome.id],
             )
             (self._folder / str(outcome.id)).write_bytes(data)
-        return OrgReply(201, {"id": outcome.id, "success": True, "errors": []})
+        return str(outcome.id)
 
     def _content(self, call: OrgRequest) -> OrgReply:
         """By the id of a version or of its document."""

@@ -12,6 +12,7 @@ from typing_extensions import override
 from seil.sandbox.base.faults import FaultTable
 from seil.sandbox.base.listening import PortListener, StandIn
 from seil.sandbox.salesforce.auth import Logins
+from seil.sandbox.salesforce.billing import BillingExtracts
 from seil.sandbox.salesforce.bulk_v1 import BulkV1
 from seil.sandbox.salesforce.composite import Composite
 from seil.sandbox.salesforce.control import OrgControl
@@ -124,6 +125,8 @@ class _Parts:
         self.workers = JobWorkers()
         records = OrgRecords(self.store, user_id=_USER)
         self.queries = Queries(self.store, self.state, options, folder / "queries")
+        files = Files(self.store, records, folder / "files")
+        self.billing = BillingExtracts(records, files)
         describe = Describe(self.store, identity_path=self.logins.identity_path)
         subrequests = Subrequests()
         self.query_jobs = QueryJobs(
@@ -153,7 +156,8 @@ class _Parts:
             BulkV1(self.logins),
             OrgControl(self.store, self.usage, describe, faults),
             UsageSummaries(),
-            Files(self.store, records, folder / "files"),
+            files,
+            self.billing,
             describe,
             self.usage,
             self.queries,

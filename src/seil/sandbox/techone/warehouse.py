@@ -200,8 +200,9 @@ def _values(row: Any, columns: list[str]) -> ImportRow:
 
 def _csv(values: list[str]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(values)
-    return text.getvalue()
+    # With a line end, line ends in values are quoted.
+    csv.writer(text, lineterminator="\r\n").writerow(values)
+    return text.getvalue().removesuffix("\r\n")
 
 
 def _criteria(request: Any) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,145 @@
+"""Imports one file: downloads it, checks all of it, sends what TechOne does not have yet."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from seil.errors import RejectError, SeilError, error_type
+from seil.observe.progress import Step
+from seil.sf_to_t1.content import OpenContent, StoredContent, stored_content
+from seil.sf_to_t1.csv_file import CsvFile, FileProfile
+from seil.sf_to_t1.refusals import BatchInDoubtError, BillingFileError
+from seil.sf_to_t1.sending import BatchSender
+from seil.sf_to_t1.target import TargetTable
+from seil.state.billing import BillingBatch, BillingFile
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Importer:
+    sender: BatchSender
+    open_content: OpenContent
+
+    def recover(self, table: TargetTable) -> None:
+        """Settles the batches that an earlier process sent into the table and did not settle.
+
+        Comes before anything else is sent into it: what was in the table before a batch still
+        holds. A batch that stays in doubt fails its file, and no other. Raises RetryError,
+        LoginError.
+        """
+        store = self.sender.store
+        for batch in store.batches_in(table.place, "sent"):
+            file = store.file(batch.file_id, batch.place)
+            if file is None:
+                continue
+            try:
+                self.sender.settle(table, file.columns, batch)
+            except BatchInDoubtError as error:
+                self._fail(file, error)
+
+    def import_file(self, table: TargetTable, file: BillingFile, step: Step) -> BillingFile:
+        """Returns the file as it is stored: imported, failed or in doubt.
+
+        Raises RetryError and AbortError, where the next run goes on.
+        """
+        try:
+            with stored_content(file.file_id, self.open_content) as content:
+                return self._import(table, file, content, step)
+        except RejectError as error:
+            return self._fail(file, error)
+
+    def _import(
+        self, table: TargetTable, file: BillingFile, content: StoredContent, step: Step
+    ) -> BillingFile:
+        csv_file = CsvFile(file.file_id, content.path, table.settings)
+        self._refuse_changed(file, content)
+        profile = csv_file.check()
+        file = self._described(file, content, profile)
+        step.expect(profile.rows)
+        stored = {b.number: b for b in self.sender.store.batches(file.file_id, file.place)}
+        self._refuse_doubt(stored.values())
+        committed = sum(batch.state == "committed" for batch in stored.values())
+        step.advance(min(committed * file.batch_rows, profile.rows))
+        numbered = csv_file.batches(file.batch_rows, skip=committed)
+        while window := list(islice(numbered, table.window)):
+            batches = [stored.get(n) or _new_batch(file, n, len(rows)) for n, rows in window]
+            parts = [rows for _, rows in window]
+            planned = self.sender.plan(table, file.columns, batches, parts)
+            for batch, rows in zip(planned, parts, strict=True):
+                self.sender.send(table, file.columns, batch, rows)
+                step.advance(len(rows))
+        imported = replace(file, state="imported", code="", reason="", run_id=self.sender.run_id)
+        self.sender.store.put_file(imported)
+        log.info("%s: %d rows are in %s", file.file_id, profile.rows, file.place)
+        return imported
+
+    def _described(
+        self, file: BillingFile, content: StoredContent, profile: FileProfile
+    ) -> BillingFile:
+        """Stored before anything is sent. The size of batches is that of the first attempt."""
+        described = replace(
+            file,
+            content_hash=content.content_hash,
+            size=content.size,
+            row_count=profile.rows,
+            batch_rows=file.batch_rows or self.sender.settings.batch_rows,
+            columns=profile.columns,
+            note=self._note(file, content.content_hash),
+            run_id=self.sender.run_id,
+        )
+        self.sender.store.put_file(described)
+        return described
+
+    def _note(self, file: BillingFile, content_hash: str) -> str:
+        """Another file may rightly have the same content: it is imported, and said."""
+        same = self.sender.store.files_with(content_hash, file.place)
+        others = [other for other in same if other.file_id != file.file_id]
+        if not others:
+            return ""
+        note = f"{file.file_id} has the same content as {others[0].file_id}"
+        log.warning("%s: both are imported", note)
+        return note
+
+    def _refuse_changed(self, file: BillingFile, content: StoredContent) -> None:
+        if file.content_hash and file.content_hash != content.content_hash:
+            done = self.sender.store.counts(file.file_id, file.place).get("committed", 0)
+            reason = (
+                f"its content changed since it was first downloaded on "
+                f"{file.requested_at:%Y-%m-%d} ({file.content_hash[:12]}, now "
+                f"{content.content_hash[:12]}): {done} of its batches are in TechOne"
+            )
+            raise BillingFileError(file.file_id, "changed", reason)
+
+    def _refuse_doubt(self, batches: Iterable[BillingBatch]) -> None:
+        for batch in batches:
+            if batch.state == "in_doubt":
+                raise BatchInDoubtError(batch.file_id, batch.number, batch.reason)
+
+    def _fail(self, file: BillingFile, error: SeilError) -> BillingFile:
+        stored = self.sender.store.file(file.file_id, file.place) or file
+        is_doubt = isinstance(error, BatchInDoubtError)
+        code = error.check if isinstance(error, BillingFileError) else error_type(error)
+        failed = replace(
+            stored,
+            state="in_doubt" if is_doubt else "failed",
+            code=code,
+            reason=_about(file, error),
+            run_id=self.sender.run_id,
+        )
+        self.sender.store.put_file(failed)
+        log.error("%s", error)
+        return failed
+
+
+def _about(file: BillingFile, error: SeilError) -> str:
+    text = error.message
+    return text if text.startswith(file.file_id) else f"{file.file_id}: {text}"
+
+
+def _new_batch(file: BillingFile, number: int, rows: int) -> BillingBatch:
+    first = (number - 1) * file.batch_rows + 1
+    return BillingBatch(file.file_id, file.place, number, first, rows)

@@ -1,0 +1,237 @@
+"""Sends batches, each exactly once: what a lost answer leaves open, the table itself decides.
+
+A batch is stored as `sent` before it is sent. From then on it is committed only when TechOne says
+so or its table shows it, and sent again only when the table shows that it is missing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from seil.errors import LoginError, RejectError, RequestRejectedError, RetryError
+from seil.settings import SfToT1Settings
+from seil.sf_to_t1.csv_file import CsvRow
+from seil.sf_to_t1.evidence import Evidence, judge
+from seil.sf_to_t1.refusals import BatchInDoubtError, BillingFileError
+from seil.sf_to_t1.rows import hash_counts
+from seil.sf_to_t1.target import TargetTable
+from seil.state.billing import BillingBatch, BillingStore
+from seil.techone.warehouse import TechOneWarehouse
+
+log = logging.getLogger(__name__)
+
+_PAUSE = 2.0
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class BatchSender:
+    """Of one run. `now` and `sleep` are for tests."""
+
+    store: BillingStore
+    techone: TechOneWarehouse
+    settings: SfToT1Settings
+    run_id: str
+    now: Callable[[], datetime] = _utc_now
+    sleep: Callable[[float], None] = field(default=time.sleep)
+
+    def plan(
+        self,
+        table: TargetTable,
+        columns: Sequence[str],
+        batches: Sequence[BillingBatch],
+        rows: Sequence[Sequence[CsvRow]],
+    ) -> list[BillingBatch]:
+        """Stores batches that are sent next, with what the table holds before each of them.
+
+        Raises BillingFileError for a column that the table does not have.
+        """
+        upcoming = [
+            replace(batch, hashes=batch.hashes or hash_counts(row.values for row in part))
+            for batch, part in zip(batches, rows, strict=True)
+        ]
+        if not table.is_exact:
+            upcoming = [
+                replace(batch, read_values=table.read_values(columns, part))
+                for batch, part in zip(upcoming, rows, strict=True)
+            ]
+            upcoming = self._with_baseline(table, columns, upcoming)
+        planned = [replace(b, state="planned", run_id=self.run_id, reason="") for b in upcoming]
+        self.store.put_batches(planned)
+        return planned
+
+    def _with_baseline(
+        self, table: TargetTable, columns: Sequence[str], batches: Sequence[BillingBatch]
+    ) -> list[BillingBatch]:
+        try:
+            count = table.count(self.techone, columns, batches)
+        except KeyError as error:
+            reason = f"{table.place} has no column {error.args[0]}"
+            raise BillingFileError(batches[0].file_id, "columns", reason) from error
+        sent_before: Counter[str] = Counter()
+        result = []
+        for batch in batches:
+            before = {h: number for h in batch.hashes if (number := count.rows[h] + sent_before[h])}
+            total = count.total + sent_before.total()
+            result.append(replace(batch, before=before, total_before=total))
+            sent_before += batch.hashes
+        return result
+
+    def send(
+        self,
+        table: TargetTable,
+        columns: Sequence[str],
+        batch: BillingBatch,
+        rows: Sequence[CsvRow],
+    ) -> BillingBatch:
+        """Returns it committed.
+
+        Raises BillingFileError where TechOne refuses it, BatchInDoubtError, LoginError, and
+        RetryError where TechOne cannot be reached any longer: then the next run goes on.
+        """
+        attempts_left = self.settings.attempts
+        while batch.state != "committed":
+            attempts_left -= 1
+            try:
+                batch = self._try(table, columns, batch, rows)
+            except RetryError as error:
+                if not attempts_left:
+                    raise
+                pause = getattr(error, "retry_after", None) or _PAUSE
+                log.warning("batch %d: %s; trying again in %.1f s", batch.number, error, pause)
+                self.sleep(pause)
+                (batch,) = [
+                    stored
+                    for stored in self.store.batches(batch.file_id, batch.place)
+                    if stored.number == batch.number
+                ]
+        return batch
+
+    def _try(
+        self,
+        table: TargetTable,
+        columns: Sequence[str],
+        batch: BillingBatch,
+        rows: Sequence[CsvRow],
+    ) -> BillingBatch:
+        """One attempt. Where the answer was lost and the batch is missing, it is `planned`."""
+        if batch.state == "sent":
+            return self.settle(table, columns, batch)
+        lines = table.lines(batch, rows)
+        sent = replace(
+            batch,
+            state="sent",
+            attempts=batch.attempts + 1,
+            run_id=self.run_id,
+            sent_at=self.now(),
+        )
+        self.store.put_batches([sent])
+        try:
+            warnings = self.techone.import_rows(table.name, table.columns(columns), lines)
+        except RequestRejectedError as error:
+            evidence = self._look(table, columns, sent)
+            if evidence.verdict == "committed" and sent.attempts > 1:
+                # An earlier attempt was committed late: a table with a key refuses the second one.
+                return self._commit(sent)
+            raise self._refusal(sent, evidence, error) from error
+        except LoginError:
+            self.store.put_batches([replace(sent, state="planned")])
+            raise
+        except RetryError as error:
+            if not error.in_doubt:
+                self.store.put_batches([replace(sent, state="planned")])
+                raise
+            log.warning("batch %d: %s; looking for it in the table", sent.number, error.message)
+            return self._settled_or_raised(table, columns, sent, error)
+        for warning in warnings:
+            log.warning("batch %d: TechOne warns: %s", sent.number, warning)
+        return self._commit(sent)
+
+    def _settled_or_raised(
+        self,
+        table: TargetTable,
+        columns: Sequence[str],
+        sent: BillingBatch,
+        error: RetryError,
+    ) -> BillingBatch:
+        settled = self.settle(table, columns, sent)
+        if settled.state == "committed":
+            return settled
+        raise error
+
+    def settle(
+        self, table: TargetTable, columns: Sequence[str], batch: BillingBatch
+    ) -> BillingBatch:
+        """A batch that was sent, and of which no answer is known: `committed`, or `planned` with
+        the rows that are missing.
+
+        Raises BatchInDoubtError where the table does not tell; and RetryError, LoginError.
+        """
+        evidence = self._look(table, columns, batch)
+        if evidence.verdict != "committed" and (pause := self._quiet_rest(batch)):
+            self.sleep(pause)
+            evidence = self._look(table, columns, batch)
+        if evidence.verdict == "committed":
+            log.info("batch %d is in the table", batch.number)
+            return self._commit(batch)
+        if evidence.verdict == "unclear":
+            doubtful = replace(batch, state="in_doubt", reason=evidence.reason)
+            self.store.put_batches([doubtful])
+            raise BatchInDoubtError(batch.file_id, batch.number, evidence.reason)
+        missing = replace(_with_missing(batch, evidence), state="planned")
+        self.store.put_batches([missing])
+        return missing
+
+    def _look(self, table: TargetTable, columns: Sequence[str], batch: BillingBatch) -> Evidence:
+        try:
+            count = table.count(self.techone, columns, [batch])
+        except KeyError as error:
+            return Evidence.unclear(batch, f"{table.place} has no column {error.args[0]} any more")
+        except RequestRejectedError as error:
+            return Evidence.unclear(batch, f"the table cannot be read: {error.message}")
+        return judge(batch, count, exact=table.is_exact)
+
+    def _quiet_rest(self, batch: BillingBatch) -> float:
+        """Seconds for which TechOne may still commit it."""
+        if batch.sent_at is None:
+            return 0.0
+        seconds = batch.sent_at + self.settings.quiet - self.now()
+        return max(0.0, min(seconds, self.settings.quiet) / timedelta(seconds=1))
+
+    def _commit(self, batch: BillingBatch) -> BillingBatch:
+        committed = replace(batch, state="committed", hashes=Counter(), before={}, reason="")
+        self.store.put_batches([committed])
+        return committed
+
+    def _refusal(
+        self, batch: BillingBatch, evidence: Evidence, error: RequestRejectedError
+    ) -> RejectError:
+        """The error of a batch that TechOne refused; stored with the rows that it lacks."""
+        reason = (
+            f"TechOne refused batch {batch.number} (rows {batch.first_row:,} to "
+            f"{batch.last_row:,}): {error.code}: {error.reason}"
+        )
+        if evidence.verdict in ("unclear", "committed"):
+            doubt = evidence.reason or "its rows are in the table nevertheless"
+            reason = f"{reason}; {doubt}"
+            self.store.put_batches([replace(batch, state="in_doubt", reason=reason)])
+            return BatchInDoubtError(batch.file_id, batch.number, reason)
+        failed = replace(_with_missing(batch, evidence), state="failed", reason=reason)
+        self.store.put_batches([failed])
+        if there := batch.unsent - failed.unsent:
+            reason += f"; {there:,} of its rows are in the table"
+        return BillingFileError(batch.file_id, "refused", reason, hint=error.hint)
+
+
+def _with_missing(batch: BillingBatch, evidence: Evidence) -> BillingBatch:
+    return replace(
+        batch, hashes=evidence.missing, before=evidence.before, total_before=evidence.total_before
+    )
