@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seil.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
     from seil.app.site import Site
-    from seil.catalog import SyncedObject
+    from seil.catalog import Catalog, SyncedObject
     from seil.sf_to_dw.ingest.files import FileInfo, FileState, FileTrace
     from seil.sf_to_dw.ingest.retry import RetryResult
     from seil.sf_to_dw.ingest.set_aside import SetAside
@@ -97,6 +97,14 @@ def records_set_aside(
         files = list(list_files(site.lake, "exceptions", obj))
         keys = [file.key for file in sorted(files, key=lambda file: file.modified)][::-1]
     return list(islice(read_records(site.lake, keys), limit))
+
+
+def record_identity(catalog: Catalog, entry: SetAside) -> tuple[str, Any]:
+    """The API name of a set-aside record's object, and its key."""
+    name = entry.key.split("/")[1].removeprefix("Salesforce-")
+    obj = catalog.by_landing_name(name)
+    fields = {column.lower(): value for column, value in entry.record.items()}
+    return (obj.api_name if obj else name), fields.get(obj.key.lower() if obj else "id")
 
 
 def retry(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from seil.observe.progress import SILENT, Progress
 
@@ -89,6 +89,21 @@ def extract(
     return report
 
 
+class Intake(NamedTuple):
+    """`imported` are the files of a source, which was to hold `source_object` if that is given."""
+
+    imported: list[ImportResult]
+    report: IngestReport
+    source_object: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Every Parquet file was assigned to an object, and there was one for the object given."""
+        is_placed = not any(file.unplaced for file in self.imported)
+        is_missing = self.source_object and all(file.state == "left" for file in self.imported)
+        return self.report.ok and is_placed and not is_missing
+
+
 def ingest(
     site: Site,
     names: Sequence[str] = (),
@@ -96,7 +111,7 @@ def ingest(
     source: Path | None = None,
     source_object: str = "",
     progress: Progress = SILENT,
-) -> tuple[list[ImportResult], IngestReport]:
+) -> Intake:
     """Takes landed files in. First copies the Parquet files of `source` in, a file or a folder;
     `source_object` says what they hold where their names do not.
     """
@@ -107,7 +122,7 @@ def ingest(
         imported = _land(site, source, source_object) if source else []
         report = site.ingestor.sweep(chosen, results.progress(progress))
         results.add_ingest(report)
-    return imported, report
+    return Intake(imported, report, source_object)
 
 
 def _land(site: Site, source: Path, object_name: str) -> list[ImportResult]:

@@ -15,10 +15,8 @@ from seil.cli.context import opened, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command, default_command, group
 
 if TYPE_CHECKING:
-    from seil.catalog import Catalog
     from seil.sf_to_dw.ingest.files import FileInfo
     from seil.sf_to_dw.ingest.imports import ImportResult
-    from seil.sf_to_dw.ingest.set_aside import SetAside
 
 _files = group(
     "List the lake's files, say why one was rejected, ingest it again.", has_default=True
@@ -63,13 +61,11 @@ def ingest(
         raise typer.BadParameter("--object goes with --from; to take in one object, name it")
     with opened(call) as site:
         with shown_progress(call) as progress:
-            imported, report = steps.ingest(
+            intake = steps.ingest(
                 site, objects or (), source=from_, source_object=object_, progress=progress
             )
-        _show_ingest(call, imported if from_ else None, report)
-    unplaced = any(file.unplaced for file in imported)
-    has_files = any(file.state != "left" for file in imported)
-    return 0 if report.ok and not unplaced and (has_files or not object_) else UNBALANCED
+        _show_ingest(call, intake.imported if from_ else None, intake.report)
+    return 0 if intake.ok else UNBALANCED
 
 
 @default_command(_files)
@@ -147,19 +143,14 @@ def show(
         return
     output.table(
         ("object", "record", "why"),
-        [(*_record(entry, catalog), "; ".join(entry.messages)) for entry in first],
+        [
+            (*lake_files.record_identity(catalog, entry), "; ".join(entry.messages))
+            for entry in first
+        ],
     )
     if len(records) > limit:
         output.line(f"The first {limit:,}; --limit {limit * 10:,} shows more.")
     output.line("Once the rule or the record is right: `seil files retry --all --exceptions`.")
-
-
-def _record(entry: SetAside, catalog: Catalog) -> tuple[str, Any]:
-    """The object's API name, and the record's key."""
-    name = entry.key.split("/")[1].removeprefix("Salesforce-")
-    obj = catalog.by_landing_name(name)
-    fields = {column.lower(): value for column, value in entry.record.items()}
-    return (obj.api_name if obj else name), fields.get(obj.key.lower() if obj else "id")
 
 
 @command(_files)
