@@ -106,9 +106,7 @@ class LazyCommands(MutableMapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name in self._names and name not in self._commands:
-            part = group("")
-            import_module(f"seil.cli.{self._modules[name]}").register(part)
-            self._commands.update(typer.main.get_group(part).commands)
+            self._commands.update(_commands(self._modules[name]))
         return self._commands[name]
 
     def __setitem__(self, name: str, value: Any) -> None:
@@ -124,6 +122,14 @@ class LazyCommands(MutableMapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+@functools.cache
+def _commands(module: str) -> Mapping[str, Any]:
+    """Cached: typer builds all of a module's commands to run one of them."""
+    part = group("")
+    import_module(f"seil.cli.{module}").register(part)
+    return typer.main.get_group(part).commands
 
 
 class RootGroup(TyperGroup):

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -247,7 +247,8 @@ def load_models(
     models: list[Model] = []
     for name in sorted({stem for stem, _ in files}):
         try:
-            models.append(_model(name, files))
+            sql, yml = (files.get((name, suffix)) for suffix in _SUFFIXES)
+            models.append(_model(name, sql, yml))
         except ConfigurationError as error:
             problems += error.problems
     _raise(problems)
@@ -354,10 +355,14 @@ def _read_files(label: str, folder: Path | Traversable) -> dict[tuple[str, str],
     return files
 
 
-def _model(name: str, files: Mapping[tuple[str, str], _File]) -> Model:
-    sql, yml = (files.get((name, suffix)) for suffix in _SUFFIXES)
+@lru_cache(512)
+def _model(name: str, sql: _File | None, yml: _File | None) -> Model:
+    """Cached: a site is opened for each event, and checking its models takes as long as a build.
+
+    Raises ConfigurationError.
+    """
     if sql is None:
-        raise files[name, ".yml"].refusal(f"there is no {name}.sql beside it")
+        raise (yml or _File(b"", name)).refusal(f"there is no {name}.sql beside it")
     _check_sql(sql)
     described = _description(name, yml) if yml else ModelDescription(name=name)
     return Model(name, sql.text, described, sql.label)

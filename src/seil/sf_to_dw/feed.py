@@ -15,7 +15,9 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib import resources
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -58,10 +60,12 @@ class FeedFile:
     rows: int
 
 
-def packaged_feeds() -> dict[str, Feed]:
+@cache
+def packaged_feeds() -> Mapping[str, Feed]:
     """Feeds by name, in the order of feeds.yml."""
     text = resources.files(__package__).joinpath("feeds.yml").read_text("utf-8")
-    return {name: Feed(name, **entry) for name, entry in yaml.safe_load(text).items()}
+    feeds = yaml.safe_load(text).items()
+    return MappingProxyType({name: Feed(name, **entry) for name, entry in feeds})
 
 
 def export_feed(
