@@ -58,6 +58,9 @@ class BookingSource:
     def last(self, flow: str, object_name: str) -> pa.RecordBatchReader:
         return self.state.outcomes.last_written(flow, object_name).to_reader()
 
+    def rejected(self, flow: str, object_name: str, operation: str) -> pa.RecordBatchReader:
+        return self.state.outcomes.rejected(flow, object_name, operation).to_reader()
+
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:

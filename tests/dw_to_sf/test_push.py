@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from seil.dw_to_sf.plan import Plan, make_plan
 from seil.errors import ConfigurationError
 from seil.salesforce.org import Org
 from seil.salesforce.writes.writer import WriterOptions
+from seil.sandbox.salesforce.faults import OrgFault
 from seil.sandbox.salesforce.server import OrgServer
 from seil.state.outcomes import OutcomeFilter
 from seil.state.store import State
@@ -230,6 +233,42 @@ def test_verdicts_of_the_three_way_diff(
             10.25 AS amount FROM mirror WHERE key__c < 'k00003'"""
     plan = plan_of(push(later), org, source, tmp_path)
     assert [row["verdict"] for row in rows_of(plan)] == ["theirs", "conflict", "ours"]
+
+
+def reject(org: Org, server: OrgServer, state: State, plan: Plan) -> None:
+    errors = [{"statusCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "no", "fields": []}]
+    results = json.dumps([{"success": False, "errors": errors}] * plan.writes)
+    server.faults.add(OrgFault(method="PATCH", path="composite", text=results, times=1))
+    assert application(org, state, "run-1").apply(plan) == {"rejected": plan.writes}
+
+
+HELD_BACK: dict[str, tuple[dict[str, str], timedelta, str, int]] = {
+    "nothing changed": ({}, timedelta(hours=23), "", 2),
+    "row changed": ({}, timedelta(), "newer", 0),
+    "record changed": ({}, timedelta(), "theirs", 1),
+    "a day later": ({}, timedelta(hours=25), "", 0),
+    "pause, row changed": ({"when": "pause"}, timedelta(), "newer", 2),
+    "pause is over": ({"when": "pause", "pause": "1h"}, timedelta(hours=2), "", 0),
+    "each run": ({"when": "each_run"}, timedelta(), "", 0),
+}
+
+
+@pytest.mark.parametrize("case", HELD_BACK)
+def test_rejected_record_is_sent_again_by_policy(
+    org: Org, server: OrgServer, state: State, source: BookingSource, tmp_path: Path, case: str
+) -> None:
+    retry, later, change, held = HELD_BACK[case]
+    reject(org, server, state, plan_of(push(SOME, retry=retry), org, source, tmp_path))
+    query = SOME.replace("'new'", "'newer'") if change == "newer" else SOME
+    if change == "theirs":
+        source.database.execute("UPDATE mirror SET note__c = 'x' WHERE key__c = 'k00000'")
+    now = datetime.now(UTC) + later
+    definition = push(query, retry=retry)
+    plan = make_plan(definition, org.write_rules(NAME), source, tmp_path, now=now)
+    assert (plan.counts.held, plan.counts.changed, plan.counts.refused) == (held, 2 - held, 0)
+    assert plan.counts.fields.get("held", 0) == held
+    problems = [row["problem"] for row in rows_of(plan) if row["held"]]
+    assert all("FIELD_CUSTOM_VALIDATION_EXCEPTION: no; sent again " in p for p in problems)
 
 
 BAD_VALUES = {

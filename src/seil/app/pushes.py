@@ -343,3 +343,7 @@ class _Source:
 
     def last(self, flow: str, object_name: str) -> pa.RecordBatchReader:
         return self.site.state_to_read.outcomes.last_written(flow, object_name).to_reader()
+
+    def rejected(self, flow: str, object_name: str, operation: str) -> pa.RecordBatchReader:
+        outcomes = self.site.state_to_read.outcomes
+        return outcomes.rejected(flow, object_name, operation).to_reader()

@@ -94,7 +94,8 @@ def _show_plan(plan: Plan, values: Sequence[PlannedValue]) -> None:
     facts = {
         "object": f"{plan.definition.object}, {plan.definition.operation}",
         "records": f"{counts.records:,}: {counts.same:,} same, {counts.changed:,} to change, "
-        f"{counts.new:,} new, {counts.missing:,} not in the mirror, {counts.refused:,} refused",
+        f"{counts.new:,} new, {counts.missing:,} not in the mirror, {counts.refused:,} refused, "
+        f"{counts.held:,} held back",
         "values": ", ".join(f"{count:,} {name}" for name, count in counts.fields.items()),
         "cost": f"{plan.calls:,} API calls, {plan.batches:,} batches",
         "brakes": "; ".join(plan.over_the_brakes),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from seil.durations import Duration
 from seil.errors import ConfigurationError, Problem
 from seil.salesforce.writes.batch import WriteOperation, WriteTarget
 from seil.wrong_values import problems_of
@@ -49,6 +52,17 @@ class Brakes(BaseModel):
     calls: int = Field(1_000, ge=0)
 
 
+class Retry(BaseModel):
+    """When a record that Salesforce rejected is sent again: at each run; after a pause; or when its
+    row or the record changes, after the pause at the latest.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    when: Literal["each_run", "pause", "changed"] = "changed"
+    pause: Duration = Field(timedelta(days=1), gt=timedelta(0))
+
+
 class PushDefinition(BaseModel):
     """`key` is Id to update or delete, an external id to upsert, a field with unique values to
     insert. `parent` is the query's column with the Id of the record that Salesforce locks per row.
@@ -66,6 +80,7 @@ class PushDefinition(BaseModel):
     nulls: Literal["leave", "clear"] = "leave"
     fields: dict[str, Annotated[PushField, BeforeValidator(_field)]] = Field(default_factory=dict)
     brakes: Brakes = Field(default_factory=Brakes)
+    retry: Retry = Field(default_factory=Retry)
 
     @property
     def target(self) -> WriteTarget:
@@ -82,8 +97,9 @@ class PushDefinition(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of everything that a plan depends on; brakes do not count."""
-        return hashlib.sha256(self.model_dump_json(exclude={"brakes"}).encode()).hexdigest()[:16]
+        """A hash of what a plan writes; brakes and retries do not count."""
+        content = self.model_dump_json(exclude={"brakes", "retry"})
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def flow_of(name: str) -> str:
@@ -102,14 +118,24 @@ def load_definition(folder: Path | None, name: str) -> PushDefinition:
     """Raises ConfigurationError with every problem of the file."""
     names = definitions(folder)
     if folder is None or name not in names:
-        choices = f"there are {', '.join(names)}" if names else "there are none"
         place = str(folder or "[push] folder")
-        raise ConfigurationError([Problem(place, f"has no push {name!r}", choices)])
+        raise ConfigurationError([Problem(place, f"has no push {name!r}", _next(folder, name))])
     path = folder / f"{name}{SUFFIX}"
     definition = _parse(path, _content(path))
     if problems := _problems(path, definition):
         raise ConfigurationError(problems)
     return definition.model_copy(update={"name": name})
+
+
+def _next(folder: Path | None, name: str) -> str:
+    """What to do about a push that does not exist."""
+    names = definitions(folder)
+    if folder is None:
+        return f"set folder in [push] of seil.toml, and write {name}{SUFFIX} into it"
+    if closest := get_close_matches(name, names, n=1):
+        return f"did you mean `seil push plan {closest[0]}`?"
+    choices = f"there are {', '.join(names)}: try `seil push plan {names[0]}`, or " if names else ""
+    return f"{choices}write {folder / f'{name}{SUFFIX}'}"
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 3
 _KEY = FieldRule("Id", "id")
+_STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
 LAST_SCHEMA = pa.schema([("key", pa.string()), ("field", pa.string()), ("value", pa.string())])
 
 
@@ -33,7 +35,8 @@ class DiffCounts:
     """Counts of records; `fields` counts values by verdict.
 
     `records` are the query's, `mirrored` the mirror's, `missing` the query's that the mirror lacks.
-    `new_key_characters` is the length of all keys of new records.
+    `held` records were rejected before and are not sent again yet. `new_key_characters` is the
+    length of all keys of new records.
     """
 
     records: int
@@ -45,6 +48,7 @@ class DiffCounts:
     mirrored: int
     fields: Mapping[str, int]
     new_key_characters: int = 0
+    held: int = 0
 
 
 class Diff:
@@ -61,6 +65,7 @@ class Diff:
         self._definition = definition
         self._key = key
         self._rules = rules
+        self._types: dict[str, pa.DataType] = {}
 
     @classmethod
     @contextmanager
@@ -88,6 +93,7 @@ class Diff:
         columns = {field.column for field in self._definition.fields.values()}
         columns |= {self._definition.parent} - {""}
         chosen = [f"{quoted(name)} AS {quoted('v ' + name)}" for name in sorted(columns)]
+        self._types |= {f"v {name}": rows.schema.field(name).type for name in columns}
         key = stored(self._key, quoted(self._definition.source_key))
         self._run(f"CREATE TABLE desired AS SELECT {', '.join([f'{key} AS key', *chosen])}", rows)
         self._refuse_keys("key IS NULL", "rows without a key")
@@ -95,10 +101,9 @@ class Diff:
 
     def take_mirror(self, rows: pa.RecordBatchReader) -> None:
         """The object's records as last read; columns as `mirror_columns` names them."""
-        fields = [
-            f"{stored(rule, quoted(name.lower()))} AS {quoted('m ' + name)}"
-            for name, rule in self._rules.items()
-        ]
+        fields = [f"{quoted(name.lower())} AS {quoted('m ' + name)}" for name in self._rules]
+        types = {f"m {name}": rows.schema.field(name.lower()).type for name in self._rules}
+        self._types |= types
         key = stored(self._key, quoted(self._key.name.lower()))
         chosen = ", ".join([f"{key} AS key", '"id" AS record_id', *fields])
         self._run(f"CREATE TABLE mirror AS SELECT {chosen}", rows)
@@ -107,10 +112,20 @@ class Diff:
         """The values that were written last: rows of key, field, value."""
         self._run("CREATE TABLE last AS SELECT key, field, value", rows)
 
-    def compare(self, path: Path, metadata: Mapping[str, str]) -> DiffCounts:
+    def take_rejected(self, rows: pa.RecordBatchReader) -> None:
+        """What was rejected and is still open: rows of key, field, value, before, changed_at and
+        reason, all text.
+        """
+        self._run("CREATE TABLE rejected AS SELECT *", rows)
+
+    def compare(self, path: Path, metadata: Mapping[str, str], *, now: datetime) -> DiffCounts:
         """Writes the plan to `path`, one row per differing value."""
         self._database.execute(f"CREATE TABLE compared AS {self._compared()}")
-        self._database.execute(f"CREATE TABLE plan AS {self._plan()}")
+        self._database.execute(
+            f"CREATE TABLE plan AS SELECT *, false AS held FROM ({self._plan()})"  # noqa: S608
+        )
+        if self._definition.retry.when != "each_run":
+            self._hold_back(now)
         counts = self._counts()
         pairs = ", ".join(f"{quoted(name)}: {text(value)}" for name, value in metadata.items())
         self._database.execute(
@@ -118,6 +133,40 @@ class Diff:
             f"TO {text(str(path))} (FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{pairs}}})"
         )
         return counts
+
+    def _hold_back(self, now: datetime) -> None:
+        """Marks records that were rejected less than the policy's pause ago; with `changed`, only
+        those of which neither the row nor the record has changed.
+        """
+        retry = self._definition.retry
+        is_same = "writes = same AND same = sent" if retry.when == "changed" else "true"
+        cause = "when it changes, or " if retry.when == "changed" else ""
+        pause = f"to_microseconds({retry.pause // timedelta(microseconds=1)})"
+        until = f"strftime(CAST(rejected_at AS TIMESTAMP) + {pause}, '%Y-%m-%d %H:%M UTC')"
+        since = text((now - retry.pause).astimezone(UTC).strftime(_STAMP))
+        self._database.execute(
+            f"""
+            UPDATE plan SET write = false, held = true, problem = held_back.reason
+            FROM (
+                SELECT key, reason || '; sent again {cause}from ' || {until} AS reason
+                FROM (
+                    SELECT key, any_value(reason) AS reason, max(changed_at) AS rejected_at,
+                        count(*) AS sent
+                    FROM rejected WHERE changed_at > {since} GROUP BY key
+                )
+                JOIN (
+                    SELECT plan.key, count(*) AS writes, count(rejected.key) AS same
+                    FROM plan LEFT JOIN rejected ON plan.key = rejected.key
+                        AND plan.field = rejected.field
+                        AND plan.new IS NOT DISTINCT FROM rejected.value
+                        AND plan.old IS NOT DISTINCT FROM rejected.before
+                    WHERE plan.write GROUP BY plan.key
+                ) USING (key)
+                WHERE {is_same}
+            ) AS held_back
+            WHERE plan.key = held_back.key AND plan.write
+            """  # noqa: S608
+        )
 
     def _run(self, statement: str, rows: pa.RecordBatchReader) -> None:
         self._database.register("input", rows)
@@ -143,12 +192,29 @@ class Diff:
             value = quoted("v " + self._definition.fields[name].column)
             columns += [
                 f"{stored(rule, value)} AS {quoted('new ' + name)}",
-                f"{quoted('m ' + name)} AS {quoted('old ' + name)}",
+                f"{stored(rule, quoted('m ' + name))} AS {quoted('old ' + name)}",
                 f"{problem(rule, value, clears=clears)} AS {quoted('bad ' + name)}",
             ]
-        every = f"SELECT {', '.join(columns)} FROM desired LEFT JOIN mirror USING (key)"  # noqa: S608
+        unlike = " OR ".join(["record_id IS NULL", *map(self._is_unlike, self._rules)])
+        candidates = "SELECT * FROM desired LEFT JOIN mirror USING (key)"
+        if self._rules:
+            candidates = f"{candidates} WHERE {unlike}"
+        every = f"SELECT {', '.join(columns)} FROM ({candidates}) AS desired"  # noqa: S608
         differing = " OR ".join(self._differs(name) for name in self._rules) or "true"
         return f"SELECT * FROM ({every}) WHERE {differing}"  # noqa: S608
+
+    def _is_unlike(self, name: str) -> str:
+        """Whether the two values may differ: cheap, and false for equal ones of the same type.
+
+        A value that the record has already is not checked further: it is not sent.
+        """
+        column = self._definition.fields[name].column
+        value, old = quoted(f"v {column}"), quoted(f"m {name}")
+        if self._types[f"v {column}"] == self._types[f"m {name}"]:
+            return f"{value} IS DISTINCT FROM {old}"
+        new = stored(self._rules[name], value)
+        differs = f"{new} IS DISTINCT FROM {stored(self._rules[name], old)}"
+        return f"({differs} OR ({new} IS NULL AND {value} IS NOT NULL))"
 
     def _differs(self, name: str) -> str:
         """True also for a value that the field cannot hold."""
@@ -211,7 +277,7 @@ class Diff:
             """
             WITH records AS (
                 SELECT key, bool_or(write) AS write, any_value(record_id) AS record_id,
-                    count(problem) > 0 AS refused
+                    count(problem) > 0 AND NOT bool_or(held) AS refused, bool_or(held) AS held
                 FROM plan GROUP BY key
             )
             SELECT (SELECT count(*) FROM desired),
@@ -222,12 +288,16 @@ class Diff:
                 (SELECT count(*) FROM records),
                 (SELECT count(*) FROM mirror),
                 (SELECT coalesce(sum(length(key)), 0)::BIGINT FROM records
-                    WHERE write AND record_id IS NULL)
+                    WHERE write AND record_id IS NULL),
+                (SELECT count(*) FROM records WHERE held)
             """
         ).fetchone()
-        records, changed, new, missing, refused, differing, mirrored, letters = one or (0,) * 8
+        records, changed, new, missing, refused, differing, mirrored, letters, held = (
+            one or (0,) * 9
+        )
         verdicts = self._database.execute(
-            "SELECT CASE WHEN problem IS NULL THEN verdict ELSE 'refused' END AS verdict, count(*) "
+            "SELECT CASE WHEN held THEN 'held' WHEN problem IS NULL THEN verdict "
+            "ELSE 'refused' END AS verdict, count(*) "
             "FROM plan GROUP BY 1 ORDER BY 1"
         ).fetchall()
         return DiffCounts(
@@ -240,6 +310,7 @@ class Diff:
             mirrored=mirrored,
             fields=dict(verdicts),
             new_key_characters=letters,
+            held=held,
         )
 
 

@@ -58,6 +58,10 @@ class PlanSource(Protocol):
         """Rows of key, field, value: the last value written to each field."""
         ...
 
+    def rejected(self, flow: str, object_name: str, operation: str) -> pa.RecordBatchReader:
+        """Rows of key, field, value, before, changed_at, reason: what is still not written."""
+        ...
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -129,15 +133,18 @@ def make_plan(
         with source.mirror(definition.object, mirror_columns(key, fields)) as mirror:
             diff.take_mirror(mirror)
         diff.take_last(source.last(definition.flow, definition.object))
+        target = definition.target
+        diff.take_rejected(source.rejected(definition.flow, target.object, target.operation))
+        created_at = now or datetime.now(UTC)
         header = {
             "version": VERSION,
-            "definition": definition.model_dump(),
+            "definition": definition.model_dump(mode="json", exclude={"retry"}),
             "warehouse": source.place,
             "org_id": source.org_id,
             "mirror_as_of": source.mirror_as_of and source.mirror_as_of.isoformat(),
-            "created_at": (now or datetime.now(UTC)).isoformat(),
+            "created_at": created_at.isoformat(),
         }
-        return _stored(diff, header, folder / definition.name, options)
+        return _stored(diff, header, folder / definition.name, options, now=created_at)
 
 
 def _key_rule(definition: PushDefinition, rules: ObjectRules) -> FieldRule:
@@ -147,11 +154,18 @@ def _key_rule(definition: PushDefinition, rules: ObjectRules) -> FieldRule:
     return rule
 
 
-def _stored(diff: Diff, header: Mapping[str, object], folder: Path, options: WriterOptions) -> Plan:
+def _stored(
+    diff: Diff,
+    header: Mapping[str, object],
+    folder: Path,
+    options: WriterOptions,
+    *,
+    now: datetime,
+) -> Plan:
     folder.mkdir(parents=True, exist_ok=True)
     unnamed = folder / f".{uuid4().hex}.part"
     try:
-        counts = diff.compare(unnamed, {_HEADER: json.dumps(header)})
+        counts = diff.compare(unnamed, {_HEADER: json.dumps(header)}, now=now)
         path = folder / f"{_hash(unnamed)}{_SUFFIX}"
         # Before the plan itself: `read_plan` expects the counts of every plan.
         path.with_suffix(".json").write_text(json.dumps(asdict(counts)), "utf-8")

@@ -58,7 +58,10 @@ def problem(rule: FieldRule, value: str, *, clears: bool) -> str:
     """
     quoted = f"'''' || left(CAST({value} AS VARCHAR), 40) || ''''"
     field = stored(rule, value)
-    cases = [f"WHEN {value} IS NOT NULL AND {field} IS NULL THEN {quoted} || {text(_not(rule))}"]
+    cases = []
+    if rule.type in _NUMBERS or rule.type in _FORMS:
+        misfits = f"{value} IS NOT NULL AND {field} IS NULL"
+        cases.append(f"WHEN {misfits} THEN {quoted} || {text(_not(rule))}")
     if not rule.nillable and clears:
         cases.append(f"WHEN {field} IS NULL THEN 'the field is required and cannot be cleared'")
     if rule.type in _NUMBERS:

@@ -206,6 +206,33 @@ class Outcomes:
             }
         )
 
+    def rejected(self, flow: str, name: str, operation: str) -> pa.Table:
+        """The values that were sent and not written, and those they would have replaced.
+
+        Columns key, field, value, before, changed_at, reason, all text; a deletion has one row with
+        an empty field.
+        """
+        rows = self.database.rows(
+            "SELECT key, fields, image_before, changed_at, code, reason FROM outcomes "
+            "WHERE flow = :flow AND object = :object AND operation = :operation "
+            "AND state IN ('rejected', 'missing')",
+            flow=flow,
+            object=name,
+            operation=operation,
+        )
+        values = [
+            (key, field, value, json.loads(before).get(field), at, f"{code}: {reason}".strip(": "))
+            for key, fields, before, at, code, reason in rows
+            for field, value in (json.loads(fields) or {"": None}).items()
+        ]
+        names = ("key", "field", "value", "before", "changed_at", "reason")
+        return pa.table(
+            {
+                name: pa.array([row[place] for row in values], pa.string())
+                for place, name in enumerate(names)
+            }
+        )
+
     def mark_undone(self, run_id: str, name: str, record_ids: Iterable[str]) -> None:
         sql = (
             "UPDATE outcomes SET state = 'undone', changed_at = :now WHERE run_id = :run_id "

@@ -18,7 +18,8 @@ _INTERNAL = ("mirrored", "new_key_characters")
 
 @dataclass(frozen=True)
 class PushPlanDocument(JsonDocument, schema="seil.push-plan/1", command="seil push plan"):
-    """`records` are the query's; `fields` are values by verdict; `values` the first that differ.
+    """`records` are the query's, `held` those rejected before and not sent again yet;
+    `fields` are values by verdict; `values` the first that differ.
 
     `over_the_brakes`: why `seil push apply` asks first.
     """
@@ -34,6 +35,7 @@ class PushPlanDocument(JsonDocument, schema="seil.push-plan/1", command="seil pu
     new: int
     missing: int
     refused: int
+    held: int
     fields: Mapping[str, int]
     calls: int
     batches: int
