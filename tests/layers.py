@@ -20,6 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "seil.errors",
         "seil.arrow_memory",
+        "seil.closing",
         "seil.ports",
         "seil.durations",
         "seil.masking",

@@ -12,7 +12,6 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from seil.admanager import models
-from seil.admanager.calls import SERVICE
 from seil.errors import ConfigurationError, Problem, UnexpectedAnswerError
 from seil.settings import AdManagerSettings
 from seil.time_zones import is_time_zone
@@ -135,6 +134,8 @@ class AdManager:
         network = self._rest.read("Network", "get_network", {"name": self._rest.network})
         zone = str(network.time_zone)
         if not is_time_zone(zone):
+            from seil.admanager.calls import SERVICE
+
             raise UnexpectedAnswerError(SERVICE, f"the network's time zone is {zone!r}")
         return zone
 

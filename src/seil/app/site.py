@@ -6,9 +6,10 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
+
+from seil.closing import Closing
 
 if TYPE_CHECKING:
     from seil.app.runs import RunBook
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from seil.warehouse.readers import Publication, WarehouseReader
 
 
-class Site:
+class Site(Closing):
     """One environment's parts. Files and connections are closed when it is left.
 
     Events go to `bus`: to the journal where none is given. A function on AWS gives EventBridge's,
@@ -40,17 +41,6 @@ class Site:
         self.settings = settings
         self._bus = bus
         self._open = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         self._open.close()

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
+from seil.closing import Closing
 from seil.events.envelope import Event
 from seil.events.journal_file import JournalFile
 
@@ -49,7 +49,7 @@ class Where(TypedDict, total=False):
     text: str | None
 
 
-class Journal:
+class Journal(Closing):
     """A durable `Bus`. Threads and processes may publish and read at the same time.
 
     Every event gets a sequence number; numbers grow in commit order, so that a reader who
@@ -62,17 +62,6 @@ class Journal:
     @property
     def path(self) -> Path:
         return self.file.path
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         self.file.close()

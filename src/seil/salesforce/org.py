@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
+from seil.closing import Closing
 from seil.errors import RejectError, UnavailableError
 from seil.salesforce.allowance import ApiUsage, OrgLimits
 from seil.salesforce.body import raw_body
@@ -77,7 +77,7 @@ class DeletedRecords:
     latest_covered: datetime
 
 
-class Org:
+class Org(Closing):
     """One Salesforce org. Thread-safe; logs in on demand, and again when the session expires.
 
     `admit` is called with each new session, and raises to refuse an org.
@@ -98,17 +98,6 @@ class Org:
         self._bulk = BulkQuery(self._connection, sleep)
         self._ingest = BulkIngest(self._connection, sleep)
         self._collections = Collections(self._connection)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         self._bulk.close()

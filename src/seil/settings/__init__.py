@@ -12,9 +12,8 @@ from seil.settings.billing import BillingTableSettings, SfToT1Settings
 from seil.settings.load import CONFIG_FILE, config_file, load_settings, unknown_variables
 from seil.settings.observe import LogSettings, TraceSettings
 from seil.settings.root import Settings
-from seil.settings.salesforce import SalesforceSettings
+from seil.settings.salesforce import SalesforceSettings, SubscribeSettings
 from seil.settings.storage import EventSettings, LakeSettings, StateSettings, WarehouseSettings
-from seil.settings.subscribe import SubscribeSettings
 from seil.settings.sync import (
     CatalogSettings,
     ExtractSettings,

@@ -11,10 +11,9 @@ from seil.settings.admanager import AdManagerSettings
 from seil.settings.api import ApiSettings
 from seil.settings.billing import SfToT1Settings
 from seil.settings.observe import LogSettings, TraceSettings
-from seil.settings.salesforce import SalesforceSettings
+from seil.settings.salesforce import SalesforceSettings, SubscribeSettings
 from seil.settings.section import Section
 from seil.settings.storage import EventSettings, LakeSettings, StateSettings, WarehouseSettings
-from seil.settings.subscribe import SubscribeSettings
 from seil.settings.sync import (
     CatalogSettings,
     ExtractSettings,

@@ -1,4 +1,4 @@
-"""The org."""
+"""The org, and its events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import Field
 from seil.durations import Duration
 from seil.ports import SANDBOX_PORT
 from seil.secret import Secret
-from seil.settings.section import EndpointUrl, NonEmptyPath, Section
+from seil.settings.section import EndpointUrl, Names, NonEmptyPath, OptionalPath, Section
 
 
 class SalesforceSettings(Section):
@@ -59,4 +59,31 @@ class SalesforceSettings(Section):
     )
     gzip: bool | None = Field(
         None, description="Request compressed responses; default: yes, but not on loopback."
+    )
+
+
+class SubscribeSettings(Section):
+    """Salesforce's events: `seil subscribe`."""
+
+    endpoint: EndpointUrl = Field(
+        "",
+        description="https://host:port of the Pub/Sub API, http:// without TLS; default: "
+        "Salesforce's own, or the stand-in's where login_url is on this machine.",
+    )
+    ca: OptionalPath = Field(
+        None, description="A PEM certificate to trust; default: those that gRPC brings."
+    )
+    platform_events: Names = Field(
+        (), description="Platform events to receive, such as BillingExtractReady__e."
+    )
+    collect: Duration = Field(
+        timedelta(seconds=1), description="How long changes are collected before they are read."
+    )
+    silence: Duration = Field(
+        timedelta(minutes=5),
+        description="A stream without a sign of life is opened again; Salesforce sends one every "
+        "270 seconds.",
+    )
+    max_wait: Duration = Field(
+        timedelta(minutes=2), description="Longest wait before the next attempt."
     )

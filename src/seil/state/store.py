@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from seil.closing import Closing
 from seil.extras import requires
 from seil.sqlite_file import IN_MEMORY
 from seil.state.decisions import Decisions
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class State:
+class State(Closing):
     database: Database
 
     @cached_property
@@ -60,17 +60,6 @@ class State:
     @cached_property
     def streams(self) -> StreamPositions:
         return StreamPositions(self.database)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         self.database.close()

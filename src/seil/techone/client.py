@@ -10,12 +10,13 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import Any, Self
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
 from opentelemetry import trace
 
+from seil.closing import Closing
 from seil.deadline import deadline, remaining
 from seil.errors import TooSlowError, UnavailableError
 from seil.settings import TechOneSettings
@@ -33,7 +34,7 @@ _tracer = trace.get_tracer("seil.techone")
 _PAUSE = 0.25
 
 
-class TechOne:
+class TechOne(Closing):
     """One installation. Thread-safe.
 
     Every method raises RequestRejectedError, UnavailableError, TooSlowError,
@@ -49,12 +50,6 @@ class TechOne:
         self._timeout = settings.timeout.total_seconds()
         self._wire = Wire(self._timeout)
         self._tokens = Tokens(settings, self._wire)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         self._wire.close()

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import grpc
 
+from seil.closing import Closing
 from seil.errors import ConfigurationError, Problem
 from seil.salesforce.pubsub import messages, service
 from seil.salesforce.pubsub.events import Schemas, StreamEvent
@@ -44,7 +44,7 @@ class Fetched:
     replay_id: bytes
 
 
-class PubSub:
+class PubSub(Closing):
     """Thread-safe. `session` gives the org's current one, `org_id` its id.
 
     Raises ConfigurationError for an unreadable `ca`, the file of a certificate to trust.
@@ -62,17 +62,6 @@ class PubSub:
         self._org_id = org_id
         self._channel = _channel(endpoint, ca)
         self._schemas = Schemas(self._fetch_schema)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends every stream."""

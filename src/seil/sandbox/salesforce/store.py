@@ -13,11 +13,11 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 import duckdb
 
+from seil.closing import Closing
 from seil.errors import ConfigurationError, ConflictError, Problem
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.record_ids import BASE62, record_id
@@ -80,7 +80,7 @@ class RollBack(Exception):  # noqa: N818  (no error: it ends a transaction that 
     """Raised inside `OrgStore.write` to roll back; caught outside it."""
 
 
-class OrgStore:
+class OrgStore(Closing):
     """The org in a folder. `create` or `open` one; `close` it, or use it in a `with` block."""
 
     def __init__(
@@ -306,17 +306,6 @@ class OrgStore:
 
     def close(self) -> None:
         _release(self.folder, self._connection)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _record(self, cursor: duckdb.DuckDBPyConnection) -> bool:
         if self._recorder is None or not self._touched:

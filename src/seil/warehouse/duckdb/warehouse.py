@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from seil.closing import Closing
 from seil.warehouse.duckdb import history
 from seil.warehouse.duckdb.bookkeeping import EmbeddedBookkeeping
 from seil.warehouse.duckdb.commits import EmbeddedCommit
@@ -23,24 +23,13 @@ if TYPE_CHECKING:
     from seil.warehouse.tables import TableName
 
 
-class EmbeddedWarehouse:
+class EmbeddedWarehouse(Closing):
     dialect = "duckdb"
     traits = EngineTraits(atomic_across_tables=True, follows_changes=True)
 
     def __init__(self, database: DuckDBConnection) -> None:
         self.database = database
         self._overlays = OverlayCache(database)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         self.database.close()
