@@ -26,6 +26,12 @@ FIELDS = [
     SField.of("Note__c", "textarea"),
     SField.of("Amount__c", "currency", precision=18, scale=2),
     SField.of("Flag__c", "boolean"),
+    SField(
+        {
+            **SField.of("Stage__c", "picklist", values=["Open", "Closed"]).raw,
+            "restrictedPicklist": True,
+        }
+    ),
 ]
 ROWS = 30
 

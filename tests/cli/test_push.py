@@ -11,10 +11,12 @@ from tests.bookings import NAME, bookings, client, make_org
 from tests.cli.conftest import Seil
 from tests.rest_writes import write
 
+from seil.app.site import open_site
 from seil.salesforce.writes.batch import WriteTarget
 from seil.salesforce.writes.writer import Writer
 from seil.sandbox.salesforce.faults import OrgFault
 from seil.sandbox.salesforce.server import OrgServer
+from seil.sf_to_dw.lock import run_lock
 from seil.state.store import state_in_memory
 
 ROWS = 4
@@ -131,6 +133,24 @@ def test_what_is_not_there_is_named(seil: Seil, org: OrgServer, case: str) -> No
     arguments, code, reason = WRONG[case]
     refused = seil("push", *arguments)
     assert (refused.code, reason in refused.err) == (code, True)
+
+
+def test_second_apply_at_the_same_time_is_refused(seil: Seil, org: OrgServer) -> None:
+    plan = seil("push", "plan", "notes", "--json").json
+    with open_site() as site, run_lock(site.lake, key="push.notes.lock"):
+        second = seil("push", "apply", "notes", plan["hash"], "--json")
+    assert (second.code, second.json["error"]["type"]) == (5, "already_running")
+    assert seil("outcomes", "--json").json["states"] == {}
+    assert seil("push", "apply", "notes", plan["hash"]).code == 0
+
+
+def test_plan_of_another_warehouse_is_refused(seil: Seil, org: OrgServer, home: Path) -> None:
+    plan = seil("push", "plan", "notes", "--json").json
+    settings = (home / "seil.toml").read_text()
+    (home / "seil.toml").write_text(settings + '[warehouse]\nurl = "duckdb:other.duckdb"\n')
+    refused = seil("push", "apply", "notes", plan["hash"])
+    assert "it was made for warehouse duckdb:" in refused.err
+    assert seil("outcomes", "--json").json["states"] == {}
 
 
 def test_plan_of_another_definition_or_version_is_refused(

@@ -37,7 +37,7 @@ class BookingSource:
     queries: list[str] = field(default_factory=list)
 
     def read_org(self, org: Org) -> None:
-        fields = "Id, Key__c, Note__c, Amount__c, Flag__c, Number__c, Name"
+        fields = "Id, Key__c, Note__c, Amount__c, Flag__c, Number__c, Stage__c, Name"
         rows: Any = list(org.query(f"SELECT {fields} FROM {NAME} ORDER BY Key__c"))
         mirror = pa.Table.from_pylist(rows)
         self.database.register(

@@ -16,9 +16,10 @@ from tests.rest_writes import write
 
 from seil.dw_to_sf.apply import Application
 from seil.dw_to_sf.definition import PushDefinition
-from seil.dw_to_sf.plan import Plan, make_plan
+from seil.dw_to_sf.plan import Plan, PlanRefusedError, make_plan, read_plan
 from seil.errors import ConfigurationError
 from seil.salesforce.org import Org
+from seil.salesforce.writes.rules import FieldRule
 from seil.salesforce.writes.writer import WriterOptions
 from seil.sandbox.salesforce.faults import OrgFault
 from seil.sandbox.salesforce.server import OrgServer
@@ -92,6 +93,34 @@ def test_record_deleted_after_the_plan_is_missing(
     plan = plan_of(push(SOME), org, source, tmp_path)
     write(server.url, "DELETE", f"{NAME}/{rows_of(plan)[0]['key']}")
     assert application(org, state, "run-1").apply(plan) == {"missing": 1, "written": 1}
+
+
+def test_picklist_value_that_was_retired_since_is_rejected_with_its_reason(
+    org: Org, state: State, source: BookingSource, tmp_path: Path
+) -> None:
+    # The plan was made while the value was active.
+    rules = org.write_rules(NAME)
+    stage = replace(rules.get("Stage__c") or FieldRule("", ""), values=("Open", "Retired"))
+    others = [rule for rule in rules.fields if rule.name != "Stage__c"]
+    rules = replace(rules, fields=(*others, stage))
+    query = """SELECT id AS "Id", CASE key__c WHEN 'k00000' THEN 'Retired' ELSE 'Open' END AS stage
+        FROM mirror WHERE key__c < 'k00003'"""
+    plan = make_plan(push(query, fields={"Stage__c": "stage"}), rules, source, tmp_path)
+    assert plan.writes == 3
+    assert application(org, state, "run-1").apply(plan) == {"rejected": 1, "written": 2}
+    (outcome,) = state.outcomes.find(OutcomeFilter(state="rejected"))
+    assert outcome.code == "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
+    assert "Retired" in outcome.reason
+
+
+def test_plan_of_an_older_version_is_refused(
+    org: Org, source: BookingSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seil.dw_to_sf.plan.VERSION", 0)
+    plan = plan_of(push(SOME), org, source, tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(PlanRefusedError, match="it has version 0, this is 1"):
+        read_plan(tmp_path, "notes", plan.hash)
 
 
 def test_undo_leaves_what_somebody_wrote_since(

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.ad_sales import client, make_org
 from tests.gam_to_sf.conftest import LINE, TODAY, YESTERDAY, Flow, usage
+from tests.mortal import Died, Life, MortalLog, MortalTransport
 from tests.rest_writes import write
-from tests.salesforce.writes.test_killed import Died, Life, MortalLog, MortalTransport
 
 from seil.gam_to_sf.changes import SalesforceRecords
 from seil.gam_to_sf.flow import GamToSf, flow_steps

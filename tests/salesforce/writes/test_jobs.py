@@ -90,6 +90,20 @@ def test_batch_that_fails_as_a_whole_is_halved_to_its_bad_row(
     assert (outcome.key, outcome.code, outcome.reason) == (ids[4], "CSV_ERROR", "bad row")
 
 
+def test_each_of_many_rejected_rows_has_its_reason(org: Org, log: OutcomeLog, state: State) -> None:
+    many = 10_000
+    rows = bookings(many)
+    amounts = ["many" if number % 20 == 0 else "1.00" for number in range(many)]
+    place = rows.column_names.index("Amount__c")
+    rows = rows.set_column(place, "Amount__c", pa.array(amounts))
+    states_ = Writer(org, log, by_job()).write(INSERT, [rows], rows=many)
+    assert states_ == {"written": 9_500, "rejected": 500}
+    assert org.count(NAME) == 9_500
+    rejected = list(state.outcomes.pages(OutcomeFilter(state="rejected"), rows=many))
+    assert [outcome.key for outcome in rejected[0]] == [f"k{n:05d}" for n in range(0, many, 20)]
+    assert all("many" in outcome.reason for outcome in rejected[0])
+
+
 def test_session_that_expires_between_upload_and_results(
     org: Org, server: OrgServer, log: OutcomeLog, ids: list[str]
 ) -> None:

@@ -3,72 +3,25 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pyarrow as pa
 import pytest
 from tests.bookings import NAME, bookings, by_job
-from typing_extensions import override
+from tests.mortal import Died, Life, MortalLog, MortalTransport
 
 from seil.salesforce.org import Org
 from seil.salesforce.writes.batch import WriteTarget
 from seil.salesforce.writes.writer import Writer, WriterOptions
 from seil.sandbox.salesforce.server import OrgServer
 from seil.settings import SalesforceSettings
-from seil.state.outcomes import OutcomeFilter, OutcomeLog
+from seil.state.outcomes import OutcomeFilter
 from seil.state.store import State, state_in_memory
 
 ROWS = 5
 UPSERT = WriteTarget(NAME, "upsert", "Key__c")
 INSERT = WriteTarget(NAME, "insert", "Number__c")
 WAYS = {"collections": WriterOptions(pause=0), "job": by_job()}
-
-
-class Died(BaseException):
-    """Stands for SIGKILL: no handler of the writer's may act on it."""
-
-
-class Life:
-    """Ends before its n-th step: a request, or a change of the log, carried out or not."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-
-    def step(self, act: Callable[[], Any]) -> Any:
-        self.spend()
-        done = act()
-        self.spend()
-        return done
-
-    def spend(self) -> None:
-        if self.left <= 0:
-            raise Died
-        self.left -= 1
-
-
-class MortalTransport(httpx.HTTPTransport):
-    def __init__(self, life: Life) -> None:
-        super().__init__()
-        self._life = life
-
-    @override
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        answer: httpx.Response = self._life.step(
-            lambda: super(MortalTransport, self).handle_request(request)
-        )
-        return answer
-
-
-class MortalLog:
-    def __init__(self, log: OutcomeLog, life: Life) -> None:
-        self._log = log
-        self._life = life
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = getattr(self._log, name)
-        return lambda *args: self._life.step(lambda: method(*args))
 
 
 @pytest.mark.parametrize("way", WAYS)
