@@ -15,7 +15,7 @@ from tests.rest_writes import write
 
 import seil.app.site
 from seil.modeling.model import Models
-from seil.sandbox.salesforce.options import OrgOptions, PubSubOptions
+from seil.sandbox.salesforce.options import OrgOptions
 from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
 from seil.settings import Settings, WarehouseSettings, load_settings
@@ -39,11 +39,6 @@ url = "duckdb:warehouse.duckdb"
 threads = 2
 [events]
 journal = "journal.sqlite"
-"""
-SUBSCRIBE = """
-[subscribe]
-endpoint = "http://{address}"
-collect = 0.05
 """
 CATALOG = """
 [defaults.flow]
@@ -77,16 +72,10 @@ class Site:
         (self.folder / "objects.toml").write_text(CATALOG + catalog)
 
     @contextmanager
-    def serve(
-        self, catalog: str = "", *, pubsub: PubSubOptions | None = None
-    ) -> Iterator[OrgServer]:
-        options = OrgOptions(clock=self._clock, pubsub=pubsub)
-        with OrgServer(self.org, options=options) as server:
+    def serve(self, catalog: str = "") -> Iterator[OrgServer]:
+        with OrgServer(self.org, options=OrgOptions(clock=self._clock)) as server:
             self.url = server.url
             self.configure(catalog)
-            if pubsub:
-                with (self.folder / "seil.toml").open("a") as config:
-                    config.write(SUBSCRIBE.format(address=server.pubsub_address))
             yield server
 
     def change_org(self, sql: str) -> None:

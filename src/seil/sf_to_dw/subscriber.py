@@ -49,7 +49,7 @@ _POLL = 0.25
 _FIRST_WAIT = 1.0
 _SECOND = timedelta(seconds=1)
 
-_NEW = "no event was received before"
+_NEW = "its place in the stream is not known yet"
 _LOST = "its place in the stream is lost"
 _OVERFLOW = "a transaction had too many changes"
 
@@ -157,8 +157,7 @@ class EventSubscriber:
             for topic in self.topics:
                 position = self._positions.get(topic)
                 if position is None:
-                    gap = _NEW if topic in self._objects else ""
-                    position = self._positions[topic] = StreamPosition(topic, gap=gap)
+                    position = self._positions[topic] = StreamPosition(topic)
                 streams.start(topic, position.replay_id)
             self._clear_stop()
             yield streams
@@ -186,13 +185,20 @@ class EventSubscriber:
             return
         self._refused.pop(topic, None)
         if delivery.is_open:
-            self._set_gap(topic, self._positions[topic].gap, open_again=True)
+            self._take_opening(topic)
             return
         self._batch.replay_ids[topic] = delivery.replay_id
         for event in delivery.events:
             if self._recent.add(event.id):
                 self._batch.events += 1
                 self._take_event(event)
+
+    def _take_opening(self, topic: str) -> None:
+        """The stream begins now: what was before is a gap, also after a short interruption."""
+        if topic in self._objects:
+            self._set_gap(topic, self._positions[topic].gap or _NEW, open_again=True)
+        else:
+            log.warning("%s: events before now are not received", topic)
 
     def _take_event(self, event: StreamEvent) -> None:
         obj = self._objects.get(event.topic)
@@ -315,8 +321,6 @@ class EventSubscriber:
         """`open_again`: the stream brings all that happens from now on, so that a window up to now
         closes the gap.
         """
-        if not reason:
-            return
         until = self.pipeline.extractor.context.org.now() + _SECOND if open_again else None
         if not self._positions[topic].gap:
             log.warning("%s has a gap: %s; its window is read again", topic, reason)

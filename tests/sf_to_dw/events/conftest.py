@@ -1,53 +1,135 @@
-"""Sites whose accounts stream."""
+"""A site whose accounts stream, on an org of a few records; a run takes half a second."""
 
 from __future__ import annotations
 
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.limits import until
+from tests.rest_writes import write
+from tests.sandbox.salesforce.conftest import fill, tiny_objects
 from tests.shared import build_once
-from tests.sites import Site
 
+from seil.app.site import Site
 from seil.app.subscribe import subscriber
+from seil.modeling.model import Models
+from seil.sandbox.salesforce.faults import OrgFault
+from seil.sandbox.salesforce.metadata import SField
+from seil.sandbox.salesforce.options import OrgOptions, PubSubOptions
+from seil.sandbox.salesforce.server import OrgServer
+from seil.sandbox.salesforce.store import OrgStore
+from seil.settings import load_settings
 from seil.sf_to_dw.subscriber import BatchOutcome, EventSubscriber
-from seil.state.streams import StreamPosition
 
-STREAM = """
+CONFIG = """
+[salesforce]
+login_url = "{url}"
+attempts = 2
+max_wait = 0.01
+[extract]
+poll = 0.05
+[lake]
+url = "lake"
+[warehouse]
+url = "duckdb:warehouse.duckdb"
+threads = 1
+publish = false
+[events]
+journal = "journal.sqlite"
+[subscribe]
+endpoint = "http://{address}"
+collect = 0.05
+max_wait = 0.2
+{subscribe}
+"""
+CATALOG = """
+[defaults.flow]
+lag = "0s"
+compare_ids = "off"
 [objects.Account.flow]
 streams = true
-[objects.Contact.flow]
-streams = true
 """
-_LONGEST = 60.0
+TOPIC = "/data/AccountChangeEvent"
+ACME = "0015g0000000001AAA"
 
 
-@pytest.fixture(scope="session")
-def loaded(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Accounts and contacts, read once; no table is built."""
-
-    def make(folder: Path) -> None:
-        shutil.copytree(generated, folder / "org")
-        site = Site(folder, ("Account", "Contact"), ("sales_order_contacts",))
-        with site.serve():
-            assert site.run().ok
-
-    return build_once(tmp_path_factory, "streaming", make)
-
-
-@pytest.fixture
-def site(loaded: Path, tmp_path: Path) -> Site:
-    shutil.copytree(loaded, tmp_path, dirs_exist_ok=True)
-    return Site(tmp_path, ("Account", "Contact"), ("sales_order_contacts",))
+class _Site(Site):
+    @cached_property
+    def models(self) -> Models:
+        return Models([], {})
 
 
 @dataclass
-class Subscribing:
+class StreamingSite:
+    """`server` is the org's, while it is served."""
+
+    folder: Path
+    options: PubSubOptions = field(default_factory=lambda: PubSubOptions(keepalive=0.2))
+    settings: str = ""
+    server: OrgServer = field(init=False)
+
+    @contextmanager
+    def serve(self) -> Iterator[OrgServer]:
+        with OrgServer(self.folder / "org", options=OrgOptions(pubsub=self.options)) as server:
+            self.server = server
+            config = CONFIG.format(
+                url=server.url, address=server.pubsub_address, subscribe=self.settings
+            )
+            (self.folder / "seil.toml").write_text(config)
+            (self.folder / "objects.toml").write_text(CATALOG)
+            yield server
+
+    def open(self) -> Site:
+        return _Site(load_settings(self.folder / "seil.toml"))
+
+    def write(self, method: str, path: str, values: dict[str, Any] | None = None) -> Any:
+        return write(self.server.url, method, path, values)
+
+    def add_account(self, name: str) -> str:
+        return str(self.write("POST", "Account", {"Name": name, "Active__c": True})["id"])
+
+    def rename(self, account: str, name: str) -> None:
+        self.write("PATCH", f"Account/{account}", {"Name": name})
+
+    def purge(self, account: str) -> None:
+        """Deletes for good, with an event, as an emptied recycle bin does not."""
+        self.store_records().delete("Account", [account], hard=True)
+
+    def store_records(self) -> Any:
+        from seil.sandbox.salesforce.records import OrgRecords
+
+        return OrgRecords(self.store, user_id="0055g0000000001AAA")
+
+    @property
+    def store(self) -> Any:
+        assert self.server._parts is not None
+        return self.server._parts.store
+
+    def fault(self, **fault: Any) -> OrgFault:
+        injected = OrgFault.model_validate(fault)
+        self.server.faults.add(injected)
+        return injected
+
+    def run(self) -> Any:
+        with self.open() as context:
+            return context.pipeline.run(context.catalog.select(["Account"]))
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """Current ones of the warehouse, without columns of its own."""
+        with self.open() as context, context.warehouse(read_only=True) as warehouse:
+            rows = warehouse.query("SELECT * FROM salesforce.account").to_pylist()
+        return {row["id"]: {k: v for k, v in row.items() if not k.startswith("_")} for row in rows}
+
+
+@dataclass
+class Subscription:
     """A subscriber in a thread; `outcomes` are those of its batches."""
 
     subscriber: EventSubscriber
@@ -55,29 +137,40 @@ class Subscribing:
     error: BaseException | None = None
 
     def wait(self, condition: Callable[[], bool]) -> None:
-        ends = time.monotonic() + _LONGEST
-        while not condition():
-            if self.error:
-                raise self.error
-            assert time.monotonic() < ends, "the subscriber did not get there"
-            time.sleep(0.02)
+        until(lambda: self.error or condition())
+        if self.error:
+            raise self.error
 
-    def wait_for_streams(self) -> None:
-        """Every topic has its place, and no object a gap."""
-        state = self.subscriber.state.streams
-        self.wait(lambda: _is_settled(self.subscriber, state.all()))
+    def wait_until_settled(self) -> None:
+        """Every topic has its place in the stream, and no object a gap."""
+        self.wait(lambda: is_settled(self.subscriber))
+
+    def wait_for(self, site: StreamingSite, account: str, name: str | None) -> None:
+        """Until the account has the name in the warehouse; None: until it is deleted."""
+        before = 0
+
+        def is_there() -> bool:
+            nonlocal before
+            if len(self.outcomes) == before:
+                return False
+            before = len(self.outcomes)
+            record = site.records().get(account, {})
+            return bool(record.get("isdeleted")) if name is None else record.get("name") == name
+
+        self.wait(is_there)
 
 
-def _is_settled(subscriber: EventSubscriber, positions: dict[str, StreamPosition]) -> bool:
-    return len(positions) == len(subscriber.objects) and not any(
-        position.gap for position in positions.values()
+def is_settled(running: EventSubscriber) -> bool:
+    positions = running.state.streams.all()
+    return len(positions) == len(running.topics) and not any(
+        position.gap or not position.replay_id for position in positions.values()
     )
 
 
 @contextmanager
-def subscribing(site: Site) -> Iterator[Subscribing]:
+def subscribing(site: StreamingSite) -> Iterator[Subscription]:
     with site.open() as context:
-        running = Subscribing(subscriber(context))
+        running = Subscription(subscriber(context))
         running.subscriber.report = running.outcomes.append
         thread = threading.Thread(target=_run, args=[running])
         thread.start()
@@ -90,8 +183,36 @@ def subscribing(site: Site) -> Iterator[Subscribing]:
         raise running.error
 
 
-def _run(running: Subscribing) -> None:
+def _run(running: Subscription) -> None:
     try:
         running.subscriber.run()
     except BaseException as error:  # noqa: BLE001  (raised in the test's thread)
         running.error = error
+
+
+def make_streaming_org(folder: Path) -> None:
+    """Its accounts have a stamp that is never null, so that their windows are bounded."""
+    stamp = SField.of("SystemModstamp", "datetime", flags=["required", "read_only"])
+    objects = [entry.with_field(stamp) for entry in tiny_objects() if entry.name == "Account"]
+    others = [entry for entry in tiny_objects() if entry.name != "Account"]
+    with OrgStore.create(folder, [*others, *objects]) as store:
+        fill(store)
+
+
+@pytest.fixture(scope="session")
+def streaming(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site that has read its accounts and knows its place in the stream."""
+
+    def make(folder: Path) -> None:
+        make_streaming_org(folder / "org")
+        site = StreamingSite(folder)
+        with site.serve(), subscribing(site) as running:
+            running.wait_until_settled()
+
+    return build_once(tmp_path_factory, "streaming", make)
+
+
+@pytest.fixture
+def site(streaming: Path, tmp_path: Path) -> StreamingSite:
+    shutil.copytree(streaming, tmp_path, dirs_exist_ok=True)
+    return StreamingSite(tmp_path)

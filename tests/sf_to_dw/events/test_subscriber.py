@@ -2,16 +2,136 @@
 
 from __future__ import annotations
 
-from tests.sf_to_dw.events.conftest import STREAM, subscribing
-from tests.sites import Site
+import json
+from typing import Any
 
+import pytest
+from tests.sf_to_dw.events.conftest import ACME, TOPIC, StreamingSite, subscribing
+
+from seil.app.subscribe import subscriber
+from seil.errors import AlreadyRunningError
+from seil.sandbox.salesforce.fault_kinds import STREAM_KINDS
 from seil.sandbox.salesforce.options import PubSubOptions
 
 
-def test_changed_record_reaches_the_warehouse(site: Site) -> None:
-    account = next(iter(site.org_values("Account", "Name")))
-    with site.serve(STREAM, pubsub=PubSubOptions()), subscribing(site) as running:
-        running.wait_for_streams()
-        site.write("PATCH", f"Account/{account}", {"Name": "On the event"})
-        running.wait(lambda: any(outcome.rows for outcome in running.outcomes[-1:]))
-    assert site.records("account")[account]["name"] == "On the event"
+def test_changed_created_and_deleted_records_arrive(site: StreamingSite) -> None:
+    with site.serve(), subscribing(site) as running:
+        running.wait_until_settled()
+        site.rename(ACME, "On the event")
+        running.wait_for(site, ACME, "On the event")
+        account = site.add_account("New")
+        running.wait_for(site, account, "New")
+        site.write("DELETE", f"Account/{account}")
+        running.wait_for(site, account, None)
+        site.purge("0015g0000000004AAA")
+        running.wait_for(site, "0015g0000000004AAA", None)
+    assert [outcome.problem for outcome in running.outcomes] == [""] * len(running.outcomes)
+
+
+def test_events_of_the_time_without_a_subscriber_arrive(site: StreamingSite) -> None:
+    """Also after a restart of the org: they are kept in its database."""
+    with site.serve():
+        site.rename(ACME, "Meanwhile")
+    with site.serve(), subscribing(site) as running:
+        running.wait_for(site, ACME, "Meanwhile")
+    assert not any(outcome.gaps for outcome in running.outcomes)
+
+
+LOSING = {"replay-corrupted", "replay-refused", "event-overflow"}
+
+
+@pytest.mark.parametrize("name", [name for name in STREAM_KINDS if name != "stream-silent"])
+def test_the_record_arrives_despite_a_fault(name: str, site: StreamingSite) -> None:
+    """Where the stream cannot tell what changed, by the object's window."""
+    with site.serve() as server:
+        server.faults.add(*STREAM_KINDS[name].faults)
+        with subscribing(site) as running:
+            if name not in LOSING:
+                running.wait_until_settled()
+            site.rename(ACME, name)
+            running.wait_for(site, ACME, name)
+            running.wait_until_settled()
+    assert any(outcome.gaps for outcome in running.outcomes) is (name in LOSING)
+
+
+def test_silent_stream_is_opened_again(site: StreamingSite) -> None:
+    site.settings = "silence = 1"
+    site.options = PubSubOptions(keepalive=0.2)
+    with site.serve(), subscribing(site) as running:
+        running.wait_until_settled()
+        site.fault(path="/deliver$", stream="silence", times=1)
+        site.rename(ACME, "After the silence")
+        running.wait_for(site, ACME, "After the silence")
+
+
+def test_stream_that_wanted_nothing_for_too_long_is_opened_again(site: StreamingSite) -> None:
+    site.options = PubSubOptions(idle_close=0.1)
+    with site.serve(), subscribing(site) as running:
+        for number in range(3):
+            site.rename(ACME, f"Name {number}")
+            running.wait_for(site, ACME, f"Name {number}")
+
+
+def test_added_field_is_taken_up_by_a_window(site: StreamingSite) -> None:
+    with site.serve(), subscribing(site) as running:
+        running.wait_until_settled()
+        _add_field(site, "Colour__c")
+        site.write("PATCH", f"Account/{ACME}", {"Name": "Red", "Colour__c": "red"})
+        running.wait_for(site, ACME, "Red")
+    assert site.records()[ACME]["colour__c"] == "red"
+    assert any(outcome.gaps for outcome in running.outcomes)
+
+
+def _add_field(site: StreamingSite, name: str) -> None:
+    import httpx
+
+    body = {"object": "Account", "action": "add", "field": name, "type": "string"}
+    answer = httpx.post(f"{site.server.url}/sandbox/schema", content=json.dumps(body))
+    answer.raise_for_status()
+
+
+def test_second_subscriber_is_refused(site: StreamingSite) -> None:
+    with site.serve(), subscribing(site) as running:
+        running.wait_until_settled()
+        with site.open() as context, pytest.raises(AlreadyRunningError):
+            subscriber(context).run()
+
+
+def test_clock_runs_go_on_beside_it(site: StreamingSite) -> None:
+    with site.serve(), subscribing(site) as running:
+        running.wait_until_settled()
+        for number in range(3):
+            site.rename(ACME, f"Both {number}")
+            assert site.run().ok
+        running.wait_for(site, ACME, "Both 2")
+
+
+def test_lost_place_is_a_gap_and_never_a_silent_start_from_now(site: StreamingSite) -> None:
+    with site.serve():
+        site.rename(ACME, "In the gap")
+        with site.open() as context:
+            positions = context.state.streams
+            (position,) = positions.all().values()
+            positions.store([_with(position, replay_id=b"\xff" * 8)])
+        with subscribing(site) as running:
+            running.wait_for(site, ACME, "In the gap")
+            running.wait_until_settled()
+    assert any(outcome.gaps for outcome in running.outcomes)
+
+
+def _with(position: Any, **values: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(position, **values)
+
+
+def test_each_batch_is_a_run_in_the_report(site: StreamingSite) -> None:
+    with site.serve(), subscribing(site) as running:
+        running.wait_until_settled()
+        site.rename(ACME, "Reported")
+        running.wait_for(site, ACME, "Reported")
+    with site.open() as context:
+        last = context.state.runs.last()
+    assert last is not None
+    assert (last.command, last.outcome, last.counts["rows"]) == ("subscribe", "success", 1)
+    assert TOPIC in running.subscriber.topics
