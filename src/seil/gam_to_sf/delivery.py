@@ -167,11 +167,16 @@ def _text(value: object) -> str | None:
     """Without the zeros of `99.0`."""
     if value is None:
         return None
-    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+    number = _number(value)
+    return str(value) if number is None else f"{number.normalize():f}"
 
 
 def _is_same(old: object, new: int) -> bool:
+    return old is not None and _number(old) == new
+
+
+def _number(value: object) -> Decimal | None:
     try:
-        return old is not None and Decimal(str(old)) == new
+        return Decimal(str(value))
     except InvalidOperation:
-        return False
+        return None
