@@ -9,9 +9,12 @@ import pytest
 from tests.ad_sales import book, make_org
 from tests.cli.conftest import Seil
 
+from seil.app.site import open_site
+from seil.sandbox.admanager.faults import KINDS
 from seil.sandbox.admanager.options import AdManagerOptions
 from seil.sandbox.admanager.server import AdManagerServer
 from seil.sandbox.salesforce.server import OrgServer
+from seil.sf_to_dw.lock import run_lock
 
 ORDER, LINE = 3_900_000_001, 5_900_000_001
 SETTINGS = """
@@ -76,7 +79,7 @@ def test_a_failed_step_is_named_and_stays_a_trouble_until_it_succeeds(
     assert "proposal_id_field" not in seil("status").out
 
 
-def test_inventory_is_read_once_a_day_or_when_asked(
+def test_inventory_is_read_once_a_day_or_on_demand(
     seil: Seil, org: OrgServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def steps(*options: str) -> list[str]:
@@ -103,3 +106,46 @@ LEFT JOIN gam.placement_ad_units AS pair
 LEFT JOIN gam.placements AS placement ON placement.placement_id = pair.placement_id
 WHERE unit.code LIKE 'home%' ORDER BY 2
 """
+
+
+def test_a_second_run_is_refused_while_one_is_under_way(seil: Seil, org: OrgServer) -> None:
+    with open_site() as site, run_lock(site.lake, key="sync.gam-to-sf.lock"):
+        refused = seil("sync", "gam-to-sf")
+    assert refused.code == 5
+    assert "is running" in refused.err or "holds" in refused.err
+    assert seil("runs", "list", "--json").json["runs"][0]["outcome"] == "refused"
+
+
+def test_inventory_waits_for_a_run_that_holds_the_warehouse(seil: Seil, org: OrgServer) -> None:
+    assert seil("sync", "gam-to-sf", "--inventory").code == 0
+    with open_site() as site:
+        site.state.marks.set("gam_to_sf inventory", "")
+        with run_lock(site.lake):
+            ran = seil("sync", "gam-to-sf", "--json")
+            forced = seil("sync", "gam-to-sf", "--inventory", "--json")
+    assert ran.code == 0
+    assert ran.json["steps"][-1]["note"].startswith("put off until the next run: ")
+    assert (forced.code, forced.json["steps"][-1]["error"]["type"]) == (1, "already_running")
+
+
+def test_doctor_checks_the_network_and_each_object(
+    seil: Seil, org: OrgServer, network: AdManagerServer, home: Path
+) -> None:
+    def checks() -> dict[str, dict[str, str]]:
+        return {check["name"]: check for check in seil("doctor", "--json").json["checks"]}
+
+    good = checks()
+    for name in ("Ad Manager", "Ad Manager reports", "update AdOrderItem", "update Usage__c"):
+        assert good[name]["state"] == "ok", name
+    assert good["update Order"]["detail"].startswith("vlocity_cmt__FulfilmentStatus__c, SWM_GAM")
+    settings = (home / "seil.toml").read_text()
+    (home / "seil.toml").write_text(f'{settings}proposal_status_field = "SystemModstamp"\n')
+    for fault in KINDS["token-refused"].faults:
+        network.faults.add(fault)
+    try:
+        bad = checks()
+    finally:
+        network.faults.clear()
+    assert bad["update Order"]["detail"] == "SystemModstamp cannot be edited"
+    assert bad["Ad Manager"]["state"] == "fail"
+    assert "Ad Manager reports" not in bad

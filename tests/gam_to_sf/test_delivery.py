@@ -52,7 +52,7 @@ def test_days_are_those_of_the_networks_zone(now: str, zone: str, today: str) ->
     assert (current - yesterday).days == 1
 
 
-def test_the_network_is_asked_for_its_zone(flow: Flow) -> None:
+def test_days_follow_the_networks_own_zone(flow: Flow) -> None:
     """At 13:30 UTC it is tomorrow already in Sydney, whatever this machine's zone is."""
     flow.now = NOON.replace(hour=13, minute=30)
     result = flow.run(dry_run=True)["delivery"]

@@ -56,7 +56,7 @@ def test_an_impression_comes_back_to_the_table_of_delivery(generated: Path, tmp_
             site.write("POST", "Usage__c", values)
         with site.open() as opened:
             assert sync_gam_to_sf(opened).ok
-            report = delivered(opened.settings.admanager, (days[0], days[-1]))
+            report = report_figures(opened.settings.admanager, (days[0], days[-1]))
         site.pass_a_second()
         assert site.run().problems == []
     rows = site.query(
@@ -81,7 +81,7 @@ def days_around_now() -> list[date]:
     return [today + timedelta(days=offset) for offset in (-1, 0, 1)]
 
 
-def delivered(settings: Any, days: tuple[date, date]) -> dict[tuple[int, date], int]:
+def report_figures(settings: Any, days: tuple[date, date]) -> dict[tuple[int, date], int]:
     rows = AdManager(settings).report(
         ["LINE_ITEM_ID", "DATE"], ["AD_SERVER_IMPRESSIONS"], days, seconds=60
     )

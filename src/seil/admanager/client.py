@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Part = TypeVar("Part")
 
 
-class KeptName(Protocol):
+class NameStore(Protocol):
     """Keeps the name of an object of Ad Manager from one run to the next."""
 
     def get(self) -> str: ...
@@ -139,6 +139,11 @@ class AdManager:
             raise UnexpectedAnswerError(SERVICE, f"the network's time zone is {zone!r}")
         return zone
 
+    def check_reports(self) -> None:
+        """Raises an error where the service account may not read reports."""
+        request = {"parent": self._rest.network, "page_size": 1}
+        next(self._rest.pages("Report", "list_reports", request))
+
     def order_statuses(self, ids: Iterable[int]) -> dict[int, str]:
         """By id; ids that the network does not have are missing."""
         return self._statuses.of_orders(ids)
@@ -164,17 +169,20 @@ class AdManager:
         days: tuple[date, date],
         *,
         seconds: float = 300.0,
-        kept: KeptName | None = None,
+        name_store: NameStore | None = None,
     ) -> Iterator[ReportRow]:
         """Streams the rows of a report; `days` are inclusive.
 
         `report(["LINE_ITEM_ID", "DATE"], ["AD_SERVER_IMPRESSIONS"], (yesterday, today))`. A date is
-        a number: 20261123. `seconds` is the timeout for generating the report. With `kept`, one
-        report is changed each time; otherwise each call leaves a new one in the network.
+        a number: 20261123. `seconds` is the timeout for generating the report.
+
+        With `name_store`, one report is changed each time; otherwise each call leaves a new one in
+        the network.
         """
-        name = self._reports.prepare(dimensions, metrics, days, name=kept.get() if kept else "")
-        if kept:
-            kept.set(name)
+        name = name_store.get() if name_store else ""
+        name = self._reports.prepare(dimensions, metrics, days, name=name)
+        if name_store:
+            name_store.set(name)
         yield from self._reports.rows(name, dimensions, metrics, seconds=seconds)
 
     @property

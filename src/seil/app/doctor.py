@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seil.app import wording
+from seil.app.doctor_ad_manager import field_checks, network_checks
 from seil.app.doctor_machine import SiteCheck, machine_checks, space_state
 from seil.app.site import Site
 from seil.errors import ConfigurationError, LoginError, SeilError, UnavailableError
@@ -317,4 +318,6 @@ _GROUPS = (
     _CheckGroup("removed models", _removed_models, needs=("models", "warehouse")),
     _CheckGroup("org", _org),
     _CheckGroup("objects", _objects, needs=("catalog", "org")),
+    _CheckGroup("Ad Manager", network_checks),
+    _CheckGroup("delivery", field_checks, needs=("org",)),
 )

@@ -13,6 +13,8 @@ from seil.gam_to_sf.changes import Recipient
 from seil.gam_to_sf.delivery import DeliveryRow, DeliveryStep, utc_now
 from seil.gam_to_sf.results import StepName, StepResult
 from seil.gam_to_sf.statuses import StatusStep
+from seil.gam_to_sf.usages import FIGURES
+from seil.gam_to_sf.usages import OBJECT as USAGE
 from seil.observe.progress import SILENT, Progress
 from seil.salesforce.org import Org
 
@@ -26,6 +28,8 @@ logger = logging.getLogger(__name__)
 _DIMENSIONS = ("LINE_ITEM_ID", "DATE")
 _METRICS = ("AD_SERVER_IMPRESSIONS", "AD_SERVER_CLICKS")
 _REPORT = "gam_to_sf report"
+_ORDER_STATUS = "vlocity_cmt__FulfilmentStatus__c"
+_LINE_STATUS = "SWM_Status__c"
 
 
 class FlowStep(Protocol):
@@ -46,8 +50,8 @@ class GamToSf:
         return [self._run(step, progress) for step in self.steps]
 
     def _run(self, step: FlowStep, progress: Progress) -> StepResult:
-        with progress.step(f"sync {step.name}") as shown:
-            result = StepResult(step.name, on_read=shown.advance)
+        with progress.step(f"sync {step.name}") as step_progress:
+            result = StepResult(step.name, on_read=step_progress.advance)
             try:
                 step.run(self.org, self.recipient, result)
             except SeilError as error:
@@ -57,8 +61,20 @@ class GamToSf:
                 logger.exception("sync %s", step.name)
                 result.error = error
             if not result.ok:
-                shown.conclude(result.problem, ok=False)
+                step_progress.conclude(result.problem, ok=False)
         return result
+
+
+def written_fields(settings: GamToSfSettings) -> dict[str, tuple[str, ...]]:
+    """By object."""
+    of_order = [_ORDER_STATUS]
+    if _has_proposals(settings):
+        of_order.append(settings.proposal_status_field)
+    return {
+        "Order": tuple(of_order),
+        "AdOrderItem": (_LINE_STATUS,),
+        USAGE: FIGURES,
+    }
 
 
 def flow_steps(
@@ -69,7 +85,7 @@ def flow_steps(
     clock: Callable[[], datetime] = utc_now,
 ) -> Iterator[FlowStep]:
     """All but the inventory. `clock` is for tests."""
-    if settings.proposal_id_field and settings.proposal_status_field:
+    if _has_proposals(settings):
         yield StatusStep(
             "proposals",
             "Order",
@@ -83,7 +99,7 @@ def flow_steps(
         "orders",
         "Order",
         "SWM_GAMOrderId__c",
-        "vlocity_cmt__FulfilmentStatus__c",
+        _ORDER_STATUS,
         where="SWM_GAMUpdate_After_Complete__c > 0",
         find=admanager.order_statuses,
     )
@@ -91,16 +107,20 @@ def flow_steps(
         "line items",
         "AdOrderItem",
         "AdServerOrderLineIdentifier",
-        "SWM_Status__c",
+        _LINE_STATUS,
         where="SWM_Status__c != 'Completed' AND Production_System__c = 'GAM'",
         find=admanager.line_item_statuses,
     )
     seconds = settings.report_timeout.total_seconds()
-    yield DeliveryStep(NetworkReports(admanager, KeptReport(marks), seconds), clock)
+    yield DeliveryStep(NetworkReports(admanager, ReportName(marks), seconds), clock)
+
+
+def _has_proposals(settings: GamToSfSettings) -> bool:
+    return bool(settings.proposal_id_field and settings.proposal_status_field)
 
 
 @dataclass(frozen=True)
-class KeptReport:
+class ReportName:
     """Ad Manager's name of the report, which every run changes and runs again."""
 
     marks: Marks
@@ -118,7 +138,7 @@ class NetworkReports:
     """The `DeliveryReports` of a network. `seconds` is the timeout for generating a report."""
 
     admanager: AdManager
-    kept: KeptReport
+    name_store: ReportName
     seconds: float
 
     def network_time_zone(self) -> str:
@@ -126,7 +146,7 @@ class NetworkReports:
 
     def deliveries(self, days: tuple[date, date]) -> Iterable[DeliveryRow]:
         rows = self.admanager.report(
-            _DIMENSIONS, _METRICS, days, seconds=self.seconds, kept=self.kept
+            _DIMENSIONS, _METRICS, days, seconds=self.seconds, name_store=self.name_store
         )
         for row in rows:
             figures = (*row.dimensions.values(), *row.metrics.values())

@@ -62,11 +62,11 @@ class Proposals:
 
     def statuses(self, ids: Iterable[int]) -> dict[int, str]:
         """By id; ids that the network does not have are missing."""
-        wanted = list(dict.fromkeys(ids))
+        distinct = list(dict.fromkeys(ids))
         return {
             int(proposal.id): str(proposal.status)
-            for at in range(0, len(wanted), _IDS_PER_STATEMENT)
-            for proposal in self._finder.where("id", *wanted[at : at + _IDS_PER_STATEMENT])
+            for at in range(0, len(distinct), _IDS_PER_STATEMENT)
+            for proposal in self._finder.where("id", *distinct[at : at + _IDS_PER_STATEMENT])
         }
 
     def update(self, request: UpdateProposal) -> Proposal:

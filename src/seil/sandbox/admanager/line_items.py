@@ -49,9 +49,9 @@ class SandboxLineItems:
         return self.render(self._network.get("lineItems", name))
 
     def all(self) -> list[GamObject]:
-        return self.named(None)
+        return self.select(None)
 
-    def named(self, names: Iterable[str] | None) -> list[GamObject]:
+    def select(self, names: Iterable[str] | None) -> list[GamObject]:
         """Those that exist of `names`; all for None."""
         return [self.render(item) for item in self._network.select("lineItems", names)]
 

@@ -27,9 +27,9 @@ class SandboxOrders:
         return self.render(self._network.get("orders", name))
 
     def all(self) -> list[GamObject]:
-        return self.named(None)
+        return self.select(None)
 
-    def named(self, names: Iterable[str] | None) -> list[GamObject]:
+    def select(self, names: Iterable[str] | None) -> list[GamObject]:
         """Those that exist of `names`; all for None."""
         return [self.render(order) for order in self._network.select("orders", names)]
 

@@ -111,7 +111,7 @@ def _order_operations(orders: SandboxOrders) -> dict[str, RestOperation]:
     return {
         "GetOrder": lambda request: orders.get(request["name"]),
         "ListOrders": lambda request: list_page(
-            request, orders.named(names_in(request)), message="Order", member="orders"
+            request, orders.select(names_in(request)), message="Order", member="orders"
         ),
         "BatchCreateOrders": create,
         "BatchUpdateOrders": update,
@@ -145,7 +145,7 @@ def _line_item_operations(line_items: SandboxLineItems) -> dict[str, RestOperati
         "GetLineItem": lambda request: line_items.get(request["name"]),
         "ListLineItems": lambda request: list_page(
             request,
-            line_items.named(names_in(request)),
+            line_items.select(names_in(request)),
             message="LineItem",
             member="lineItems",
         ),
