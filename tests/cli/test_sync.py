@@ -135,9 +135,9 @@ def test_doctor_checks_the_network_and_each_object(
         return {check["name"]: check for check in seil("doctor", "--json").json["checks"]}
 
     good = checks()
-    for name in ("Ad Manager", "Ad Manager reports", "update AdOrderItem", "update Usage__c"):
+    for name in ("Ad Manager", "Ad Manager reports", "writing AdOrderItem", "writing Usage__c"):
         assert good[name]["state"] == "ok", name
-    assert good["update Order"]["detail"].startswith("vlocity_cmt__FulfilmentStatus__c, SWM_GAM")
+    assert good["writing Order"]["detail"].startswith("vlocity_cmt__FulfilmentStatus__c, SWM_GAM")
     settings = (home / "seil.toml").read_text()
     (home / "seil.toml").write_text(f'{settings}proposal_status_field = "SystemModstamp"\n')
     for fault in KINDS["token-refused"].faults:
@@ -146,6 +146,6 @@ def test_doctor_checks_the_network_and_each_object(
         bad = checks()
     finally:
         network.faults.clear()
-    assert bad["update Order"]["detail"] == "SystemModstamp cannot be edited"
+    assert bad["writing Order"]["detail"] == "SystemModstamp cannot be edited"
     assert bad["Ad Manager"]["state"] == "fail"
     assert "Ad Manager reports" not in bad

@@ -71,7 +71,7 @@ def field_checks(site: Site) -> Iterator[SiteCheck]:
 
 
 def _object_check(site: Site, name: str, fields: tuple[str, ...]) -> SiteCheck:
-    about = f"update {name}"
+    about = f"writing {name}"
     try:
         rules = site.org.write_rules(name)
     except SeilError as error:
