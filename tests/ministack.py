@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,7 @@ class Ministack:
         }
 
     def client(self, name: str) -> Any:
-        import boto3
-
-        session: Any = boto3.Session(ACCOUNT, "test", region_name=REGION)
-        return session.client(name, endpoint_url=self.url)
+        return _session().client(name, endpoint_url=self.url)
 
     def bucket(self, name: str) -> None:
         place = {"LocationConstraint": REGION}
@@ -112,6 +110,14 @@ class Ministack:
             TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"},
         )
         return str(made["TableDescription"]["TableArn"])
+
+
+@cache
+def _session() -> Any:
+    """One for all clients: each reads every service's endpoints, half a second."""
+    import boto3
+
+    return boto3.Session(ACCOUNT, "test", region_name=REGION)
 
 
 def _policy(statements: Sequence[Mapping[str, Any]]) -> str:

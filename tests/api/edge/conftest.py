@@ -2,15 +2,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 import httpx
 import pytest
+from fastapi import APIRouter
 from tests.limits import HANGS
 
 from seil.api.calls import Answer, ServiceCall
-from seil.api.edge.app import EdgeOptions, build_edge
-from seil.api.edge.dispatch import Limits
+from seil.api.edge.app import EdgeOptions, RouterOf, build_edge
+from seil.api.edge.dispatch import Dispatch, Limits
 from seil.api.edge.routes_gam import gam_router
 from seil.api.edge.routes_techone import techone_router
 from seil.api.tokens import Expected, Verifier
@@ -57,6 +59,33 @@ class Edge:
 Build = Callable[..., Edge]
 
 
+class _CurrentDispatch:
+    """That of the edge built last, whose routes are those of the edges before it."""
+
+    def __init__(self) -> None:
+        self.dispatch: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.dispatch, name)
+
+
+@cache
+def _routes(router: RouterOf) -> tuple[_CurrentDispatch, APIRouter]:
+    current = _CurrentDispatch()
+    return current, router(cast("Dispatch", current))
+
+
+def _built_once(router: RouterOf) -> RouterOf:
+    """FastAPI takes longer to read the routes than most tests take."""
+
+    def of(dispatch: Dispatch) -> APIRouter:
+        current, routes = _routes(router)
+        current.dispatch = dispatch
+        return routes
+
+    return of
+
+
 @pytest.fixture
 def downstream() -> Downstream:
     return Downstream()
@@ -72,7 +101,7 @@ def build(issuer: Issuer, downstream: Downstream) -> Build:
             Verifier(Expected(issuer.url), issuer),
             downstream,
             EdgeOptions("seil", "dev", limits=limits, **options),
-            (gam_router, techone_router),
+            (_built_once(gam_router), _built_once(techone_router)),
             open_routers=[issuer_router(issuer)],
         )
         transport = httpx.ASGITransport(app)

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
@@ -22,6 +23,7 @@ from urllib.parse import parse_qsl, unquote_plus
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from seil.errors import ConfigurationError, Problem
 from seil.sandbox.issuer.limits import TokenLimits
@@ -216,11 +218,17 @@ def _basic(credentials: str) -> tuple[str, str]:
 def _load_keys(folder: Path) -> dict[str, rsa.RSAPrivateKey]:
     keys = {}
     for path in sorted(folder.glob(_KEYS)):
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        key = _private_key(path.read_bytes())
         if not isinstance(key, rsa.RSAPrivateKey):
             raise ValueError(f"{path.name} holds no RSA key")
         keys[_thumbprint(key)] = key
     return keys
+
+
+@lru_cache(8)
+def _private_key(pem: bytes) -> PrivateKeyTypes:
+    """Cached: OpenSSL checks the primes, which takes longer than all else here."""
+    return serialization.load_pem_private_key(pem, password=None)
 
 
 def _write(path: Path, pem: bytes) -> None:
