@@ -25,17 +25,22 @@ from seil.admanager.models.lists import BATCH, CREATIVES, IDS, SEVERAL, entries
 from seil.admanager.models.targeting import CreativeTargeting, Targeting
 from seil.admanager.models.values import (
     AppliedLabel,
+    AppliedLabels,
+    CompanionDelivery,
     CreativePlaceholder,
     CustomFieldValue,
     DateTime,
     DeliveryData,
     DeliveryIndicator,
-    FrequencyCap,
+    EnvironmentType,
+    FrequencyCaps,
     Goal,
     GrpSettings,
+    MeasurementSettings,
     Money,
+    RoadblockingType,
+    SkippableAdType,
     Stats,
-    ThirdPartyMeasurementSettings,
 )
 
 AT = {
@@ -137,24 +142,9 @@ class LineItemFields(Shape):
         about("Source of the delivery forecast.", "FORECASTING"),
     ] = None
     custom_pacing_curve: Annotated[CustomPacingCurve | None, about("Custom pacing curve.")] = None
-    roadblocking_type: Annotated[
-        str | None,
-        one_of("ONLY_ONE", "ONE_OR_MORE", "AS_MANY_AS_POSSIBLE", "ALL_ROADBLOCK", "CREATIVE_SET"),
-        about("How many of its creatives a page may show.", "ONE_OR_MORE"),
-    ] = None
-    skippable_ad_type: Annotated[
-        str | None,
-        one_of("DISABLED", "ENABLED", "INSTREAM_SELECT", "ANY"),
-        about("Whether viewers can skip the video.", "DISABLED"),
-    ] = None
-    frequency_caps: Annotated[
-        list[FrequencyCap] | None,
-        entries(SEVERAL),
-        about(
-            "Frequency caps per user.",
-            [{"maxImpressions": 3, "numTimeUnits": 1, "timeUnit": "DAY"}],
-        ),
-    ] = None
+    roadblocking_type: RoadblockingType = None
+    skippable_ad_type: SkippableAdType = None
+    frequency_caps: FrequencyCaps = None
     line_item_type: Annotated[str | None, LINE_ITEM_TYPE, about("Line item type.", "STANDARD")] = (
         None
     )
@@ -182,21 +172,13 @@ class LineItemFields(Shape):
         entries(CREATIVES),
         about("Expected creatives.", PLACEHOLDERS),
     ] = None
-    environment_type: Annotated[
-        str | None,
-        one_of("BROWSER", "VIDEO_PLAYER"),
-        about("Environment: browser or video player.", "BROWSER"),
-    ] = None
+    environment_type: EnvironmentType = None
     allowed_formats: Annotated[
         list[Annotated[str, one_of("AUDIO", "VIDEO", "DISPLAY")]] | None,
         entries(SEVERAL),
         about("Allowed ad formats.", ["VIDEO"]),
     ] = None
-    companion_delivery_option: Annotated[
-        str | None,
-        one_of("OPTIONAL", "AT_LEAST_ONE", "ALL"),
-        about("How many companion creatives have to be shown.", "OPTIONAL"),
-    ] = None
+    companion_delivery_option: CompanionDelivery = None
     allow_overbook: Annotated[
         bool | None, about("Whether it may overbook inventory.", example=False)
     ] = None
@@ -212,11 +194,7 @@ class LineItemFields(Shape):
     web_property_code: Annotated[Text | None, about("AdSense web property code.", "ca-pub-1")] = (
         None
     )
-    applied_labels: Annotated[
-        list[AppliedLabel] | None,
-        entries(SEVERAL),
-        about("Applied labels.", [{"labelId": 8200001}]),
-    ] = None
+    applied_labels: AppliedLabels = None
     disable_same_advertiser_competitive_exclusion: Annotated[
         bool | None, about("Allow ads of the same advertiser on the same page.", example=False)
     ] = None
@@ -236,9 +214,7 @@ class LineItemFields(Shape):
         one_of("PUBLISHER", "ADVERTISER"),
         about("Who provides the creatives. Not in Google's REST API.", "PUBLISHER"),
     ] = None
-    third_party_measurement_settings: Annotated[
-        ThirdPartyMeasurementSettings | None, about("Third-party measurement.")
-    ] = None
+    third_party_measurement_settings: MeasurementSettings = None
     youtube_kids_restricted: Annotated[
         bool | None, about("Whether it is restricted from YouTube Kids.", example=False)
     ] = None

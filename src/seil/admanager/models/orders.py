@@ -9,7 +9,13 @@ from pydantic import Field
 from seil.admanager.models.actions import OrderAction
 from seil.admanager.models.base import Count, Id, Int, Name, Shape, Text, Words, about
 from seil.admanager.models.lists import SEVERAL, entries
-from seil.admanager.models.values import AppliedLabel, CustomFieldValue, DateTime
+from seil.admanager.models.values import (
+    AppliedLabel,
+    AppliedLabels,
+    CustomFieldValue,
+    DateTime,
+    TeamIds,
+)
 
 _AT = {
     "date": {"year": 2030, "month": 12, "day": 1},
@@ -35,14 +41,8 @@ class _OrderFields(Shape):
     secondary_trafficker_ids: Annotated[
         list[Id] | None, entries(SEVERAL), about("User ids of secondary traffickers.", [240000001])
     ] = None
-    applied_team_ids: Annotated[
-        list[Id] | None, entries(SEVERAL), about("Ids of the teams with access.", [7000001])
-    ] = None
-    applied_labels: Annotated[
-        list[AppliedLabel] | None,
-        entries(SEVERAL),
-        about("Applied labels.", [{"labelId": 8200001}]),
-    ] = None
+    applied_team_ids: TeamIds = None
+    applied_labels: AppliedLabels = None
     custom_field_values: Annotated[
         list[CustomFieldValue] | None,
         entries(SEVERAL),

@@ -25,15 +25,19 @@ from seil.admanager.models.line_items import (
 from seil.admanager.models.lists import CREATIVES, SEVERAL, entries
 from seil.admanager.models.targeting import Targeting
 from seil.admanager.models.values import (
-    AppliedLabel,
+    AppliedLabels,
+    CompanionDelivery,
     CreativePlaceholder,
     CustomFieldValue,
     DateTime,
-    FrequencyCap,
+    EnvironmentType,
+    FrequencyCaps,
     Goal,
     GrpSettings,
+    MeasurementSettings,
     Money,
-    ThirdPartyMeasurementSettings,
+    RoadblockingType,
+    SkippableAdType,
 )
 
 # The words of the WSDLs.
@@ -63,32 +67,13 @@ class ProposalLineItemFields(Shape):
     delivery_rate_type: Annotated[
         str | None, DELIVERY_RATE, about("Delivery pacing.", "EVENLY")
     ] = None
-    roadblocking_type: Annotated[
-        str | None,
-        one_of("ONLY_ONE", "ONE_OR_MORE", "AS_MANY_AS_POSSIBLE", "ALL_ROADBLOCK", "CREATIVE_SET"),
-        about("How many of its creatives a page may show.", "ONE_OR_MORE"),
-    ] = None
-    companion_delivery_option: Annotated[
-        str | None,
-        one_of("OPTIONAL", "AT_LEAST_ONE", "ALL"),
-        about("How many companion creatives have to be shown.", "OPTIONAL"),
-    ] = None
+    roadblocking_type: RoadblockingType = None
+    companion_delivery_option: CompanionDelivery = None
     video_max_duration: Annotated[
         Count | None, about("Maximum video duration in milliseconds.", 30_000)
     ] = None
-    video_creative_skippable_ad_type: Annotated[
-        str | None,
-        one_of("DISABLED", "ENABLED", "INSTREAM_SELECT", "ANY"),
-        about("Whether viewers can skip the video.", "DISABLED"),
-    ] = None
-    frequency_caps: Annotated[
-        list[FrequencyCap] | None,
-        entries(SEVERAL),
-        about(
-            "Frequency caps per user.",
-            [{"maxImpressions": 3, "numTimeUnits": 1, "timeUnit": "DAY"}],
-        ),
-    ] = None
+    video_creative_skippable_ad_type: SkippableAdType = None
+    frequency_caps: FrequencyCaps = None
     line_item_type: Annotated[str | None, LINE_ITEM_TYPE, about("Line item type.", "STANDARD")] = (
         None
     )
@@ -105,21 +90,13 @@ class ProposalLineItemFields(Shape):
         entries(SEVERAL),
         about("Custom field values.", [{"customFieldId": 4400015, "value": {"value": "Q4 brand"}}]),
     ] = None
-    applied_labels: Annotated[
-        list[AppliedLabel] | None,
-        entries(SEVERAL),
-        about("Applied labels.", [{"labelId": 8200001}]),
-    ] = None
+    applied_labels: AppliedLabels = None
     disable_same_advertiser_competitive_exclusion: Annotated[
         bool | None, about("Allow ads of the same advertiser on the same page.", example=False)
     ] = None
     net_rate: Annotated[Money | None, about("Cost per unit.", PRICE)] = None
     net_cost: Annotated[Money | None, about("Total cost.", PRICE)] = None
-    environment_type: Annotated[
-        str | None,
-        one_of("BROWSER", "VIDEO_PLAYER"),
-        about("Environment: browser or video player.", "BROWSER"),
-    ] = None
+    environment_type: EnvironmentType = None
     allowed_formats: Annotated[
         list[Annotated[str, one_of("AUDIO")]] | None,
         entries(SEVERAL),
@@ -135,6 +112,4 @@ class ProposalLineItemFields(Shape):
     estimated_minimum_impressions: Annotated[
         Count | None, about("Estimated minimum impressions; required for preferred deals.", 50_000)
     ] = None
-    third_party_measurement_settings: Annotated[
-        ThirdPartyMeasurementSettings | None, about("Third-party measurement.")
-    ] = None
+    third_party_measurement_settings: MeasurementSettings = None

@@ -13,10 +13,12 @@ from seil.admanager.models.lists import SEVERAL, entries
 from seil.admanager.models.targeting import Targeting
 from seil.admanager.models.values import (
     AppliedLabel,
+    AppliedLabels,
     CreativePlaceholder,
     CustomFieldValue,
     DateTime,
     Money,
+    TeamIds,
 )
 
 # https://developers.google.com/ad-manager/api/reference/v202608/ProposalService.Proposal: at most.
@@ -129,19 +131,13 @@ class _ProposalFields(Shape):
     seller_contact_ids: Annotated[
         list[Id] | None, entries(SEVERAL), about("Ids of the seller's contacts.", [9130])
     ] = None
-    applied_team_ids: Annotated[
-        list[Id] | None, entries(SEVERAL), about("Ids of the teams with access.", [7000001])
-    ] = None
+    applied_team_ids: TeamIds = None
     custom_field_values: Annotated[
         list[CustomFieldValue] | None,
         entries(SEVERAL),
         about("Custom field values.", [{"customFieldId": 4400011, "value": {"value": "Q4 brand"}}]),
     ] = None
-    applied_labels: Annotated[
-        list[AppliedLabel] | None,
-        entries(SEVERAL),
-        about("Applied labels.", [{"labelId": 8200001}]),
-    ] = None
+    applied_labels: AppliedLabels = None
     currency_code: Annotated[
         Annotated[str, Field(pattern="^[A-Z]{3}$")] | None, about("ISO 4217 currency code.", "AUD")
     ] = None

@@ -315,3 +315,42 @@ class GrpSettings(Shape):
     apply_true_coview: Annotated[bool | None, about("Whether co-viewers count.", example=False)] = (
         None
     )
+
+
+# Optional fields that several kinds of object have.
+MeasurementSettings = Annotated[
+    ThirdPartyMeasurementSettings | None, about("Third-party measurement.")
+]
+AppliedLabels = Annotated[
+    list[AppliedLabel] | None, entries(SEVERAL), about("Applied labels.", [{"labelId": 8200001}])
+]
+CompanionDelivery = Annotated[
+    str | None,
+    one_of("OPTIONAL", "AT_LEAST_ONE", "ALL"),
+    about("How many companion creatives have to be shown.", "OPTIONAL"),
+]
+EnvironmentType = Annotated[
+    str | None,
+    one_of("BROWSER", "VIDEO_PLAYER"),
+    about("Environment: browser or video player.", "BROWSER"),
+]
+FrequencyCaps = Annotated[
+    list[FrequencyCap] | None,
+    entries(SEVERAL),
+    about(
+        "Frequency caps per user.", [{"maxImpressions": 3, "numTimeUnits": 1, "timeUnit": "DAY"}]
+    ),
+]
+SkippableAdType = Annotated[
+    str | None,
+    one_of("DISABLED", "ENABLED", "INSTREAM_SELECT", "ANY"),
+    about("Whether viewers can skip the video.", "DISABLED"),
+]
+RoadblockingType = Annotated[
+    str | None,
+    one_of("ONLY_ONE", "ONE_OR_MORE", "AS_MANY_AS_POSSIBLE", "ALL_ROADBLOCK", "CREATIVE_SET"),
+    about("How many of its creatives a page may show.", "ONE_OR_MORE"),
+]
+TeamIds = Annotated[
+    list[Id] | None, entries(SEVERAL), about("Ids of the teams with access.", [7000001])
+]
