@@ -200,8 +200,8 @@ def test_every_command_answers_as_documented(
     elsewhere = {name for name in schemas if name.startswith("seil.sandbox-")}
     # Those that serve until they are stopped, and those that need a person or a state of another
     # site: tested where they are.
-    elsewhere |= {"seil.event/1", "seil.listen/1", "seil.serve/1", "seil.login/1"}
-    elsewhere |= {"seil.state-owner/1", "seil.subscribe/1"}
+    elsewhere |= {"seil.event/1", "seil.listen/1", "seil.start/1", "seil.login/1"}
+    elsewhere |= {"seil.serve/1", "seil.state-owner/1", "seil.subscribe/1"}
     assert seen >= schemas - elsewhere
 
 

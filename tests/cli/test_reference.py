@@ -56,6 +56,7 @@ def test_the_variables_named_are_those_that_work(
         "sample": "0.5",
         "time_zone": "Europe/Paris",
         "memory": "1GB",
+        "every": "run=7m",
         "journal": "journal.sqlite",
         "proposal_id_field": "Proposal__c",
         "proposal_status_field": "Status__c",

@@ -5,8 +5,9 @@ Both are idempotent: an event that comes twice, late or out of order changes not
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -107,12 +108,22 @@ def file_handlers(
     )
 
 
-def listener(site: Site, report: Report) -> FileListener:
+def listener(
+    site: Site,
+    report: Report,
+    *,
+    stop: threading.Event | None = None,
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> FileListener:
+    """`turn` is entered around each round that takes the run lock."""
     from seil.sf_to_dw.listen import FileListener
 
+    handlers = file_handlers(site, report, command="listen")
+    handlers.turn = turn
+    handlers.stop = stop or handlers.stop
     return FileListener(
         lake=site.lake,
         journal=site.journal,
-        handlers=file_handlers(site, report, command="listen"),
+        handlers=handlers,
         keep=site.settings.events.keep,
     )

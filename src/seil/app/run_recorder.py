@@ -100,15 +100,12 @@ class RunRecorder:
     def capture(self) -> Iterator[None]:
         """SEIL's own lines from INFO on, whatever is shown of them."""
         logger, handler = logging.getLogger("seil"), _Handler(self.add_line)
-        level = logger.level
-        if logger.getEffectiveLevel() > logging.INFO:
-            logger.setLevel(logging.INFO)
-        logger.addHandler(handler)
         try:
-            yield
+            with _LEVEL.at_most(logging.INFO):
+                logger.addHandler(handler)
+                yield
         finally:
             logger.removeHandler(handler)
-            logger.setLevel(level)
             with self._lock:
                 # The last chance: not put off by a pause.
                 self._retry_at = 0.0
@@ -180,6 +177,35 @@ class RunRecorder:
         if self._failed_at is not None:
             seconds, self._failed_at = self._clock() - self._failed_at, None
             log.info("the run's report is written again, after %.0f s", seconds)
+
+
+class _SharedLevel:
+    """The level of SEIL's logger while runs are captured, of which a process may have several."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runs = 0
+        self._before = logging.NOTSET
+
+    @contextmanager
+    def at_most(self, level: int) -> Iterator[None]:
+        logger = logging.getLogger("seil")
+        with self._lock:
+            if not self._runs:
+                self._before = logger.level
+                if logger.getEffectiveLevel() > level:
+                    logger.setLevel(level)
+            self._runs += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._runs -= 1
+                if not self._runs:
+                    logger.setLevel(self._before)
+
+
+_LEVEL = _SharedLevel()
 
 
 class _Buffer:

@@ -36,7 +36,13 @@ COMMANDS = (
     "subscribe",
     "sync gam-to-sf",
     "sync sf-to-t1",
+    "export feed",
+    "push plan",
+    "push apply",
+    "push undo",
 )
+# Recorded by `seil start` alone: their configuration is the site's, not what somebody typed.
+UNATTENDED = frozenset({"export feed", "push plan"})
 _WAREHOUSE = frozenset(
     {"run", "load", "build", "rebuild", "reconcile", "handle-curated", "subscribe"}
 )

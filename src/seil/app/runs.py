@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from seil.app.run_recorder import RecordedProgress, RunRecorder, cut
-from seil.app.run_results import ROUNDS, USES_ORG, RunResults, stop_of
+from seil.app.run_results import ROUNDS, UNATTENDED, USES_ORG, RunResults, stop_of
 from seil.errors import AlreadyRunningError, ConfigurationError, SeilError
 from seil.events.envelope import Event
 from seil.masking import mask
@@ -174,7 +174,7 @@ def _outcome(command: str, error: BaseException) -> RunOutcome:
         return "refused"
     if isinstance(error, ConfigurationError):
         # In other commands only the arguments can be wrong.
-        return "error" if command in USES_ORG | ROUNDS else "misused"
+        return "error" if command in USES_ORG | ROUNDS | UNATTENDED else "misused"
     return "error" if isinstance(error, Exception) else "interrupted"
 
 

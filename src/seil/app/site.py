@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import timedelta
 from functools import cached_property
@@ -34,12 +36,20 @@ class Site(Closing):
     """One environment's parts. Files and connections are closed when it is left.
 
     Events go to `bus`: to the journal where none is given. A function on AWS gives EventBridge's,
-    and then needs no journal.
+    and then needs no journal. `sleep` makes the pauses between requests to the org; one that raises
+    ends the work.
     """
 
-    def __init__(self, settings: Settings, *, bus: Bus | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        bus: Bus | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.settings = settings
         self._bus = bus
+        self._sleep = sleep
         self._open = ExitStack()
 
     def close(self) -> None:
@@ -142,7 +152,7 @@ class Site(Closing):
 
         settings = self.settings.salesforce
         admit = org_guard(self.lake, settings.login_url)
-        return self._open.enter_context(Org(settings, admit=admit))
+        return self._open.enter_context(Org(settings, admit=admit, sleep=self._sleep))
 
     @cached_property
     def registry(self) -> SchemaRegistry:

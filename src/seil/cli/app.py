@@ -26,6 +26,7 @@ _MODULES = {
     "build": "steps",
     "listen": "listen",
     "subscribe": "subscribe",
+    "start": "start",
     "reconcile": "reconcile",
     "rebuild": "rebuild",
     "status": "status",

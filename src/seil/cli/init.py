@@ -109,6 +109,7 @@ _EMPTY = {
     "number": "4",
     "list of text": '["one", "two"]',
     "table of text": '{ gam = "one", techone = "two" }',
+    "table of durations": '{ run = "10m", feed = "1d" }',
     "path": '"objects.toml"',
     "secret": '"env:NAME"',
     "true or false": "true",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import NoneType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import BaseModel
@@ -147,6 +147,8 @@ def _kind(annotation: Any) -> str:
         return "list of text"
     if typing.get_origin(annotation) is dict:
         values = typing.get_args(annotation)[1]
+        if typing.get_origin(values) is Annotated:
+            return "table of durations"
         return "table of text" if values is str else "table of tables"
     options = [a for a in typing.get_args(annotation) if a is not NoneType] or [annotation]
     names = {str: "text", int: "number", float: "number", bool: "true or false", Path: "path"}

@@ -79,12 +79,12 @@ def show_list(
     else:
         output.line("No runs.")
     if earlier:
-        kept = (
+        fate = (
             "kept its last run only: the next command that writes moves it into the state, and"
             if earlier.has_run
             else "has kept no run:"
         )
-        output.line(f"This site has layout {earlier.layout}, which {kept} later runs are listed.")
+        output.line(f"This site has layout {earlier.layout}, which {fate} later runs are listed.")
 
 
 def show(

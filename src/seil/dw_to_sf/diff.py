@@ -292,7 +292,7 @@ class Diff:
                 (SELECT count(*) FROM records WHERE held)
             """
         ).fetchone()
-        records, changed, new, missing, refused, differing, mirrored, letters, held = (
+        records, changed, new, missing, refused, differing, mirrored, letters, held_back = (
             one or (0,) * 9
         )
         verdicts = self._database.execute(
@@ -310,7 +310,7 @@ class Diff:
             mirrored=mirrored,
             fields=dict(verdicts),
             new_key_characters=letters,
-            held=held,
+            held=held_back,
         )
 
 

@@ -13,6 +13,7 @@ from seil.settings.load import CONFIG_FILE, config_file, load_settings, unknown_
 from seil.settings.observe import LogSettings, TraceSettings
 from seil.settings.root import Settings
 from seil.settings.salesforce import SalesforceSettings, SubscribeSettings
+from seil.settings.start import StartSettings
 from seil.settings.storage import EventSettings, LakeSettings, StateSettings, WarehouseSettings
 from seil.settings.sync import (
     CatalogSettings,
@@ -44,6 +45,7 @@ __all__ = [
     "SalesforceSettings",
     "Settings",
     "SfToT1Settings",
+    "StartSettings",
     "StateSettings",
     "SubscribeSettings",
     "TechOneSettings",

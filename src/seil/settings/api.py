@@ -11,18 +11,7 @@ from pydantic import BeforeValidator, Field
 from seil.durations import Duration
 from seil.ports import API_PORT
 from seil.secret import Secret
-from seil.settings.section import EndpointUrl, Names, NonEmptyPath, Section
-
-
-def _split_pairs(value: object) -> object:
-    """A variable holds a table as `name=value` pairs with commas."""
-    if not isinstance(value, str):
-        return value
-    pairs = [part.partition("=") for part in value.split(",") if part.strip()]
-    if any(not separator for _, separator, _ in pairs):
-        raise ValueError("in a variable it is name=value, with commas between them")
-    return {name.strip(): text.strip() for name, _, text in pairs}
-
+from seil.settings.section import EndpointUrl, NameList, NonEmptyPath, Section, split_pairs
 
 System = Annotated[str, Field(pattern="^(gam|techone)$")]
 
@@ -49,7 +38,7 @@ class ApiSettings(Section):
     jwks_url: EndpointUrl = Field(
         "", description="The issuer's key set; default: <issuer>/.well-known/jwks.json."
     )
-    clients: Names = Field(
+    clients: NameList = Field(
         (), description="Client ids that may call; default: every client of the issuer."
     )
     audience: str = Field(
@@ -103,7 +92,7 @@ class ApiSettings(Section):
         ge=timedelta(minutes=5),  # A key has to outlast its call.
         description="How long an Idempotency-Key is kept: five minutes at least.",
     )
-    functions: Annotated[dict[System, str], BeforeValidator(_split_pairs)] = Field(
+    functions: Annotated[dict[System, str], BeforeValidator(split_pairs)] = Field(
         {},
         description="On AWS: each system's client function, its name or ARN; in the variable "
         "`gam=<name>,techone=<name>`.",

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from seil.durations import Duration, Interval
+from seil.durations import Duration
 from seil.settings.section import Section
 
 
@@ -68,8 +68,4 @@ class SfToT1Settings(BillingTableSettings):
     files_field: str = Field(
         "File_Ids__c",
         description="Field of Integration_Job__c with the job's file ids, a JSON list.",
-    )
-    every: Interval = Field(
-        None,
-        description="How often waiting jobs are looked for; default: never, the event starts it.",
     )

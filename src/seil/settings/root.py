@@ -13,6 +13,7 @@ from seil.settings.billing import SfToT1Settings
 from seil.settings.observe import LogSettings, TraceSettings
 from seil.settings.salesforce import SalesforceSettings, SubscribeSettings
 from seil.settings.section import Section
+from seil.settings.start import StartSettings
 from seil.settings.storage import EventSettings, LakeSettings, StateSettings, WarehouseSettings
 from seil.settings.sync import (
     CatalogSettings,
@@ -54,6 +55,7 @@ class Settings(TopLevel):
     push: PushSettings = Field(default_factory=PushSettings.model_construct)
     gam_to_sf: GamToSfSettings = Field(default_factory=GamToSfSettings.model_construct)
     sf_to_t1: SfToT1Settings = Field(default_factory=SfToT1Settings.model_construct)
+    start: StartSettings = Field(default_factory=StartSettings.model_construct)
     admanager: AdManagerSettings = Field(default_factory=AdManagerSettings.model_construct)
     techone: TechOneSettings = Field(default_factory=TechOneSettings.model_construct)
     api: ApiSettings = Field(default_factory=ApiSettings.model_construct)

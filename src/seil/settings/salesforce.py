@@ -11,7 +11,7 @@ from pydantic import Field
 from seil.durations import Duration
 from seil.ports import SANDBOX_PORT
 from seil.secret import Secret
-from seil.settings.section import EndpointUrl, Names, NonEmptyPath, OptionalPath, Section
+from seil.settings.section import EndpointUrl, NameList, NonEmptyPath, OptionalPath, Section
 
 
 class SalesforceSettings(Section):
@@ -73,7 +73,7 @@ class SubscribeSettings(Section):
     ca: OptionalPath = Field(
         None, description="A PEM certificate to trust; default: those that gRPC brings."
     )
-    platform_events: Names = Field(
+    platform_events: NameList = Field(
         (), description="Platform events to receive, such as BillingExtractReady__e."
     )
     collect: Duration = Field(

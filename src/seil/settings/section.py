@@ -47,9 +47,19 @@ def _require_no_credentials(url: str) -> str:
     return url
 
 
+def split_pairs(value: object) -> object:
+    """A variable holds a table as `name=value` pairs with commas."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+    if any(not separator for _, separator, _ in pairs):
+        raise ValueError("in a variable it is name=value, with commas between them")
+    return {name.strip(): text.strip() for name, _, text in pairs}
+
+
 # Of a far end, over HTTP.
 EndpointUrl = Annotated[str, AfterValidator(_require_no_credentials)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+NameList = Annotated[tuple[str, ...], BeforeValidator(_split)]
 NonEmptyPath = Annotated[Path, BeforeValidator(_require_text)]
 NonEmptyUrl = Annotated[str, BeforeValidator(_require_text)]
 OptionalPath = Annotated[Path | None, BeforeValidator(_require_text)]

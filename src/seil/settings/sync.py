@@ -97,7 +97,6 @@ class PushSettings(Section):
 class GamToSfSettings(Section):
     """Delivery of Google Ad Manager into Salesforce: `seil sync gam-to-sf`."""
 
-    every: Duration = Field(timedelta(hours=1), description="Interval where it is scheduled.")
     proposal_id_field: FieldName = Field(
         "SWM_GAMProposalId__c",
         description="Order's field with the id of its Ad Manager proposal; empty: no proposals.",

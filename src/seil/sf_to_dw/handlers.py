@@ -88,7 +88,7 @@ class _Unrecorded:
 @dataclass
 class FileHandlers:
     """`report` is called once per outcome, in the handling thread. `open_round` opens the report
-    that collects the steps within `round`.
+    that collects the steps within `round`, `turn` a wait before the run lock is taken.
     """
 
     lake: Lake
@@ -103,6 +103,7 @@ class FileHandlers:
     report: Callable[[StepOutcome], None] = lambda _: None
     open_round: Callable[[], AbstractContextManager[Round]] = lambda: nullcontext(_Unrecorded())
     stop: threading.Event = field(default_factory=threading.Event)
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext
     all_ok: bool = True
     _is_build_checked: bool = False
     _round: Round = field(default_factory=_Unrecorded)
@@ -246,6 +247,7 @@ class FileHandlers:
         """Waits while a run holds the lock. Raises AlreadyRunningError on `stop`."""
         pause = _POLL
         with ExitStack() as stack:
+            stack.enter_context(self.turn())
             while True:
                 try:
                     stack.enter_context(run_lock(self.lake, brief=True))
