@@ -101,7 +101,7 @@ def test_work_that_reaches_no_commit_point_is_abandoned(
         _, err = process.communicate(timeout=HANGS)
     served.faults.clear()
     assert process.returncode == 143
-    assert "run reached no commit point" in err
+    assert "reached no commit point" in err
 
 
 def test_a_line_names_the_next_run(seil_process: Start, home: Path) -> None:
@@ -121,7 +121,7 @@ def test_without_a_schedule_it_says_what_there_is(seil: Seil) -> None:
     ran = seil("start")
     assert ran.code == 2
     assert "What can be scheduled:" in ran.err
-    assert 'always = ["listen"]' in ran.err
+    assert 'always = ["listen", ' in ran.err
 
 
 class Registry:
