@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from seil.app import wording
 from seil.app.doctor_ad_manager import field_checks, network_checks
+from seil.app.doctor_events import event_checks
 from seil.app.doctor_machine import SiteCheck, machine_checks, space_state
 from seil.app.site import Site
 from seil.errors import ConfigurationError, LoginError, SeilError, UnavailableError
@@ -320,4 +321,5 @@ _GROUPS = (
     _CheckGroup("objects", _objects, needs=("catalog", "org")),
     _CheckGroup("Ad Manager", network_checks),
     _CheckGroup("delivery", field_checks, needs=("org",)),
+    _CheckGroup("events", event_checks, needs=("catalog", "org")),
 )

@@ -11,6 +11,7 @@ from seil.extras import requires
 
 if TYPE_CHECKING:
     from seil.app.site import Site
+    from seil.catalog import SyncedObject
     from seil.salesforce.pubsub.client import PubSub
     from seil.salesforce.pubsub.events import StreamEvent
     from seil.sf_to_dw.streams import Streams
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SALESFORCE_ENDPOINT = "https://api.pubsub.salesforce.com:7443"
 EXTRA = "events"
+BILLING_EVENT = "BillingExtractReady__e"
 
 
 def subscriber(
@@ -25,7 +27,7 @@ def subscriber(
 ) -> EventSubscriber:
     """Raises ConfigurationError where nothing streams, MissingExtraError."""
     settings = site.settings.subscribe
-    objects = [obj for obj in site.catalog.values() if obj.flow.streams]
+    objects = streaming_objects(site)
     if not objects and not settings.platform_events:
         problem = Problem(
             "[objects.<name>.flow] streams",
@@ -48,6 +50,10 @@ def subscriber(
         collect=settings.collect.total_seconds(),
         max_wait=settings.max_wait.total_seconds(),
     )
+
+
+def streaming_objects(site: Site) -> list[SyncedObject]:
+    return [obj for obj in site.catalog.values() if obj.flow.streams]
 
 
 def subscribe(site: Site, report: Callable[[BatchOutcome], None] = lambda _: None) -> None:
@@ -75,7 +81,7 @@ def endpoint(site: Site) -> str:
 
 
 def handle_platform_event(site: Site, event: StreamEvent) -> None:
-    """Idempotent: the same event may come twice."""
+    """Publishes it, and starts what it starts here. Idempotent: the same event may come twice."""
     from seil.events.envelope import Event
     from seil.events.file_events import event_id
 
@@ -83,6 +89,15 @@ def handle_platform_event(site: Site, event: StreamEvent) -> None:
     detail = {"name": name, "event_id": event.id, "fields": dict(event.fields)}
     key = event_id("platform-event", name, event.id)
     site.bus.publish([Event("seil.salesforce", "platform-event", detail, id=key)])
+    if name == BILLING_EVENT:
+        _start_billing(site, event)
+
+
+def _start_billing(site: Site, event: StreamEvent) -> None:
+    from seil.app.billing import handle_billing_ready
+    from seil.sf_to_t1.event import BillingReady
+
+    handle_billing_ready(site, BillingReady.parse(event.fields))
 
 
 def _open_streams(site: Site) -> Streams:

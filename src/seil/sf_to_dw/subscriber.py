@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -85,15 +85,25 @@ class _Batch:
     events: int = 0
     changes: dict[str, Changes] = field(default_factory=dict)
     replay_ids: dict[str, bytes] = field(default_factory=dict)
-    platform_events: list[StreamEvent] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.replay_ids)
 
 
 @dataclass
+class _Waiting:
+    """Platform events in their order, until each is handled; then their streams' places."""
+
+    events: list[StreamEvent] = field(default_factory=list)
+    replay_ids: dict[str, bytes] = field(default_factory=dict)
+    failures: int = 0
+    next_attempt: float = 0.0
+
+
+@dataclass
 class EventSubscriber:
-    """One per lake. `platform_events` are received for `handle`, which has to be idempotent.
+    """One per lake. `platform_events` are received for `handle`, which has to be idempotent: where
+    it fails, the event waits, and tables go on following the objects' events.
 
     `collect` and `max_wait` are in seconds.
     """
@@ -111,6 +121,7 @@ class EventSubscriber:
     stop: threading.Event = field(default_factory=threading.Event)
     topics: list[str] = field(init=False)
     _batch: _Batch = field(default_factory=_Batch)
+    _waiting: _Waiting = field(default_factory=_Waiting)
     _positions: dict[str, StreamPosition] = field(default_factory=dict)
     _recent: RecentEvents = field(default_factory=RecentEvents)
     _refused: dict[str, SeilError] = field(default_factory=dict)
@@ -132,6 +143,7 @@ class EventSubscriber:
                 lock.check()
                 try:
                     self._receive(streams)
+                    self._handle_waiting()
                     self._commit()
                     self._close_gaps()
                 except (ConfigurationError, LeaseLostError, OtherOrgError):
@@ -187,11 +199,15 @@ class EventSubscriber:
         if delivery.is_open:
             self._take_opening(topic)
             return
+        new = [event for event in delivery.events if self._recent.add(event.id)]
+        if topic not in self._objects:
+            self._waiting.events += new
+            self._waiting.replay_ids[topic] = delivery.replay_id
+            return
         self._batch.replay_ids[topic] = delivery.replay_id
-        for event in delivery.events:
-            if self._recent.add(event.id):
-                self._batch.events += 1
-                self._take_event(event)
+        self._batch.events += len(new)
+        for event in new:
+            self._take_event(event)
 
     def _take_opening(self, topic: str) -> None:
         """The stream begins now: what was before is a gap, also after a short interruption."""
@@ -201,11 +217,8 @@ class EventSubscriber:
             log.warning("%s: events before now are not received", topic)
 
     def _take_event(self, event: StreamEvent) -> None:
-        obj = self._objects.get(event.topic)
-        if obj is None:
-            self._batch.platform_events.append(event)
-            return
-        changes = self._batch.changes.setdefault(obj.api_name, Changes())
+        name = self._objects[event.topic].api_name
+        changes = self._batch.changes.setdefault(name, Changes())
         try:
             changes.add(change_header(event))
         except UnexpectedAnswerError as error:
@@ -242,7 +255,7 @@ class EventSubscriber:
             self.report(outcome)
 
     def _handle(self, batch: _Batch, results: SubscriberRound) -> BatchOutcome:
-        problems = list(self._handle_platform_events(batch.platform_events, results))
+        problems: list[str] = []
         changed = dict(self._changed(batch.changes))
         rows = 0
         if changed:
@@ -259,16 +272,38 @@ class EventSubscriber:
             batch.events, rows, objects=tuple(batch.changes), problem="; ".join(problems)
         )
 
-    def _handle_platform_events(
-        self, events: Iterable[StreamEvent], results: SubscriberRound
-    ) -> Iterator[str]:
-        for event in events:
+    def _handle_waiting(self) -> None:
+        waiting = self._waiting
+        if waiting.events and time.monotonic() >= waiting.next_attempt:
+            problems = list(self._handle_platform_events())
+            self.report(BatchOutcome(len(problems), problem="; ".join(filter(None, problems))))
+        if not waiting.events and waiting.replay_ids:
+            self._store(*(self._moved(*place) for place in waiting.replay_ids.items()))
+            waiting.replay_ids.clear()
+
+    def _handle_platform_events(self) -> Iterator[str]:
+        """Yields what is wrong with each event that is done; stops at one that has to wait."""
+        waiting = self._waiting
+        while waiting.events:
+            event = waiting.events[0]
             try:
                 self.handle(event)
             except RejectError as error:
-                problem = f"event {event.id} of {event.topic}: {error}"
-                results.add_problem(problem)
-                yield problem
+                log.warning("event %s of %s: %s", event.id, event.topic, error)
+                yield f"event {event.id} of {event.topic}: {error}"
+            except LeaseLostError:
+                raise
+            except SeilError as error:
+                waiting.failures += 1
+                wait = min(_FIRST_WAIT * 2 ** min(waiting.failures - 1, 20), self.max_wait)
+                waiting.next_attempt = time.monotonic() + wait
+                log.warning("event %s of %s waits: %s", event.id, event.topic, error)
+                self._note(error)
+                return
+            else:
+                yield ""
+            waiting.failures = 0
+            del waiting.events[0]
 
     def _changed(self, changes: Mapping[str, Changes]) -> Iterator[tuple[str, ChangedIds]]:
         """Without objects that were never read: their first window is a gap of all records."""

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
 from seil.settings import load_settings
 from seil.sf_to_dw.subscriber import BatchOutcome, EventSubscriber
+from seil.state.streams import StreamPosition
 
 CONFIG = """
 [salesforce]
@@ -68,16 +70,18 @@ class _Site(Site):
 
 @dataclass
 class StreamingSite:
-    """`server` is the org's, while it is served."""
+    """`server` is the org's, while it is served; its clock is so many seconds `ahead`."""
 
     folder: Path
     options: PubSubOptions = field(default_factory=lambda: PubSubOptions(keepalive=0.2))
     settings: str = ""
+    ahead: int = 0
     server: OrgServer = field(init=False)
 
     @contextmanager
     def serve(self) -> Iterator[OrgServer]:
-        with OrgServer(self.folder / "org", options=OrgOptions(pubsub=self.options)) as server:
+        options = OrgOptions(pubsub=self.options, clock=self._clock)
+        with OrgServer(self.folder / "org", options=options) as server:
             self.server = server
             config = CONFIG.format(
                 url=server.url, address=server.pubsub_address, subscribe=self.settings
@@ -85,6 +89,9 @@ class StreamingSite:
             (self.folder / "seil.toml").write_text(config)
             (self.folder / "objects.toml").write_text(CATALOG)
             yield server
+
+    def _clock(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.ahead)
 
     def open(self) -> Site:
         return _Site(load_settings(self.folder / "seil.toml"))
@@ -120,6 +127,16 @@ class StreamingSite:
     def run(self) -> Any:
         with self.open() as context:
             return context.pipeline.run(context.catalog.select(["Account"]))
+
+    def positions(self) -> dict[str, StreamPosition]:
+        with self.open() as context:
+            return context.state.streams.all()
+
+    def published(self, kind: str) -> list[str]:
+        """Names in SEIL's own events of that kind."""
+        with self.open() as context:
+            events = [event for _, event in context.journal.read()]
+        return [str(event.detail["name"]) for event in events if event.detail_type == kind]
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Current ones of the warehouse, without columns of its own."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import replace
 
+import httpx
 import pytest
 from tests.sf_to_dw.events.conftest import ACME, TOPIC, StreamingSite, subscribing
 
@@ -83,8 +84,6 @@ def test_added_field_is_taken_up_by_a_window(site: StreamingSite) -> None:
 
 
 def _add_field(site: StreamingSite, name: str) -> None:
-    import httpx
-
     body = {"object": "Account", "action": "add", "field": name, "type": "string"}
     answer = httpx.post(f"{site.server.url}/sandbox/schema", content=json.dumps(body))
     answer.raise_for_status()
@@ -112,17 +111,11 @@ def test_lost_place_is_a_gap_and_never_a_silent_start_from_now(site: StreamingSi
         with site.open() as context:
             positions = context.state.streams
             (position,) = positions.all().values()
-            positions.store([_with(position, replay_id=b"\xff" * 8)])
+            positions.store([replace(position, replay_id=b"\xff" * 8)])
         with subscribing(site) as running:
             running.wait_for(site, ACME, "In the gap")
             running.wait_until_settled()
     assert any(outcome.gaps for outcome in running.outcomes)
-
-
-def _with(position: Any, **values: Any) -> Any:
-    from dataclasses import replace
-
-    return replace(position, **values)
 
 
 def test_each_batch_is_a_run_in_the_report(site: StreamingSite) -> None:
@@ -135,3 +128,26 @@ def test_each_batch_is_a_run_in_the_report(site: StreamingSite) -> None:
     assert last is not None
     assert (last.command, last.outcome, last.counts["rows"]) == ("subscribe", "success", 1)
     assert TOPIC in running.subscriber.topics
+
+
+def test_platform_event_is_published_once_and_waits_where_it_cannot_be_handled(
+    site: StreamingSite,
+) -> None:
+    """Billing is not set up: the event waits, and accounts go on streaming."""
+    site.settings = 'platform_events = ["BillingExtractReady__e"]'
+    with site.serve(), subscribing(site) as running:
+        running.wait(lambda: len(site.positions()) == 2)
+        values = {"FileIds__c": '["069000000000001"]', "IntegrationJobId__c": ACME}
+        site.write("POST", "BillingExtractReady__e", values)
+        running.wait(lambda: site.published("platform-event") == ["BillingExtractReady__e"])
+        site.rename(ACME, "Meanwhile")
+        running.wait_for(site, ACME, "Meanwhile")
+
+
+def test_platform_event_that_can_never_be_handled_is_a_problem(site: StreamingSite) -> None:
+    site.settings = 'platform_events = ["BillingExtractReady__e"]'
+    with site.serve(), subscribing(site) as running:
+        running.wait(lambda: len(site.positions()) == 2)
+        site.write("POST", "BillingExtractReady__e", {"FileIds__c": "nonsense"})
+        running.wait(lambda: any(outcome.problem for outcome in running.outcomes))
+    assert "FileIds__c is not a JSON list" in running.outcomes[-1].problem
