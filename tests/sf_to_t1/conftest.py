@@ -47,6 +47,7 @@ import_timeout = "60s"
 [sf_to_t1]
 batch_rows = 2
 quiet = "0s"
+pause = "0s"
 {more}
 """
 

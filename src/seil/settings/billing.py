@@ -55,6 +55,7 @@ class SfToT1Settings(BillingTableSettings):
     )
     batch_rows: int = Field(5_000, ge=1, description="Rows of one import.")
     attempts: int = Field(3, ge=1, description="Attempts per batch in one run.")
+    pause: Duration = Field(timedelta(seconds=2), description="Wait before a batch's next attempt.")
     quiet: Duration = Field(
         timedelta(minutes=1),
         description="For so long after a batch whose answer was lost was sent, TechOne may still "

@@ -25,8 +25,6 @@ from seil.techone.warehouse import TechOneWarehouse
 
 log = logging.getLogger(__name__)
 
-_PAUSE = 2.0
-
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
@@ -105,7 +103,7 @@ class BatchSender:
             except RetryError as error:
                 if not attempts_left:
                     raise
-                pause = getattr(error, "retry_after", None) or _PAUSE
+                pause = getattr(error, "retry_after", None) or self.settings.pause.total_seconds()
                 log.warning("batch %d: %s; trying again in %.1f s", batch.number, error, pause)
                 self.sleep(pause)
                 (batch,) = [
