@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from tests.cli.conftest import seil
 from tests.rest_writes import write
 
 from seil.app.billing import BillingReport, handle_billing_ready
@@ -20,10 +20,12 @@ from seil.sandbox.salesforce.blueprint import traits
 from seil.sandbox.salesforce.generator import packaged_object
 from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
-from seil.sandbox.techone.faults import TechOneFault
+from seil.sandbox.techone.faults import KINDS, TechOneFault
 from seil.sandbox.techone.server import TechOneServer
 from seil.settings import load_settings
 from seil.sf_to_t1.event import BillingReady
+
+__all__ = ["seil"]
 
 OBJECTS = ("User", "Integration_Job__c", "ContentVersion")
 SETTINGS = """
@@ -109,15 +111,16 @@ class Billing:
         values = {"path": "(?i)warehouse", "method": "POST", "body": "DoImport", **fault}
         self.techone.faults.add(TechOneFault.model_validate(values))
 
+    def known_fault(self, name: str, **changed: Any) -> None:
+        """One that the stand-in knows by name."""
+        for fault in KINDS[name].faults:
+            self.techone.faults.add(fault.model_copy(update=changed))
+
     @property
     def imports(self) -> int:
         """Requests to the SOAP service since it was started."""
         requests = httpx.get(f"{self.techone.url}/control/summary", timeout=60).json()["requests"]
         return int(requests.get("POST /Warehouse.asmx", 0))
-
-
-def quiet(seconds: float) -> timedelta:
-    return timedelta(seconds=seconds)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from seil.app import wording
 from seil.app.doctor_ad_manager import field_checks, network_checks
+from seil.app.doctor_billing import job_checks, warehouse_checks
 from seil.app.doctor_events import event_checks
 from seil.app.doctor_machine import SiteCheck, machine_checks, space_state
 from seil.app.site import Site
@@ -322,4 +323,6 @@ _GROUPS = (
     _CheckGroup("Ad Manager", network_checks),
     _CheckGroup("delivery", field_checks, needs=("org",)),
     _CheckGroup("events", event_checks, needs=("catalog", "org")),
+    _CheckGroup("TechOne", warehouse_checks),
+    _CheckGroup("billing", job_checks, needs=("org",)),
 )

@@ -124,6 +124,10 @@ class WholeBodyFrame(ServerFrame[T], Generic[T, R]):
     @abstractmethod
     def end_tokens(self) -> None: ...
 
+    def alter(self, received: R, fault: T) -> R:
+        """The request, modified by the fault before it is carried out."""
+        return received
+
     def spoil(self, reply: Reply, fault: T) -> Reply:
         """The service's reply, modified by the fault."""
         return reply
@@ -152,7 +156,8 @@ class WholeBodyFrame(ServerFrame[T], Generic[T, R]):
         if fault.answers:
             reply = self.fault_reply(fault, received)
         else:
-            reply = self.spoil(await self._answer_in_thread(received), fault)
+            reply = await self._answer_in_thread(self.alter(received, fault))
+            reply = self.spoil(reply, fault)
         return reset_connection(request) if fault.reset else await self._send(request, reply, fault)
 
     async def _answer_in_thread(self, received: R) -> Reply:

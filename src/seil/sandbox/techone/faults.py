@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
 
 from seil.sandbox.base.faults import FaultKind, FaultKinds, TokenFault
 from seil.sandbox.base.messages import Reply
-from seil.sandbox.techone.messages import JSON, json_reply
+from seil.sandbox.techone.messages import JSON, TechOneRequest, json_reply
+
+_XML = "text/xml; charset=utf-8"
+_ROW = re.compile(rb"<(?:\w+:)?Row>.*?</(?:\w+:)?Row>", re.DOTALL)
 
 
 class TechOneFault(TokenFault):
@@ -21,12 +26,28 @@ class TechOneFault(TokenFault):
         description="Put these members into a JSON response (written as JSON only).",
     )
 
+    rows: int | None = Field(
+        None, ge=0, description="Import only so many of a request's rows (no transaction)."
+    )
+
+    def alter(self, received: TechOneRequest) -> TechOneRequest:
+        """The request with the first `rows` of its rows."""
+        if self.rows is None:
+            return received
+        sent = _ROW.findall(received.body)
+        body = received.body
+        for row in reversed(sent[self.rows :]):
+            start = body.rindex(row)
+            body = body[:start] + body[start + len(row) :]
+        return replace(received, body=body)
+
     def reply(self) -> Reply:
         status = self.status or 200
         if self.html is not None:
             return Reply(status, self.html.encode(), "text/html; charset=utf-8", self.headers)
         if self.text is not None:
-            return Reply(status, self.text.encode(), JSON, self.headers)
+            kind = _XML if self.text.startswith("<") else JSON
+            return Reply(status, self.text.encode(), kind, self.headers)
         return json_reply({"Message": "An error has occurred."}, status, self.headers)
 
     def spoil(self, reply: Reply) -> Reply:
@@ -38,6 +59,7 @@ class TechOneFault(TokenFault):
 
 
 _TOKEN = "^/oauth2/token"  # noqa: S105 - a path
+_WAREHOUSE = "(?i)/warehouse"
 _API = "^/(?!oauth2/)"
 _PAGE = "<html><body><h1>Service Unavailable</h1><hr><p>HTTP Error 503.</p></body></html>"
 _RATE = {
@@ -51,6 +73,20 @@ _RATE = {
 
 def _rates(*rows: Mapping[str, object]) -> TechOneFault:
     return TechOneFault(path=_API, members={"DataSet": list(rows)})
+
+
+def _refusal(code: str, text: str) -> str:
+    """An answer to an import: refused."""
+    services = "http://TechnologyOneCorp.com/Public/Services"
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>'
+        '<soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Body>'
+        f'<Warehouse_DoImportResponse xmlns="{services}"><Warehouse_DoImportResult>'
+        '<Errors IsError="true" IsWarning="false"><Items xmlns="WebService">'
+        f'<ErrorItem ErrorType="Error" ErrorCode="{code}" Description="{text}"/>'
+        "</Items></Errors></Warehouse_DoImportResult></Warehouse_DoImportResponse>"
+        "</soap:Body></soap:Envelope>"
+    )
 
 
 def _credit(message: str, kind: str = "Information") -> TechOneFault:
@@ -91,6 +127,28 @@ _KINDS: Mapping[str, tuple[str, TechOneFault]] = {
     "answer-lost": (
         "Rows are imported, but the response is lost.",
         TechOneFault(path="(?i)warehouse", method="POST", reset="after", times=1),
+    ),
+    "import-half": (
+        "Two rows are imported, the others are not, and the response is lost.",
+        TechOneFault(path=_WAREHOUSE, body="DoImport", rows=2, reset="after", times=1),
+    ),
+    "import-slow": (
+        "An import takes ten minutes, and is carried out when its client has gone.",
+        TechOneFault(path=_WAREHOUSE, body="DoImport", delay=600, times=1),
+    ),
+    "password-expired": (
+        "The user of the warehouse is refused.",
+        TechOneFault(
+            path=_WAREHOUSE, body="DoImport", text=_refusal("AUTH", "The password has expired.")
+        ),
+    ),
+    "period-closed": (
+        "The warehouse refuses a row.",
+        TechOneFault(
+            path=_WAREHOUSE,
+            body="DoImport",
+            text=_refusal("PERIOD", "Row 1: The period is closed."),
+        ),
     ),
     "cut-answer": ("Responses are truncated.", TechOneFault(path=_API, cut=20)),
     "no-rate": ("The rate report is empty.", _rates()),

@@ -79,6 +79,10 @@ class TechOneFrame(WholeBodyFrame[TechOneFault, TechOneRequest]):
         return fault.reply()
 
     @override
+    def alter(self, received: TechOneRequest, fault: TechOneFault) -> TechOneRequest:
+        return fault.alter(received)
+
+    @override
     def spoil(self, reply: Reply, fault: TechOneFault) -> Reply:
         return fault.spoil(reply)
 
