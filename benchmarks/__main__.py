@@ -15,6 +15,7 @@ BENCHES = (
     "models",
     "end_to_end",
     "idle",
+    "push",
     "publishing",
     "startup",
     "api",

@@ -75,7 +75,7 @@ class Diff:
         key: FieldRule,
         rules: Mapping[str, FieldRule],
         *,
-        memory_limit: str = "1GB",
+        memory_limit: str = "512MB",
     ) -> Iterator[Self]:
         import duckdb
 
@@ -86,6 +86,8 @@ class Diff:
                 "preserve_insertion_order": "false",
             }
             with duckdb.connect(file, config=settings) as database:
+                # Never committed, so that nothing waits for the disk.
+                database.execute("BEGIN TRANSACTION")
                 yield cls(database, definition, key, rules)
 
     def take_desired(self, rows: pa.RecordBatchReader) -> None:
