@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _age(hours: int) -> str:
-    return f"{hours / 24:g} days"
+    return f"{hours / 24:g} d"
 
 
 def _at(url: str, site: Path) -> dict[str, str]:

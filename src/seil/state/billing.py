@@ -28,6 +28,7 @@ _FILE = (
     "file_id, place, state, content_hash, size, row_count, batch_rows, column_names, code, reason, "
     "note, run_id, requested_at, changed_at"
 )
+_FILES = f"SELECT {_FILE} FROM billing_files"  # noqa: S608
 _ADD_FILE = """
 INSERT INTO billing_files (file_id, place, state, content_hash, size, row_count, batch_rows,
     column_names, code, reason, note, run_id, requested_at, changed_at)
@@ -43,6 +44,7 @@ _BATCH = (
     "file_id, place, number, first_row, row_count, state, row_hashes, read_values, "
     "rows_before, total_before, attempts, reason, run_id, sent_at, changed_at"
 )
+_BATCHES = f"SELECT {_BATCH} FROM billing_batches"  # noqa: S608
 _PUT_BATCH = """
 INSERT INTO billing_batches (file_id, place, number, first_row, row_count, state, row_hashes,
     read_values, rows_before, total_before, attempts, reason, run_id, sent_at, changed_at)
@@ -175,21 +177,18 @@ class BillingStore:
         """Oldest request first."""
         where = "state = :state" if state else "1 = 1"
         values = {"state": state} if state else {}
-        sql = (
-            f"SELECT {_FILE} FROM billing_files WHERE {where} "  # noqa: S608
-            "ORDER BY requested_at, file_id, place"
-        )
+        sql = f"{_FILES} WHERE {where} ORDER BY requested_at, file_id, place"
         return [_file(row) for row in self.database.rows(sql, **values)]
 
     def file(self, file_id: str, place: str) -> BillingFile | None:
-        sql = f"SELECT {_FILE} FROM billing_files WHERE file_id = :file_id AND place = :place"  # noqa: S608
+        sql = f"{_FILES} WHERE file_id = :file_id AND place = :place"
         rows = self.database.rows(sql, file_id=file_id, place=place)
         return _file(rows[0]) if rows else None
 
     def files_with(self, content_hash: str, place: str) -> list[BillingFile]:
         """Files of this content, oldest request first."""
         sql = (
-            f"SELECT {_FILE} FROM billing_files WHERE content_hash = :content_hash "  # noqa: S608
+            f"{_FILES} WHERE content_hash = :content_hash "
             "AND place = :place ORDER BY requested_at, file_id"
         )
         rows = self.database.rows(sql, content_hash=content_hash, place=place)
@@ -205,17 +204,14 @@ class BillingStore:
         self._write(lambda transaction: transaction.execute(_SET_FILE, **values))
 
     def batches(self, file_id: str, place: str) -> list[BillingBatch]:
-        sql = (
-            f"SELECT {_BATCH} FROM billing_batches WHERE file_id = :file_id "  # noqa: S608
-            "AND place = :place ORDER BY number"
-        )
+        sql = f"{_BATCHES} WHERE file_id = :file_id AND place = :place ORDER BY number"
         return [_batch(row) for row in self.database.rows(sql, file_id=file_id, place=place)]
 
     def batches_in(self, place: str, *states: BatchState) -> list[BillingBatch]:
         """Of all files of the place, in the order in which they were sent."""
         names = {f"state_{number}": state for number, state in enumerate(states)}
         sql = (
-            f"SELECT {_BATCH} FROM billing_batches WHERE place = :place "  # noqa: S608
+            f"{_BATCHES} WHERE place = :place "
             f"AND state IN ({', '.join(f':{name}' for name in names)}) ORDER BY sent_at, number"
         )
         return [_batch(row) for row in self.database.rows(sql, place=place, **names)]

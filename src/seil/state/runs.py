@@ -38,6 +38,7 @@ INSERT INTO runs ({_RUN}) VALUES (:run_id, :command, :started_at, :ended_at, :ou
 ON CONFLICT (run_id) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome,
     message = excluded.message, hint = excluded.hint, error = excluded.error,
     exit_code = excluded.exit_code, plan = excluded.plan, counts = excluded.counts"""  # noqa: S608
+_RUNS = f"SELECT {_RUN} FROM runs"  # noqa: S608
 _ATTEMPT = "step, about, attempt, number, started_at, ended_at, outcome, done, error, message"
 _PUT_ATTEMPT = f"""
 INSERT INTO run_attempts (run_id, {_ATTEMPT}) VALUES (:run_id, :step, :about, :attempt, :number,
@@ -170,7 +171,7 @@ class RunStore:
 
     def get(self, run_id: str) -> RunRecord | None:
         rows = self.database.rows(
-            f"SELECT {_RUN} FROM runs WHERE run_id = :run_id",  # noqa: S608
+            f"{_RUNS} WHERE run_id = :run_id",
             run_id=run_id,
         )
         return _run(rows[0]) if rows else None
@@ -192,7 +193,7 @@ class RunStore:
             )
             equal["before"] = where.before
         sql = (
-            f"SELECT {_RUN} FROM runs WHERE {' AND '.join(conditions)} "  # noqa: S608
+            f"{_RUNS} WHERE {' AND '.join(conditions)} "
             "ORDER BY started_at DESC, run_id DESC LIMIT :limit"
         )
         used = {name: value for name, value in equal.items() if value}
@@ -201,7 +202,7 @@ class RunStore:
     def last(self) -> RunRecord | None:
         """The newest that ended and was not refused."""
         rows = self.database.rows(
-            f"SELECT {_RUN} FROM runs WHERE ended_at <> '' AND outcome NOT IN ({_IDLE}, 'died') "  # noqa: S608
+            f"{_RUNS} WHERE ended_at <> '' AND outcome NOT IN ({_IDLE}, 'died') "
             "ORDER BY started_at DESC, run_id DESC LIMIT 1"
         )
         return _run(rows[0]) if rows else None
