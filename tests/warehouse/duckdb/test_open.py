@@ -195,6 +195,14 @@ def test_a_full_disk_commits_nothing(settings: WarehouseSettings) -> None:
             WarehouseError,
             "Run `seil rebuild`",
         ),
+        (
+            duckdb.InternalException(
+                "INTERNAL Error: Attempted to access index 0 within vector of size 0\n\n"
+                "Stack Trace:\n\n/lib/x.so"
+            ),
+            WarehouseError,
+            "nothing was changed: wait a moment, then run the same command again",
+        ),
         (duckdb.IOException("something else"), WarehouseError, ""),
         (duckdb.BinderException("Binder Error: no x\n\nLINE 1: x"), StatementError, ""),
         (duckdb.ConstraintException("twice"), StatementError, ""),
@@ -205,6 +213,7 @@ def test_errors_are_translated(error: duckdb.Error, kind: type[WarehouseError], 
     assert type(found) is kind
     assert hint in found.hint
     assert "LINE 1" not in found.reason
+    assert "Stack Trace" not in found.reason
 
 
 def test_advice_for_another_program_is_left_out() -> None:

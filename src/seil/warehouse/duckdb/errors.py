@@ -16,6 +16,9 @@ _LOCKED = r"set lock on file.*held in"
 _IN_USE = r"set lock on file|different configuration|already attached"
 _FULL = r"No space left|failed to offload|max_temp_directory_size|File too large|[Qq]uota exceeded"
 _MISSING = r"database does not exist"
+# A race in windows over few rows, which damages no file, only the connections of this process:
+# https://github.com/duckdb/duckdb/issues/25713 (DuckDB 1.5.5).
+_RACE = r"access index 0 within vector of size 0"
 _BROKEN = (
     r"not a valid DuckDB|read enough bytes|[Cc]orrupt|database has been invalidated|INTERNAL Error"
     r"|[Ss]erializ|newer version|Is a directory"
@@ -37,6 +40,7 @@ _HINTS = {
     _IN_USE: "Close the other connection to this file first",
     _FULL: "The disk is full: free some space, then run the same command again; nothing is lost",
     _MISSING: "Load something first: `seil run`, or `seil load` where files are waiting",
+    _RACE: "DuckDB failed, nothing was changed: wait a moment, then run the same command again",
     _BROKEN: _REBUILD,
     _FORBIDDEN: "Give this user the right to write there, or change [warehouse] url in seil.toml",
     _NO_FOLDER: "Check [warehouse] url in seil.toml",
@@ -81,8 +85,12 @@ def is_broken(error: WarehouseError) -> bool:
 
 def _describe(url: str, text: str, kind: type[WarehouseError]) -> WarehouseError:
     message = _CLI_ADVICE.sub("", re.sub(r"\.? See also https?://\S+", "", text)).strip()
-    # Below the first line DuckDB repeats the statement with a caret.
-    reason = message.split("\n\nLINE ", 1)[0].replace("\n", " ").removeprefix("IO Error: ")
+    # Below the first line DuckDB repeats the statement with a caret, or lists its own calls.
+    reason = (
+        re.split(r"\s+(?:LINE \d+:|Stack Trace:)", message, maxsplit=1)[0]
+        .replace("\n", " ")
+        .removeprefix("IO Error: ")
+    )
     for pattern, hint in _HINTS.items():
         if re.search(pattern, message, re.DOTALL):
             if pattern == _STOPPED:
