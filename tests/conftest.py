@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.certificates import self_signed
 from tests.examples import examples
 from tests.ministack import Ministack, ministack
 from tests.shared import build_once
@@ -45,6 +46,18 @@ def logging_as_it_starts() -> Iterator[None]:
     yield
     unconfigure()
     logging.captureWarnings(capture=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """All that this process and its children trust, unless a test names others: httpx reads the
+    whole list for every client, and takes longer than most requests.
+    """
+    file = tmp_path_factory.mktemp("authority") / "authority.crt"
+    file.write_bytes(self_signed("authority.test")[0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(file))
+        yield
 
 
 @pytest.fixture(scope="session")
