@@ -89,6 +89,12 @@ def test_query_of_recent_orders_answers(demo_output: tuple[Path, str]) -> None:
     assert numbers(table(demo_output[1], "order_id")[0])
 
 
+def test_an_impression_comes_back(demo_output: tuple[Path, str]) -> None:
+    (row,) = table(demo_output[1], "ad_server_line")
+    impressions, clicks = numbers(row)[-2:]
+    assert impressions > clicks > 0
+
+
 def test_what_to_try_next_works(demo_output: tuple[Path, str]) -> None:
     folder, text = demo_output
     tries = [line.split("  ")[0] for line in table(text, "command")]

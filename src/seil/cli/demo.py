@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from seil.errors import UnavailableError
 from seil.settings import load_settings
 
 if TYPE_CHECKING:
+    from seil.cli.demo_delivery import Delivery
     from seil.modeling.build import BuildReport
     from seil.observe.progress import Progress
     from seil.sf_to_dw.pipeline import RunReport
@@ -64,6 +66,16 @@ WHERE o.created_at >= CURRENT_DATE - INTERVAL '7 days'
 GROUP BY o.id, o.order_id, o.account_name, o.order_date
 ORDER BY o.order_date DESC, o.order_id"""
 _SHOWN = 5
+_LINE = """\
+SELECT min(ad_server_order_line_identifier) AS line
+FROM sales_line_items_booked_delivered
+WHERE sales_order_id IS NOT NULL AND delivery_date IS NULL"""
+_DELIVERED = """\
+SELECT ad_server_order_line_identifier AS ad_server_line, delivery_date,
+    delivered_impressions, delivered_clicks
+FROM sales_line_items_booked_delivered
+WHERE ad_server_order_line_identifier = '{line}'
+    AND delivery_date = '{day}'"""
 
 
 @dataclass
@@ -94,11 +106,13 @@ class Demo:
                 full = self._pipeline()
             _say_run("Full load", full, self.timings["full load"])
             _tick(url, self.share)
+            delivery = self._deliver(url)
             with self._timed("hourly delta"):
                 delta = self._pipeline()
             _say_run("Hourly delta", delta, self.timings["hourly delta"])
         self._say_tables(delta.build)
         self._show_query()
+        self._show_delivery(delivery)
         ok = self._say_ledger(full, delta)
         self._say_next(url)
         self.folder.finish()
@@ -107,6 +121,40 @@ class Demo:
     def _configure(self, url: str) -> None:
         self.folder.config.write_text(_CONFIG.format(url=url))
         self.folder.catalog.write_text(_CATALOG)
+
+    def _deliver(self, org: str) -> Delivery | None:
+        """An ad server delivers a line of the org, which hears of it before the delta.
+
+        None where the org has no such line, or the extra `api` is not installed.
+        """
+        from seil.app.syncs import sync_gam_to_sf
+        from seil.cli.demo_delivery import ad_manager, deliver, say
+
+        with Site(load_settings(self.folder.config)) as site:
+            ad_server_line = query(site, _LINE)["line"][0].as_py()
+        if not ad_server_line or find_spec("googleads") is None:
+            return None
+        with (
+            ad_manager(self.folder.path / "network", self.folder.config) as network,
+            Site(load_settings(self.folder.config)) as site,
+        ):
+            delivery = deliver(network, org, ad_server_line)
+            with self._timed("delivery"), self.show() as progress:
+                result = sync_gam_to_sf(site, progress=progress)
+        say(result, delivery, self.timings["delivery"])
+        # The delta reads up to a whole second of the org's clock.
+        time.sleep(1.1)
+        return delivery
+
+    def _show_delivery(self, delivery: Delivery | None) -> None:
+        if delivery is None:
+            return
+        sql = _DELIVERED.format(line=delivery.ad_server_line, day=delivery.day)
+        with Site(load_settings(self.folder.config)) as site:
+            answer = query(site, sql)
+        line("\nThe delivery, back in the warehouse:", style="bold")
+        line(sql, style="dim")
+        table(answer.column_names, [list(row.values()) for row in answer.to_pylist()])
 
     def _generate(self) -> dict[str, int]:
         """Records by object."""
