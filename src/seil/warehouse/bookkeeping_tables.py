@@ -156,6 +156,24 @@ COLUMNS: dict[TableName, dict[str, str]] = {
 }
 
 
+OUTCOME_COLUMNS = {
+    "flow": "Who wrote the record, such as push:rating.",
+    "object": "API name of the object.",
+    "key": "What identifies the row: an Id, or the value of the push's key.",
+    "run_id": "The run that sent the row last.",
+    "operation": "insert, update, upsert or delete.",
+    "fields": "JSON: the values that were sent, by field; null where a field was cleared.",
+    "image_before": "JSON: the values that they replaced, by field.",
+    "state": "in_doubt, written, unchanged, rejected, missing, retrying or undone.",
+    "record_id": "The record's Id; empty where it is unknown.",
+    "created": "Whether this write created the record.",
+    "code": "Salesforce's error code; empty without an error.",
+    "reason": "Salesforce's message.",
+    "attempts": "How often the row was sent, over all runs.",
+    "changed_at": "When the outcome changed last.",
+}
+
+
 def table_schema(table: TableName) -> pa.Schema:
     import pyarrow as pa
 
