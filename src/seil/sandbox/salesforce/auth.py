@@ -193,13 +193,35 @@ class Logins:
             "userId": self.user_id,
         }
         fields = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in members.items())
-        lasts = int(self._options.token_lifetime)
+        user = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in self._soap_user())
         return _soap_envelope(
-            f"<loginResponse><result>{fields}<userInfo><organizationId>{self.org_id}</organizationId>"
-            f"<sessionSecondsValid>{lasts}</sessionSecondsValid><userId>{self.user_id}</userId>"
-            f"<userName>{escape(self._options.credentials.username)}</userName></userInfo>"
-            "</result></loginResponse>"
+            f"<loginResponse><result>{fields}<userInfo>{user}</userInfo></result></loginResponse>"
         )
+
+    def _soap_user(self) -> list[tuple[str, str]]:
+        """All of GetUserInfoResult in its order: clients count its elements."""
+        username = self._options.credentials.username
+        return [
+            ("accessibilityMode", "false"),
+            ("chatterExternal", "false"),
+            ("currencySymbol", "$"),
+            ("orgAttachmentFileSizeLimit", "5242880"),
+            ("orgDefaultCurrencyIsoCode", "AUD"),
+            ("orgDefaultCurrencyLocale", "en_AU"),
+            ("orgDisallowHtmlAttachments", "false"),
+            ("orgHasPersonAccounts", "false"),
+            ("organizationId", self.org_id),
+            ("organizationMultiCurrency", "false"),
+            ("organizationName", "Stand-in"),
+            ("sessionSecondsValid", str(int(self._options.token_lifetime))),
+            ("userEmail", username),
+            ("userFullName", username),
+            ("userId", self.user_id),
+            ("userLanguage", "en_US"),
+            ("userLocale", "en_AU"),
+            ("userName", username),
+            ("userType", "Standard"),
+        ]
 
     def _client_credentials(self, call: OrgRequest, form: Mapping[str, str]) -> dict[str, Any]:
         return self._grant(call, self.client(call, form))
