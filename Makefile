@@ -5,8 +5,9 @@ UV := .tools/bin/uv
 RUN := $(UV) run --frozen
 # Tests start hundreds of processes, each of which would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
-# One more than the cores of a small machine: many tests wait for a clock or a process.
-PYTEST_ARGS ?= -n 3
+# More than the cores of a small machine: a worker waits for processes, disks and clocks more than
+# half of its time.
+PYTEST_ARGS ?= -n 5
 
 .DEFAULT_GOAL := help
 .PHONY: help install bench demo docs wheel test test-all quick kill lint types check format coverage proto lock clean
