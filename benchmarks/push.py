@@ -144,8 +144,8 @@ class _Tables:
             sql = f"SELECT {', '.join(columns)} FROM '{self.folder / 'mirror.parquet'}'"
             yield database.execute(sql).to_arrow_reader(100_000)
 
-    def last(self, flow: str, object_name: str) -> pa.RecordBatchReader:
-        names = ("key", "field", "value")
+    def written(self, flow: str, object_name: str) -> pa.RecordBatchReader:
+        names = ("key", "field", "value", "changed_at")
         return pa.table({name: pa.array([], pa.string()) for name in names}).to_reader()
 
     def rejected(self, flow: str, object_name: str, operation: str) -> pa.RecordBatchReader:

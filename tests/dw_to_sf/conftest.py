@@ -55,8 +55,8 @@ class BookingSource:
         sql = f"SELECT {', '.join(columns)} FROM mirror"
         yield self.database.execute(sql).to_arrow_reader(100)
 
-    def last(self, flow: str, object_name: str) -> pa.RecordBatchReader:
-        return self.state.outcomes.last_written(flow, object_name).to_reader()
+    def written(self, flow: str, object_name: str) -> pa.RecordBatchReader:
+        return self.state.outcomes.written_values(flow, object_name)
 
     def rejected(self, flow: str, object_name: str, operation: str) -> pa.RecordBatchReader:
         return self.state.outcomes.rejected(flow, object_name, operation).to_reader()

@@ -71,3 +71,15 @@ def test_lock_after_a_lost_answer_leaves_the_row_in_question(state: State) -> No
     send(log, "1", "retrying", "UNABLE_TO_LOCK_ROW")
     (outcome,) = state.outcomes.find(OutcomeFilter())
     assert (outcome.code, outcome.attempts) == (ANSWER_LOST, 2)
+
+
+def test_written_values_stream_in_pages(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seil.state.outcomes._VALUES_AT_ONCE", 2)
+    for run, keys in (("run-1", "123"), ("run-2", "24")):
+        for key in keys:
+            send(state.outcomes.log("push:a", run), key, "written")
+    send(state.outcomes.log("push:b", "run-3"), "1", "written")
+    rows_ = state.outcomes.written_values("push:a", "Account").read_all().to_pylist()
+    assert [row["key"] for row in rows_] == ["1", "2", "2", "3", "4"]
+    assert {(row["field"], row["value"]) for row in rows_} == {("Note__c", "new")}
+    assert rows_[1]["changed_at"] < rows_[2]["changed_at"]

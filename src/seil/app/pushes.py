@@ -341,8 +341,8 @@ class _Source:
             raise ConfigurationError([problem])
         return records_stream(self.reader.warehouse, obj.table, columns)
 
-    def last(self, flow: str, object_name: str) -> pa.RecordBatchReader:
-        return self.site.state_to_read.outcomes.last_written(flow, object_name).to_reader()
+    def written(self, flow: str, object_name: str) -> pa.RecordBatchReader:
+        return self.site.state_to_read.outcomes.written_values(flow, object_name)
 
     def rejected(self, flow: str, object_name: str, operation: str) -> pa.RecordBatchReader:
         outcomes = self.site.state_to_read.outcomes

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _SHOWN = 3
 _KEY = FieldRule("Id", "id")
 _STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
-LAST_SCHEMA = pa.schema([("key", pa.string()), ("field", pa.string()), ("value", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -111,8 +110,12 @@ class Diff:
         self._run(f"CREATE TABLE mirror AS SELECT {chosen}", rows)
 
     def take_last(self, rows: pa.RecordBatchReader) -> None:
-        """The values that were written last: rows of key, field, value."""
-        self._run("CREATE TABLE last AS SELECT key, field, value", rows)
+        """The values that were written: rows of key, field, value, changed_at."""
+        self._run("CREATE TABLE written AS SELECT *", rows)
+        self._database.execute(
+            "CREATE TABLE last AS SELECT key, field, arg_max_null(value, changed_at) AS value "
+            "FROM written GROUP BY key, field"
+        )
 
     def take_rejected(self, rows: pa.RecordBatchReader) -> None:
         """What was rejected and is still open: rows of key, field, value, before, changed_at and

@@ -54,8 +54,8 @@ class PlanSource(Protocol):
         """Raises ConfigurationError if the object is not synced or lacks a column."""
         ...
 
-    def last(self, flow: str, object_name: str) -> pa.RecordBatchReader:
-        """Rows of key, field, value: the last value written to each field."""
+    def written(self, flow: str, object_name: str) -> pa.RecordBatchReader:
+        """Rows of key, field, value, changed_at: every value that the flow wrote."""
         ...
 
     def rejected(self, flow: str, object_name: str, operation: str) -> pa.RecordBatchReader:
@@ -132,7 +132,7 @@ def make_plan(
             diff.take_desired(desired)
         with source.mirror(definition.object, mirror_columns(key, fields)) as mirror:
             diff.take_mirror(mirror)
-        diff.take_last(source.last(definition.flow, definition.object))
+        diff.take_last(source.written(definition.flow, definition.object))
         target = definition.target
         diff.take_rejected(source.rejected(definition.flow, target.object, target.operation))
         created_at = now or datetime.now(UTC)

@@ -6,6 +6,10 @@ Evaluated on an embedded DuckDB.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 
@@ -15,6 +19,7 @@ from seil.salesforce.writes.batch import BEFORE, CLEAR, PARENT
 from seil.salesforce.writes.rules import FieldRule
 
 RECORD_ID = "_record_id"
+_MEMORY = "512MB"
 
 
 def stored_values(
@@ -38,7 +43,10 @@ def plan_rows(plan: Plan) -> Iterator[pa.Table]:
     """One row per record to write: its key, and a column per field that is null if unchanged."""
     import duckdb
 
-    with duckdb.connect() as database:
+    # Made by DuckDB when it spills, and removed by it.
+    spill = Path(gettempdir()) / f"seil-apply-{uuid4().hex}"
+    settings: dict[str, Any] = {"memory_limit": _MEMORY, "temp_directory": str(spill)}
+    with duckdb.connect(config=settings) as database:
         file = f"read_parquet({text(str(plan.path))})"
         names = database.execute(
             f"SELECT DISTINCT field FROM {file} WHERE write AND field <> '' ORDER BY field"  # noqa: S608

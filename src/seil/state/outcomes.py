@@ -25,6 +25,7 @@ STATES = (IN_DOUBT, "written", "unchanged", "rejected", "missing", "retrying", "
 OPEN = ("rejected", "missing", "retrying")
 """States of rows that were not written."""
 
+_VALUES_AT_ONCE = 10_000
 _COLUMNS = (
     "flow, object, key, run_id, operation, fields, image_before, state, record_id, created, code, "
     "reason, attempts, changed_at"
@@ -189,22 +190,40 @@ class Outcomes:
         )
         return [_outcome(row) for row in self.database.rows(sql, **values, limit=limit)]
 
-    def last_written(self, flow: str, name: str) -> pa.Table:
-        """The last value that the flow wrote to each field: columns key, field, value, all text."""
-        rows = self.database.rows(
-            "SELECT key, fields FROM outcomes WHERE flow = :flow AND object = :object AND state = "
-            "'written' ORDER BY changed_at",
-            flow=flow,
-            object=name,
+    def written_values(self, flow: str, name: str) -> pa.RecordBatchReader:
+        """Streams every value that the flow wrote: columns key, field, value, changed_at, text."""
+        names = ("key", "field", "value", "changed_at")
+        schema = pa.schema([pa.field(column, pa.string()) for column in names])
+        return pa.RecordBatchReader.from_batches(
+            schema,
+            (
+                pa.record_batch([pa.array(cells, pa.string()) for cells in columns], schema=schema)
+                for columns in self._written_columns(flow, name)
+            ),
         )
-        last = {(key, f): v for key, fields in rows for f, v in json.loads(fields).items()}
-        return pa.table(
-            {
-                "key": pa.array([key for key, _ in last], pa.string()),
-                "field": pa.array([field for _, field in last], pa.string()),
-                "value": pa.array(list(last.values()), pa.string()),
-            }
+
+    def _written_columns(self, flow: str, name: str) -> Iterator[list[list[str | None]]]:
+        order = "key, run_id, operation"
+        select = (
+            "SELECT key, run_id, operation, fields, changed_at FROM outcomes WHERE flow = :flow "
+            "AND object = :object AND state = 'written'"
         )
+        common = {"flow": flow, "object": name, "limit": _VALUES_AT_ONCE}
+        conditions: list[str] = []
+        cursor: dict[str, str] = {}
+        while True:
+            where = "".join(f" AND {condition}" for condition in conditions)
+            sql = f"{select}{where} ORDER BY flow, object, {order} LIMIT :limit"
+            rows = self.database.rows(sql, **common, **cursor)
+            cells = [
+                (key, field, value, at)
+                for key, _, _, fields, at in rows
+                for field, value in json.loads(fields).items()
+            ]
+            yield [[row[place] for row in cells] for place in range(4)]
+            if len(rows) < _VALUES_AT_ONCE:
+                return
+            conditions, cursor = _beyond(order, rows[-1][:3])
 
     def rejected(self, flow: str, name: str, operation: str) -> pa.Table:
         """The values that were sent and not written, and those they would have replaced.
