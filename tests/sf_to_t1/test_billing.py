@@ -120,7 +120,10 @@ def test_techone_is_down_and_the_next_run_goes_on(billing: Billing) -> None:
     assert billing.job(event.job_id) == ("New", None)
     billing.techone.faults.clear()
     with billing.open() as site:
+        (trouble,) = site.state.troubles.all()
+        assert (trouble.command, trouble.kind) == ("sync sf-to-t1", "unavailable")
         assert flow.sync_billing(site).ok
+        assert site.state.troubles.all() == []
     assert billing.rows() == ROWS
     assert billing.job(event.job_id) == (RECEIVED, None)
 

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.sf_to_t1.wire import Wire, run_once
 
 from seil.errors import LeaseLostError
+from seil.settings import SfToT1Settings
 from seil.state import State
 from seil.state.backup import back_up, restore
 from seil.state.billing import BillingBatch, BillingFile
@@ -69,3 +71,16 @@ def test_backup_holds_all_of_it(state: State, tmp_path: Path) -> None:
         restore(other.database, tmp_path / "backup")
         assert other.billing.jobs() == state.billing.jobs()
         assert other.billing.batches("f1", PLACE) == state.billing.batches("f1", PLACE)
+
+
+def test_flow_is_exact_on_either_database(state: State, tmp_path: Path) -> None:
+    wire = Wire(tmp_path)
+    failures = iter(["lost", "half", "late", "malformed", "unsent"])
+    wire.next_failure = lambda: next(failures, "ok")
+    chosen = SfToT1Settings(batch_rows=2, attempts=9)
+    state.billing.request("", ["f1"], PLACE)
+    (file,) = run_once(state, wire, chosen, {"f1": b"A,B\n1,x\n1,x\n2,y\n2,y\n1,x\n"})
+    wire.store.close()
+    assert (file.state, file.row_count) == ("imported", 5)
+    assert state.billing.counts("f1", PLACE) == {"committed": 3}
+    assert wire.imports > 3

@@ -158,6 +158,9 @@ class RunResults:
             return (trouble.step, trouble.about) in self.processed
         if run.outcome not in ("success", "incomplete"):
             return False
+        if trouble.command not in _ANY:
+            # The far end of a way back is met by that way alone.
+            return run.command == trouble.command
         return run.command in _CLEARED_BY.get(trouble.kind, {"run", trouble.command})
 
 

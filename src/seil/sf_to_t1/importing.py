@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from seil.errors import RejectError, SeilError, error_type
 from seil.observe.progress import Step
 from seil.sf_to_t1.content import OpenContent, StoredContent, stored_content
-from seil.sf_to_t1.csv_file import CsvFile, FileProfile
+from seil.sf_to_t1.csv_file import CsvFile, CsvRow, FileProfile
 from seil.sf_to_t1.refusals import BatchInDoubtError, BillingFileError
+from seil.sf_to_t1.rows import hash_counts
 from seil.sf_to_t1.sending import BatchSender
 from seil.sf_to_t1.target import TargetTable
 from seil.state.billing import BillingBatch, BillingFile
@@ -64,12 +65,15 @@ class Importer:
         self._refuse_doubt(stored.values())
         committed = sum(batch.state == "committed" for batch in stored.values())
         step.advance(min(committed * file.batch_rows, profile.rows))
+        # Read twice, so that a window is planned without its rows in memory.
+        ahead = (
+            _upcoming(table, file, stored.get(number), rows)
+            for number, rows in csv_file.batches(file.batch_rows, skip=committed)
+        )
         numbered = csv_file.batches(file.batch_rows, skip=committed)
-        while window := list(islice(numbered, table.window)):
-            batches = [stored.get(n) or _new_batch(file, n, len(rows)) for n, rows in window]
-            parts = [rows for _, rows in window]
-            planned = self.sender.plan(table, file.columns, batches, parts)
-            for batch, rows in zip(planned, parts, strict=True):
+        while window := list(islice(ahead, table.window)):
+            for batch in self.sender.plan(table, file.columns, window):
+                _, rows = next(numbered)
                 self.sender.send(table, file.columns, batch, rows)
                 step.advance(len(rows))
         imported = replace(file, state="imported", code="", reason="", run_id=self.sender.run_id)
@@ -140,6 +144,12 @@ def _about(file: BillingFile, error: SeilError) -> str:
     return text if text.startswith(file.file_id) else f"{file.file_id}: {text}"
 
 
-def _new_batch(file: BillingFile, number: int, rows: int) -> BillingBatch:
-    first = (number - 1) * file.batch_rows + 1
-    return BillingBatch(file.file_id, file.place, number, first, rows)
+def _upcoming(
+    table: TargetTable, file: BillingFile, stored: BillingBatch | None, rows: Sequence[CsvRow]
+) -> BillingBatch:
+    """A batch as it is sent next: of one that was sent in part, the rest."""
+    first = rows[0].number
+    number = (first - 1) // file.batch_rows + 1
+    batch = stored or BillingBatch(file.file_id, file.place, number, first, len(rows))
+    hashes = batch.hashes or hash_counts(row.values for row in rows)
+    return replace(batch, hashes=hashes, read_values=table.read_values(file.columns, rows))

@@ -18,7 +18,6 @@ from seil.settings import SfToT1Settings
 from seil.sf_to_t1.csv_file import CsvRow
 from seil.sf_to_t1.evidence import Evidence, judge
 from seil.sf_to_t1.refusals import BatchInDoubtError, BillingFileError
-from seil.sf_to_t1.rows import hash_counts
 from seil.sf_to_t1.target import TargetTable
 from seil.state.billing import BillingBatch, BillingStore
 from seil.techone.warehouse import TechOneWarehouse
@@ -42,27 +41,15 @@ class BatchSender:
     sleep: Callable[[float], None] = field(default=time.sleep)
 
     def plan(
-        self,
-        table: TargetTable,
-        columns: Sequence[str],
-        batches: Sequence[BillingBatch],
-        rows: Sequence[Sequence[CsvRow]],
+        self, table: TargetTable, columns: Sequence[str], batches: Sequence[BillingBatch]
     ) -> list[BillingBatch]:
         """Stores batches that are sent next, with what the table holds before each of them.
 
         Raises BillingFileError for a column that the table does not have.
         """
-        upcoming = [
-            replace(batch, hashes=batch.hashes or hash_counts(row.values for row in part))
-            for batch, part in zip(batches, rows, strict=True)
-        ]
         if not table.is_exact:
-            upcoming = [
-                replace(batch, read_values=table.read_values(columns, part))
-                for batch, part in zip(upcoming, rows, strict=True)
-            ]
-            upcoming = self._with_baseline(table, columns, upcoming)
-        planned = [replace(b, state="planned", run_id=self.run_id, reason="") for b in upcoming]
+            batches = self._with_baseline(table, columns, batches)
+        planned = [replace(b, state="planned", run_id=self.run_id, reason="") for b in batches]
         self.store.put_batches(planned)
         return planned
 
