@@ -23,7 +23,7 @@ from seil.errors import UnavailableError
 from seil.settings import load_settings
 
 if TYPE_CHECKING:
-    from seil.cli.demo_delivery import Delivery
+    from seil.cli.demo_delivery import DeliveredLine
     from seil.modeling.build import BuildReport
     from seil.observe.progress import Progress
     from seil.sf_to_dw.pipeline import RunReport
@@ -122,7 +122,7 @@ class Demo:
         self.folder.config.write_text(_CONFIG.format(url=url))
         self.folder.catalog.write_text(_CATALOG)
 
-    def _deliver(self, org: str) -> Delivery | None:
+    def _deliver(self, org: str) -> DeliveredLine | None:
         """An ad server delivers a line of the org, which hears of it before the delta.
 
         None where the org has no such line, or the extra `api` is not installed.
@@ -146,7 +146,7 @@ class Demo:
         time.sleep(1.1)
         return delivery
 
-    def _show_delivery(self, delivery: Delivery | None) -> None:
+    def _show_delivery(self, delivery: DeliveredLine | None) -> None:
         if delivery is None:
             return
         sql = _DELIVERED.format(line=delivery.ad_server_line, day=delivery.day)

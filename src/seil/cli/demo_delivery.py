@@ -39,7 +39,7 @@ _CLIENT = {
 
 
 @dataclass(frozen=True)
-class Delivery:
+class DeliveredLine:
     """Of one ad server line on one day."""
 
     ad_server_line: str
@@ -67,7 +67,7 @@ def ad_manager(folder: Path, config: Path) -> Iterator[str]:
             process.terminate()
 
 
-def deliver(network: str, org: str, ad_server_line: str) -> Delivery:
+def deliver(network: str, org: str, ad_server_line: str) -> DeliveredLine:
     """Books the line in the network, and makes the org's usage record of yesterday."""
     import httpx
 
@@ -84,10 +84,10 @@ def deliver(network: str, org: str, ad_server_line: str) -> Delivery:
             json=usage,
             headers={"Authorization": f"Bearer {token}"},
         ).raise_for_status()
-    return Delivery(ad_server_line, day)
+    return DeliveredLine(ad_server_line, day)
 
 
-def say(result: GamToSfResult, delivery: Delivery, seconds: float) -> None:
+def say(result: GamToSfResult, delivery: DeliveredLine, seconds: float) -> None:
     written = sum(step.states["written"] for step in result.steps if step.object)
     calls = sum(result.calls.values())
     line(f"\nAd Manager has delivered line {delivery.ad_server_line} on {delivery.day}:")
