@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,6 @@ class Billing:
     table: str
     state: str = "sqlite:state.sqlite"
     more: str = ""
-    _made: Iterator[int] = field(default_factory=count)
 
     def configure(self, more: str = "", *, state: str = "") -> None:
         self.state = state or self.state
@@ -85,8 +84,8 @@ class Billing:
             f"{self.org.url}/sandbox/billing-extract", json={"contents": contents}, timeout=60
         )
         answer.raise_for_status()
-        made = answer.json()
-        return BillingReady.of(made["job_id"], made["file_ids"])
+        extract = answer.json()
+        return BillingReady.of(extract["job_id"], extract["file_ids"])
 
     def handle(self, event: BillingReady) -> BillingReport:
         with self.open() as site:
