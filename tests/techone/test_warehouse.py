@@ -33,7 +33,7 @@ from seil.techone.envelope import (
     parts,
     read_request,
 )
-from seil.techone.warehouse import TechOneWarehouse
+from seil.techone.warehouse import TechOneWarehouse, pause_before_retry
 
 TABLE = WarehouseTable("SALESFORCE", "CLIENT")
 AUTH = WarehouseAuth('us"er', "p<a>&ss", "CONFIG", "$E1.X")
@@ -211,3 +211,10 @@ def test_warnings_are_returned_and_many_errors_are_counted() -> None:
 
     kinds = [part.kind for part in parts([answer("IsWarning", 2)])]
     assert kinds == ["result", "error", "error"]
+
+
+def test_pause_is_what_techone_asks_for_within_a_minute() -> None:
+    asking = UnavailableError("TechOne", "busy", retry_after=7)
+    assert pause_before_retry(asking, 2) == 7
+    assert pause_before_retry(UnavailableError("TechOne", "busy", retry_after=9999), 2) == 60
+    assert pause_before_retry(UnexpectedAnswerError("TechOne", "x"), 2) == 2

@@ -20,7 +20,7 @@ from seil.sf_to_t1.evidence import Evidence, judge
 from seil.sf_to_t1.refusals import BatchInDoubtError, BillingFileError
 from seil.sf_to_t1.target import TargetTable
 from seil.state.billing import BillingBatch, BillingStore
-from seil.techone.warehouse import TechOneWarehouse
+from seil.techone.warehouse import TechOneWarehouse, pause_before_retry
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class BatchSender:
             except RetryError as error:
                 if not attempts_left:
                     raise
-                pause = getattr(error, "retry_after", None) or self.settings.pause.total_seconds()
+                pause = pause_before_retry(error, self.settings.pause.total_seconds())
                 log.warning("batch %d: %s; trying again in %.1f s", batch.number, error, pause)
                 self.sleep(pause)
                 (batch,) = [

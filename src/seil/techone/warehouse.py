@@ -41,7 +41,7 @@ from seil.techone.envelope import (
 )
 from seil.techone.wire import SERVICE
 
-__all__ = ["ReadRows", "TechOneWarehouse"]
+__all__ = ["LONGEST_PAUSE", "ReadRows", "TechOneWarehouse", "pause_before_retry"]
 
 _log = logging.getLogger(__name__)
 # httpx logs whole URLs at INFO.
@@ -51,6 +51,7 @@ T = TypeVar("T")
 
 _CONNECT_SECONDS = 10.0
 _PAUSE = 0.5
+LONGEST_PAUSE = 60.0
 _MOST_ERRORS = 5
 _LOGIN_CODES = frozenset({"AUTH", "FUNCTION", "LOGIN", "EXPIRED"})
 _LONGEST_FIELD = 1 << 24
@@ -122,7 +123,7 @@ class TechOneWarehouse:
             except RetryError as error:
                 if not attempts:
                     raise
-                pause = getattr(error, "retry_after", None) or _PAUSE * (1 + random.random())
+                pause = pause_before_retry(error, _PAUSE * (1 + random.random()))
                 _log.warning("%s; retrying in %.1f s", error.message, pause)
                 self._sleep(pause)
 
@@ -185,6 +186,11 @@ class TechOneWarehouse:
             hint = "Check [techone] warehouse_user, warehouse_password, warehouse_config"
             return LoginError(self._settings.warehouse_url, code, reason, hint=hint)
         return RequestRejectedError(SERVICE, code or "ERROR", reason, status=200)
+
+
+def pause_before_retry(error: RetryError, usual: float) -> float:
+    """Seconds; what TechOne asks for, but not for ever: others wait for the lease."""
+    return min(getattr(error, "retry_after", None) or usual, LONGEST_PAUSE)
 
 
 def _consumed(answer: Iterator[AnswerPart], consume: ReadRows[T]) -> T:
