@@ -57,7 +57,7 @@ def line_of(process: subprocess.Popen[str], job: str, state: str) -> dict[str, A
 def served(home: Path, generated: Path) -> Iterator[OrgServer]:
     shutil.copytree(generated, home / "org")
     with OrgServer(home / "org") as server:
-        start = '[start]\nevery = {run = "1h", feed = "1d"}\nalways = ["listen"]\n'
+        start = '[start]\nevery = {run = "1h"}\nalways = ["listen"]\n'
         (home / "seil.toml").write_text(f'{start}[salesforce]\nlogin_url = "{server.url}"\n')
         yield server
 
