@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -119,8 +120,33 @@ def test_plan_of_an_older_version_is_refused(
     monkeypatch.setattr("seil.dw_to_sf.plan.VERSION", 0)
     plan = plan_of(push(SOME), org, source, tmp_path)
     monkeypatch.undo()
-    with pytest.raises(PlanRefusedError, match="it has version 0, this is 1"):
+    with pytest.raises(PlanRefusedError, match="it has version 0, this is 2"):
         read_plan(tmp_path, "notes", plan.hash)
+
+
+def test_brakes_depend_on_nothing_beside_the_plan(
+    org: Org, source: BookingSource, tmp_path: Path
+) -> None:
+    plan = plan_of(push(SOME, brakes={"share": 0.1}), org, source, tmp_path)
+    assert [file.name for file in plan.path.parent.iterdir()] == [plan.path.name]
+    plan.path.with_suffix(".json").write_text('{"mirrored": 100000, "x": 1}')
+    stored = read_plan(tmp_path, "notes", plan.hash)
+    assert stored.counts == plan.counts
+    assert stored.over_the_brakes == ["33% of the object, brake 10%"]
+
+
+@pytest.mark.parametrize("part", ["cut", "named by its hash"])
+def test_damaged_plan_is_refused_by_name(
+    org: Org, source: BookingSource, tmp_path: Path, part: str
+) -> None:
+    path = plan_of(push(SOME), org, source, tmp_path).path
+    content = path.read_bytes()[:-20]
+    if part == "named by its hash":
+        path = path.with_stem(hashlib.sha256(content).hexdigest()[:16])
+    path.write_bytes(content)
+    with pytest.raises(PlanRefusedError, match=f"plan {path.stem} of push notes") as caught:
+        read_plan(tmp_path, "notes", path.stem)
+    assert "`seil push plan notes`" in caught.value.hint
 
 
 def test_undo_leaves_what_somebody_wrote_since(

@@ -51,7 +51,7 @@ class DiffCounts:
 
 
 class Diff:
-    """One plan's database. Call the three `take_` methods, then `compare`."""
+    """One plan's database. Call the `take_` methods, then `compare`, then `write`."""
 
     def __init__(
         self,
@@ -123,21 +123,23 @@ class Diff:
         """
         self._run("CREATE TABLE rejected AS SELECT *", rows)
 
-    def compare(self, path: Path, metadata: Mapping[str, str], *, now: datetime) -> DiffCounts:
-        """Writes the plan to `path`, one row per differing value."""
+    def compare(self, *, now: datetime) -> DiffCounts:
+        """Makes the plan, one row per differing value."""
         self._database.execute(f"CREATE TABLE compared AS {self._compared()}")
         self._database.execute(
             f"CREATE TABLE plan AS SELECT *, false AS held FROM ({self._plan()})"  # noqa: S608
         )
         if self._definition.retry.when != "each_run":
             self._hold_back(now)
-        counts = self._counts()
-        pairs = ", ".join(f"{quoted(name)}: {text(value)}" for name, value in metadata.items())
+        return self._counts()
+
+    def write(self, path: Path, metadata: Mapping[str, str]) -> None:
+        """Writes the plan as a Parquet file."""
+        pairs = ", ".join(f"{text(name)}: {text(value)}" for name, value in metadata.items())
         self._database.execute(
             "COPY (FROM plan ORDER BY parent NULLS LAST, key, field) "
             f"TO {text(str(path))} (FORMAT parquet, COMPRESSION zstd, KV_METADATA {{{pairs}}})"
         )
-        return counts
 
     def _hold_back(self, now: datetime) -> None:
         """Marks records that were rejected less than the policy's pause ago; with `changed`, only

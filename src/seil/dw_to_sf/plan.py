@@ -23,8 +23,9 @@ from seil.errors import RejectError
 from seil.salesforce.writes.rules import FieldRule, ObjectRules
 from seil.salesforce.writes.writer import WriterOptions, look_up_calls
 
-VERSION = 1
+VERSION = 2
 _HEADER = "seil"
+_COUNTS = "seil.counts"
 _SUFFIX = ".parquet"
 _HASH_LETTERS = 16
 CHECKED_AT_ONCE = 2_000
@@ -165,10 +166,11 @@ def _stored(
     folder.mkdir(parents=True, exist_ok=True)
     unnamed = folder / f".{uuid4().hex}.part"
     try:
-        counts = diff.compare(unnamed, {_HEADER: json.dumps(header)}, now=now)
+        counts = diff.compare(now=now)
+        # In the file, so that its hash covers what the brakes are compared with.
+        metadata = {_HEADER: json.dumps(header), _COUNTS: json.dumps(asdict(counts))}
+        diff.write(unnamed, metadata)
         path = folder / f"{_hash(unnamed)}{_SUFFIX}"
-        # Before the plan itself: `read_plan` expects the counts of every plan.
-        path.with_suffix(".json").write_text(json.dumps(asdict(counts)), "utf-8")
         unnamed.replace(path)
     finally:
         unnamed.unlink(missing_ok=True)
@@ -191,11 +193,15 @@ def read_plan(
     full_hash = path.stem
     if _hash(path) != full_hash:
         raise PlanRefusedError(name, full_hash, "the file was changed since it was made")
-    header = json.loads((pq.read_metadata(path).metadata or {}).get(_HEADER.encode(), b"{}"))
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except pa.ArrowInvalid as error:
+        raise PlanRefusedError(name, full_hash, "the file is not a plan") from error
+    header = json.loads(metadata.get(_HEADER.encode(), b"{}"))
     if header.get("version") != VERSION:
         version = header.get("version", "none")
         raise PlanRefusedError(name, full_hash, f"it has version {version}, this is {VERSION}")
-    counts = DiffCounts(**json.loads(path.with_suffix(".json").read_text("utf-8")))
+    counts = DiffCounts(**json.loads(metadata[_COUNTS.encode()]))
     return _plan(path, header, counts, options or WriterOptions())
 
 
