@@ -19,6 +19,7 @@ from seil.errors import LoginError, RetryError
 from seil.observe.progress import SILENT, Step
 from seil.sandbox.salesforce.faults import OrgFault
 from seil.sf_to_t1.event import BillingReady
+from seil.sf_to_t1.refusals import BillingFileError
 from seil.state.billing import BillingFile
 
 CSV = 'A,B\n1,"x, ""y"" & <z>"\n1,"x, ""y"" & <z>"\n2,"two\r\nlines"\n3,\n4,é\U0001f600\n'
@@ -181,6 +182,36 @@ def test_content_that_changed_is_refused_by_name(billing: Billing) -> None:
     assert [f.code for f in report.files] == ["changed"]
     assert "1 of its batches are in TechOne" in report.files[0].reason
     assert billing.rows().total() == 2
+
+
+def test_new_content_under_the_path_of_an_imported_file_is_refused(billing: Billing) -> None:
+    file, jobs = billing.folder / "lines.csv", [billing.extract(CSV).job_id for _ in range(2)]
+
+    def sync(text: str, job: str) -> list[tuple[str, str]]:
+        file.write_text(text)
+        with billing.open() as site:
+            report = flow.import_files(site, [str(file)], job_id=job)
+            assert report.ok == (report.files[0].state == "imported")
+            return [(f.state, f.code) for f in report.files]
+
+    assert sync("A,B\n1,january\n", jobs[0]) == [("imported", "")]
+    assert sync("A,B\n1,january\n", jobs[0]) == [("imported", "")]
+    assert sync("A,B\n1,february\n", jobs[1]) == [("failed", "replaced")]
+    with billing.open() as site, pytest.raises(BillingFileError, match="changed since it was imp"):
+        flow.plan_files(site, [str(file)])
+    assert [billing.job(job)[0] for job in jobs] == [RECEIVED, "Failed"]
+    assert billing.rows() == Counter({("1", "january"): 1})
+    assert sync("A,B\n1,january\n", jobs[1]) == [("imported", "")]
+    assert [billing.job(job)[0] for job in jobs] == [RECEIVED, RECEIVED]
+    assert billing.rows() == Counter({("1", "january"): 1})
+
+
+def test_imported_version_of_the_org_is_not_downloaded_again(billing: Billing) -> None:
+    event = billing.extract(CSV)
+    billing.handle(event)
+    fault = {"path": "connect/files", "method": "GET", "status": 503}
+    billing.org.faults.add(OrgFault.model_validate(fault))
+    assert billing.handle(event).ok
 
 
 def test_same_file_under_two_jobs_is_imported_once_and_both_hear_of_it(billing: Billing) -> None:

@@ -112,7 +112,7 @@ def import_files(
     job_id = parse_job(job_id) if job_id else ""
     ids = [file_name(text) for text in files]
     with site.runs.run(COMMAND, files=ids, job=job_id, table=target.place) as run:
-        site.state.billing.request(job_id, ids, target.place)
+        _request(site, job_id, ids, target.place)
         return _work(site, run, progress, requested={(file_id, target.place) for file_id in ids})
 
 
@@ -120,17 +120,20 @@ def plan_files(
     site: Site, files: Sequence[str], *, table: str = "", progress: Progress = SILENT
 ) -> list[FilePlan]:
     """Downloads and checks them; nothing is stored or sent. Raises BillingFileError."""
-    from seil.sf_to_t1.content import stored_content
+    from seil.sf_to_t1.content import refuse_changed, stored_content
     from seil.sf_to_t1.csv_file import CsvFile
     from seil.sf_to_t1.target import target_table
 
     target = target_table(site.settings.sf_to_t1, table)
+    store = site.state_to_read.billing
     plans = []
     for file_id in map(file_name, files):
         with (
             progress.step(f"check {file_id}"),
             stored_content(file_id, _opener(site)) as content,
         ):
+            if stored := store.file(file_id, target.place):
+                refuse_changed(stored, content, store)
             profile = CsvFile(file_id, content.path, target.settings).check(with_sums=True)
         plans.append(_plan(site, target, file_id, profile))
     return plans
@@ -205,6 +208,13 @@ def _plan(site: Site, target: TargetTable, file_id: str, profile: FileProfile) -
     )
 
 
+def _request(site: Site, job_id: str, ids: Sequence[str], place: str) -> None:
+    from seil.sf_to_t1.content import is_fixed
+
+    recheck = [file_id for file_id in ids if not is_fixed(file_id)]
+    site.state.billing.request(job_id, ids, place, recheck=recheck)
+
+
 def _request_waiting(site: Site, run: Run) -> None:
     from seil.sf_to_t1.jobs import waiting_jobs
     from seil.sf_to_t1.target import target_table
@@ -214,7 +224,7 @@ def _request_waiting(site: Site, run: Run) -> None:
     store = site.state.billing
     try:
         for job in waiting_jobs(site.org, settings.waiting, settings.files_field):
-            store.request(job.job_id, job.file_ids, place)
+            _request(site, job.job_id, job.file_ids, place)
             # It waits again, whatever was written before.
             store.put_job(job.job_id, "", "")
     except (RejectError, RetryError) as error:
@@ -295,7 +305,7 @@ class _Work:
             step.conclude(outcome.reason or outcome.note, ok=outcome.state == "imported")
         self.done.add((file.file_id, file.place))
         self.run.counts[f"billing_{outcome.state}"] += 1
-        if outcome.state == "imported":
+        if outcome.state == "imported" and outcome.run_id == self.run.run_id:
             self.run.counts["billing_rows"] += outcome.row_count
 
     def _importer(self, techone: TechOneWarehouse) -> Importer:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seil.errors import RetryError
+from seil.salesforce.ids import full_id
+from seil.sf_to_t1.refusals import REPLACED, BillingFileError
+from seil.state.billing import BillingFile, BillingStore
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +21,8 @@ OpenContent = Callable[[str], AbstractContextManager[Iterator[bytes]]]
 """Opens the content of a file by its id, in chunks."""
 
 _ATTEMPTS = 3
+# Of ContentVersion: a new content is a new version, with an id of its own.
+_VERSION_PREFIX = "068"
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,28 @@ class StoredContent:
     path: Path
     content_hash: str
     size: int
+
+
+def is_fixed(file_id: str) -> bool:
+    """Whether it always names the same content: a path, a URL and a document's id do not."""
+    return bool(full_id(file_id)) and file_id.startswith(_VERSION_PREFIX)
+
+
+def refuse_changed(file: BillingFile, content: StoredContent, store: BillingStore) -> None:
+    """Raises BillingFileError where another content was downloaded under this id before."""
+    if file.content_hash in ("", content.content_hash):
+        return
+    hashes = f"({file.content_hash[:12]}, now {content.content_hash[:12]})"
+    if store.is_complete(file):
+        reason = f"its content changed since it was imported {hashes}: nothing of it was sent"
+        hint = "Import the new content as a file of another name, or of another id"
+        raise BillingFileError(file.file_id, REPLACED, reason, hint=hint)
+    done = store.counts(file.file_id, file.place).get("committed", 0)
+    reason = (
+        f"its content changed since it was first downloaded on {file.requested_at:%Y-%m-%d} "
+        f"{hashes}: {done} of its batches are in TechOne"
+    )
+    raise BillingFileError(file.file_id, "changed", reason)
 
 
 @contextmanager

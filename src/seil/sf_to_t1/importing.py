@@ -9,9 +9,9 @@ from itertools import islice
 
 from seil.errors import RejectError, SeilError, error_type
 from seil.observe.progress import Step
-from seil.sf_to_t1.content import OpenContent, StoredContent, stored_content
+from seil.sf_to_t1.content import OpenContent, StoredContent, refuse_changed, stored_content
 from seil.sf_to_t1.csv_file import CsvFile, CsvRow, FileProfile
-from seil.sf_to_t1.refusals import BatchInDoubtError, BillingFileError
+from seil.sf_to_t1.refusals import REPLACED, BatchInDoubtError, BillingFileError
 from seil.sf_to_t1.rows import hash_counts
 from seil.sf_to_t1.sending import BatchSender
 from seil.sf_to_t1.target import TargetTable
@@ -51,13 +51,19 @@ class Importer:
             with stored_content(file.file_id, self.open_content) as content:
                 return self._import(table, file, content, step)
         except RejectError as error:
+            if self.sender.store.is_complete(file) and _code(error) != REPLACED:
+                # TechOne has it, whatever became of it since.
+                log.warning("%s: not compared with what was imported: %s", file.file_id, error)
+                return self._imported(file)
             return self._fail(file, error)
 
     def _import(
         self, table: TargetTable, file: BillingFile, content: StoredContent, step: Step
     ) -> BillingFile:
+        refuse_changed(file, content, self.sender.store)
+        if self.sender.store.is_complete(file):
+            return self._imported(file)
         csv_file = CsvFile(file.file_id, content.path, table.settings)
-        self._refuse_changed(file, content)
         profile = csv_file.check()
         file = self._described(file, content, profile)
         step.expect(profile.rows)
@@ -76,9 +82,12 @@ class Importer:
                 _, rows = next(numbered)
                 self.sender.send(table, file.columns, batch, rows)
                 step.advance(len(rows))
-        imported = replace(file, state="imported", code="", reason="", run_id=self.sender.run_id)
-        self.sender.store.put_file(imported)
         log.info("%s: %d rows are in %s", file.file_id, profile.rows, file.place)
+        return self._imported(file)
+
+    def _imported(self, file: BillingFile) -> BillingFile:
+        imported = replace(file, state="imported", code="", reason="")
+        self.sender.store.put_file(imported)
         return imported
 
     def _described(
@@ -108,16 +117,6 @@ class Importer:
         log.warning("%s: both are imported", note)
         return note
 
-    def _refuse_changed(self, file: BillingFile, content: StoredContent) -> None:
-        if file.content_hash and file.content_hash != content.content_hash:
-            done = self.sender.store.counts(file.file_id, file.place).get("committed", 0)
-            reason = (
-                f"its content changed since it was first downloaded on "
-                f"{file.requested_at:%Y-%m-%d} ({file.content_hash[:12]}, now "
-                f"{content.content_hash[:12]}): {done} of its batches are in TechOne"
-            )
-            raise BillingFileError(file.file_id, "changed", reason)
-
     def _refuse_doubt(self, batches: Iterable[BillingBatch]) -> None:
         for batch in batches:
             if batch.state == "in_doubt":
@@ -126,17 +125,20 @@ class Importer:
     def _fail(self, file: BillingFile, error: SeilError) -> BillingFile:
         stored = self.sender.store.file(file.file_id, file.place) or file
         is_doubt = isinstance(error, BatchInDoubtError)
-        code = error.check if isinstance(error, BillingFileError) else error_type(error)
         failed = replace(
             stored,
             state="in_doubt" if is_doubt else "failed",
-            code=code,
+            code=_code(error),
             reason=_about(file, error),
             run_id=self.sender.run_id,
         )
         self.sender.store.put_file(failed)
         log.error("%s", error)
         return failed
+
+
+def _code(error: SeilError) -> str:
+    return error.check if isinstance(error, BillingFileError) else error_type(error)
 
 
 def _about(file: BillingFile, error: SeilError) -> str:

@@ -16,6 +16,7 @@ from seil.salesforce.writes.batch import CLEAR, RowOutcome, WriteLog, WriteTarge
 from seil.salesforce.writes.rules import ObjectRules
 from seil.salesforce.writes.writer import Writer, WriterOptions
 from seil.sf_to_t1.event import BillingEventError, BillingReady, json_list
+from seil.sf_to_t1.refusals import REPLACED
 from seil.state.billing import BillingJob, BillingStore
 
 OBJECT, STATUS, MESSAGE = "Integration_Job__c", "Status__c", "Job_Message__c"
@@ -30,10 +31,14 @@ class JobStatus:
 
 
 def status_of(job: BillingJob) -> JobStatus | None:
-    """None while one of its files is on its way."""
+    """None while one of its files is on its way.
+
+    A job that heard of a file's earlier content is not told of the later one.
+    """
     if any(file.state == "open" for file in job.files):
         return None
-    if reasons := [file.reason for file in job.files if file.state != "imported"]:
+    received = ("imported", REPLACED) if job.written_status == RECEIVED else ("imported",)
+    if reasons := [f.reason for f in job.files if (f.code or f.state) not in received]:
         return JobStatus(job.job_id, FAILED, "; ".join(reasons))
     notes = [file.note for file in job.files if file.note]
     return JobStatus(job.job_id, RECEIVED, "; ".join(notes))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from seil.errors import RejectError
 
+REPLACED = "replaced"
+"""The check that a file failed whose earlier content TechOne has."""
+
 
 class BillingFileError(RejectError):
     """A billing file cannot be imported as it is. `check` names what it failed."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
@@ -35,6 +35,9 @@ INSERT INTO billing_files (file_id, place, state, content_hash, size, row_count,
 VALUES (:file_id, :place, 'open', '', 0, 0, 0, '[]', '', '', '', '', :now, :now)
 ON CONFLICT (file_id, place) DO UPDATE SET state = 'open', changed_at = excluded.changed_at
 WHERE billing_files.state = 'failed'"""
+_REOPEN_FILE = """
+UPDATE billing_files SET state = 'open', changed_at = :now
+WHERE file_id = :file_id AND place = :place AND state = 'imported'"""
 _SET_FILE = """
 UPDATE billing_files SET state = :state, content_hash = :content_hash, size = :size,
     row_count = :row_count, batch_rows = :batch_rows, column_names = :column_names, code = :code,
@@ -154,10 +157,13 @@ class BillingStore:
     def under(self, lease: StateLease) -> BillingStore:
         return replace(self, lease=lease)
 
-    def request(self, job_id: str, file_ids: Sequence[str], place: str) -> None:
+    def request(
+        self, job_id: str, file_ids: Sequence[str], place: str, *, recheck: Collection[str] = ()
+    ) -> None:
         """Stores the files to import, and the job that waits for them; none where it is empty.
 
-        Idempotent. A file that failed is opened again, one that was imported is left alone.
+        Idempotent. A file that failed is opened again; one that was imported only where it is to
+        be compared with what was imported: `recheck`.
         """
 
         def store(transaction: Transaction) -> None:
@@ -168,6 +174,8 @@ class BillingStore:
             for file_id in file_ids:
                 key = {"file_id": file_id, "place": place}
                 transaction.execute(_ADD_FILE, **key, now=now)
+                if file_id in recheck:
+                    transaction.execute(_REOPEN_FILE, **key, now=now)
                 if job_id:
                     transaction.execute(_ADD_JOB_FILE, job_id=job_id, **key)
 
@@ -215,6 +223,13 @@ class BillingStore:
             f"AND state IN ({', '.join(f':{name}' for name in names)}) ORDER BY sent_at, number"
         )
         return [_batch(row) for row in self.database.rows(sql, place=place, **names)]
+
+    def is_complete(self, file: BillingFile) -> bool:
+        """Whether TechOne has all of its batches."""
+        if not file.content_hash:
+            return False
+        batches = -(-file.row_count // file.batch_rows)
+        return self.counts(file.file_id, file.place).get("committed", 0) == batches
 
     def counts(self, file_id: str, place: str) -> dict[str, int]:
         """Batches by state."""
