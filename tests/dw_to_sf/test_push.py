@@ -347,6 +347,50 @@ def test_value_that_salesforce_would_refuse_is_not_sent(
     assert any(reason in (row["problem"] or "") for row in rows_of(plan))
 
 
+NUMBERS = {
+    "of 30 digits": (
+        "1.5e30::DOUBLE",
+        "15" + 29 * "0",
+        " has more than 16 digits before the point",
+    ),
+    "of 40 digits": ("1.5e40::DOUBLE", "1.5e+40", " is too large a number"),
+    "infinite": ("'inf'::DOUBLE", "inf", " is not a number"),
+    "not a number": ("'nan'::DOUBLE", "nan", " is not a number"),
+    "long and exact": (
+        "123456789012345678901234.5",
+        "123456789012345678901234.5",
+        " has more than 16 digits before the point",
+    ),
+    "a float of 17 digits": (
+        "12345678901234567::DOUBLE",
+        "12345678901234568",
+        " has more than 16 digits before the point",
+    ),
+    "a float with decimals": ("12.625::DOUBLE", "12.625", " has more than 2 decimal places"),
+}
+
+
+@pytest.mark.parametrize("case", NUMBERS)
+def test_number_out_of_range_is_refused_as_it_is_and_the_others_stay(
+    org: Org, source: BookingSource, tmp_path: Path, case: str
+) -> None:
+    value, shown, reason = NUMBERS[case]
+    query = f"""SELECT id AS "Id", CASE WHEN key__c < 'k00001' THEN {value} ELSE 7 END AS number
+        FROM mirror WHERE key__c < 'k00002'"""
+    plan = plan_of(push(query, fields={"Amount__c": "number"}), org, source, tmp_path)
+    assert (plan.counts.refused, plan.counts.changed) == (1, 1)
+    assert [(r["new"], r["problem"]) for r in rows_of(plan)] == [
+        (shown, f"'{shown}'{reason}"),
+        ("7.00", None),
+    ]
+
+
+def test_float_is_written_with_its_digits(org: Org, source: BookingSource, tmp_path: Path) -> None:
+    query = """SELECT id AS "Id", 1234567890123457::DOUBLE AS number FROM mirror LIMIT 1"""
+    plan = plan_of(push(query, fields={"Amount__c": "number"}), org, source, tmp_path)
+    assert [row["new"] for row in rows_of(plan)] == ["1234567890123457.00"]
+
+
 BAD_PUSHES: dict[str, tuple[dict[str, Any], str]] = {
     "no key": ({"query": "SELECT 'x' AS note, 1 AS amount"}, "gives no column Id"),
     "key twice": (

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pyarrow as pa
 
 from seil.dw_to_sf.definition import PushDefinition, PushField
-from seil.dw_to_sf.values import compared, problem, quoted, stored, text
+from seil.dw_to_sf.values import compared, plain, problem, quoted, stored, text
 from seil.errors import ConfigurationError, Problem
 from seil.salesforce.writes.rules import FieldRule
 
@@ -191,7 +191,9 @@ class Diff:
             raise ConfigurationError([Problem(place, reason, "give each record one row")])
 
     def _compared(self) -> str:
-        """One row per differing record: for each field the new value, the old one, the problem."""
+        """One row per differing record: for each field the new value as stored and as the query
+        gives it, the old one, the problem.
+        """
         parent = quoted("v " + self._definition.parent) if self._definition.parent else "NULL"
         clears = self._definition.nulls == "clear"
         columns = ["desired.key", "record_id", f"CAST({parent} AS VARCHAR) AS parent"]
@@ -201,6 +203,7 @@ class Diff:
                 f"{stored(rule, value)} AS {quoted('new ' + name)}",
                 f"{stored(rule, quoted('m ' + name))} AS {quoted('old ' + name)}",
                 f"{problem(rule, value, clears=clears)} AS {quoted('bad ' + name)}",
+                f"{value} AS {quoted('raw ' + name)}",
             ]
         unlike = " OR ".join(["record_id IS NULL", *map(self._is_unlike, self._rules)])
         candidates = "SELECT * FROM desired LEFT JOIN mirror USING (key)"
@@ -259,7 +262,8 @@ class Diff:
 
     def _differing(self, name: str, field: PushField) -> str:
         rule = self._rules[name]
-        old, new, bad = (quoted(f"{kind} {name}") for kind in ("old", "new", "bad"))
+        old, new, bad, raw = (quoted(f"{kind} {name}") for kind in ("old", "new", "bad", "raw"))
+        new = f"CASE WHEN {bad} IS NULL THEN {new} ELSE {plain(rule, raw)} END"
         missing = "'the mirror has no such record'" if self._is_update else "NULL"
         reason = f"coalesce({bad}, CASE WHEN record_id IS NULL THEN {missing} END)"
         if self._definition.operation == "insert":

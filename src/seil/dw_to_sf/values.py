@@ -12,6 +12,8 @@ from seil.salesforce.writes.rules import FieldRule
 
 _NUMBERS = frozenset({"int", "long", "double", "currency", "percent"})
 _MOST_DIGITS = 38
+_EXACT_SCALE = 18
+_EXACT = f"DECIMAL({_MOST_DIGITS}, {_EXACT_SCALE})"
 # DuckDB's time zone is UTC without its ICU extension, which needs a download.
 _UTC = "CAST(TRY_CAST({value} AS TIMESTAMPTZ) AS TIMESTAMP)"
 _FORMS = {
@@ -37,13 +39,24 @@ def text(value: str) -> str:
 def stored(rule: FieldRule, value: str) -> str:
     """SQL for the text that Salesforce stores for `value`; null where the field cannot hold it."""
     if rule.type in _NUMBERS:
-        return f"CAST(TRY_CAST({value} AS {_decimal(rule)}) AS VARCHAR)"
+        return f"CAST({_number(value, _decimal(rule))} AS VARCHAR)"
     if form := _FORMS.get(rule.type):
         return form.format(value=value)
     if rule.type == "id":
         return _full_id(f"trim(CAST({value} AS VARCHAR), ' \t\r\n')")
     trimmed = f"nullif(trim(CAST({value} AS VARCHAR), ' \t\r\n'), '')"
     return _TEXT_FORMS.get(rule.type, "{value}").format(value=trimmed)
+
+
+def plain(rule: FieldRule, value: str) -> str:
+    """SQL for `value` as text, as the query gives it: a number without an exponent."""
+    words = f"CAST({value} AS VARCHAR)"
+    if rule.type not in _NUMBERS:
+        return words
+    exact, whole = _number(value, _EXACT), _number(value, f"DECIMAL({_MOST_DIGITS}, 0)")
+    trimmed = f"regexp_replace(CAST({exact} AS VARCHAR), '\\.?0+$', '')"
+    digits = f"coalesce({trimmed}, CAST({whole} AS VARCHAR), {words})"
+    return f"CASE WHEN {_is_float(value)} THEN {digits} ELSE {words} END"
 
 
 def compared(rule: FieldRule, value: str) -> str:
@@ -56,11 +69,14 @@ def problem(rule: FieldRule, value: str, *, clears: bool) -> str:
 
     `clears`: nulls are sent, not skipped.
     """
-    quoted = f"'''' || left(CAST({value} AS VARCHAR), 40) || ''''"
+    quoted = f"'''' || left({plain(rule, value)}, 40) || ''''"
     field = stored(rule, value)
     cases = []
     if rule.type in _NUMBERS or rule.type in _FORMS:
         misfits = f"{value} IS NOT NULL AND {field} IS NULL"
+        if rule.type in _NUMBERS:
+            large = f"isfinite(TRY_CAST({value} AS DOUBLE))"
+            cases.append(f"WHEN {misfits} AND {large} THEN {quoted} || ' is too large a number'")
         cases.append(f"WHEN {misfits} THEN {quoted} || {text(_not(rule))}")
     if not rule.nillable and clears:
         cases.append(f"WHEN {field} IS NULL THEN 'the field is required and cannot be cleared'")
@@ -96,15 +112,32 @@ def _full_id(value: str) -> str:
 
 
 def _number_cases(rule: FieldRule, value: str, quoted: str) -> list[str]:
-    exact = f"TRY_CAST({value} AS DECIMAL(38, 18))"
-    rounded = f"TRY_CAST({value} AS {_decimal(rule)})"
-    places = f" has more than {rule.scale} decimal places"
-    cases = [f"WHEN {exact} <> {rounded} THEN {quoted} || {text(places)}"]
+    exact, rounded = _number(value, _EXACT), _number(value, _decimal(rule))
+    # Of 20 digits; no field takes as many.
+    most = rule.digits or _MOST_DIGITS - _EXACT_SCALE
+    many = f"{exact} IS NULL"
     if 0 < rule.digits < _MOST_DIGITS - rule.scale:
-        reason = f" has more than {rule.digits} digits before the point"
         bound = f"CAST('1{'0' * rule.digits}' AS {_decimal(rule)})"
-        cases.append(f"WHEN abs({rounded}) >= {bound} THEN {quoted} || {text(reason)}")
-    return cases
+        many = f"{many} OR abs({rounded}) >= {bound}"
+    digits = f" has more than {most} digits before the point"
+    places = f" has more than {rule.scale} decimal places"
+    return [
+        f"WHEN {rounded} IS NOT NULL AND ({many}) THEN {quoted} || {text(digits)}",
+        f"WHEN {exact} <> TRY_CAST({rounded} AS {_EXACT}) THEN {quoted} || {text(places)}",
+    ]
+
+
+def _number(value: str, decimal: str) -> str:
+    """SQL for a number; null where it is none or too large.
+
+    Casting a float by its text keeps its digits: arithmetic would add some.
+    """
+    by_text = f"TRY_CAST(CAST({value} AS VARCHAR) AS {decimal})"
+    return f"CASE WHEN {_is_float(value)} THEN {by_text} ELSE TRY_CAST({value} AS {decimal}) END"
+
+
+def _is_float(value: str) -> str:
+    return f"typeof({value}) IN ('DOUBLE', 'FLOAT')"
 
 
 def _decimal(rule: FieldRule) -> str:
