@@ -53,6 +53,8 @@ class SeilError(Exception):
     """For the reference page of errors."""
     is_lasting: ClassVar[bool] = False
     """Whether every later attempt fails, too, until a person has changed something."""
+    reached: bool = False
+    """False if the request was certainly not carried out."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         # A far end's message may already end in a full stop.
@@ -63,7 +65,7 @@ class SeilError(Exception):
     @property
     def in_doubt(self) -> bool:
         """Whether the request may have been carried out despite the error."""
-        return False
+        return self.reached
 
     def without(self, name: str) -> str:
         """The text without a leading `<name>: `, for lines that begin with the name."""
@@ -77,17 +79,10 @@ def error_type(error: SeilError | type[SeilError]) -> str:
 
 
 class RetryError(SeilError):
-    """The same call may succeed later.
-
-    `reached` is False if the request was certainly not carried out.
-    """
+    """The same call may succeed later."""
 
     exit_code = 3
     reached = True
-
-    @property
-    def in_doubt(self) -> bool:
-        return self.reached
 
 
 class UnavailableError(RetryError):

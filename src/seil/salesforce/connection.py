@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 import seil
-from seil.errors import OutcomeUnknownError, SeilError, UnavailableError
+from seil.errors import AbortError, OutcomeUnknownError, SeilError, UnavailableError
 from seil.salesforce.budget import Budget
 from seil.salesforce.faults import SERVICE, OrgAnswer, OrgMovedError, SessionExpiredError, fault
 from seil.salesforce.retries import Retries, before_call
@@ -200,8 +200,21 @@ class OrgConnection:
     def _execute(self, call: OrgCall, attempt: Callable[[], T]) -> T:
         """Raises OutcomeUnknownError where a call that is not idempotent may have been executed."""
         idempotent = bool(call.idempotent)
+        lost: list[UnavailableError] = []
+
+        def attempt_noted() -> T:
+            try:
+                return attempt()
+            except UnavailableError as error:
+                lost.extend([error] if error.reached else [])
+                raise
+
         try:
-            return self.retries.call(attempt, idempotent=idempotent, attempts=call.attempts)
+            return self.retries.call(attempt_noted, idempotent=idempotent, attempts=call.attempts)
+        except AbortError as error:
+            # An earlier attempt may have been carried out before the allowance ended.
+            error.reached = bool(lost)
+            raise
         except UnavailableError as error:
             if idempotent or not error.reached:
                 raise

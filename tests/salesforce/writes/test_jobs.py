@@ -122,8 +122,8 @@ def test_quota_that_is_gone_in_the_middle_loses_no_row(
     writer = Writer(org, log, replace(by_job(), job_rows=10, jobs_at_once=1))
     with pytest.raises(QuotaExhaustedError):
         writer.write(UPDATE, [new_notes(ids)], rows=ROWS)
-    assert states(state) == {"written": 10, "in_doubt": 10}
-    assert writer.recover() == {"retrying": 10}
+    assert states(state) == {"written": 10, "retrying": 10}
+    assert writer.recover() == {}
     assert writer.write(UPDATE, [new_notes(ids[10:])], rows=ROWS) == {"written": ROWS - 10}
     assert notes(org) == {"new"}
 

@@ -132,7 +132,21 @@ def test_quota_that_ends_in_the_middle_names_what_was_sent(
     options = replace(OPTIONS[way], job_rows=10, jobs_at_once=1, call_rows=10)
     with pytest.raises(QuotaExhaustedError, match=f"; 10 of {ROWS} rows of {NAME} were sent"):
         Writer(org, log, options).write(UPDATE, tables, rows=ROWS)
-    assert states(state) == {"written": 10, "in_doubt": 10}
+    assert states(state) == {"written": 10, "retrying": 10}
+    [row, *_] = state.outcomes.find(OutcomeFilter(state="retrying"))
+    assert row.code == "NOT_SENT"
+
+
+def test_quota_that_ends_after_a_lost_answer_leaves_the_rows_in_doubt(
+    org: Org, server: OrgServer, log: OutcomeLog, state: State, ids: list[str], way: str
+) -> None:
+    path = "composite/sobjects" if way == "collections" else "batches"
+    server.faults.add(OrgFault(path=path, commit=True, status=500, code="X", times=1))
+    server.faults.add(OrgFault(path=path, status=403, code="REQUEST_LIMIT_EXCEEDED"))
+    table = pa.table({"Id": ids, "Note__c": ["new"] * ROWS})
+    with pytest.raises(QuotaExhaustedError):
+        Writer(org, log, OPTIONS[way]).write(UPDATE, [table], rows=ROWS)
+    assert states(state) == {"in_doubt": ROWS}
 
 
 LOST = {

@@ -18,6 +18,7 @@ PARENT = "_parent"
 BEFORE = "_before"
 # The code of a row that may have been written: its answer was lost.
 ANSWER_LOST = "ANSWER_LOST"
+NOT_SENT = "NOT_SENT"
 
 WriteOperation: TypeAlias = Literal["insert", "update", "upsert", "delete"]
 RowState: TypeAlias = Literal["written", "unchanged", "rejected", "missing", "retrying"]

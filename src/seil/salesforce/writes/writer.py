@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from seil.errors import (
+    AbortError,
     ObjectRejectedError,
     OutcomeUnknownError,
     QuotaExhaustedError,
@@ -32,6 +33,7 @@ from seil.salesforce.schema import ObjectSchema
 from seil.salesforce.soql import select, text_literal
 from seil.salesforce.writes.batch import (
     ANSWER_LOST,
+    NOT_SENT,
     RowOutcome,
     RowState,
     WriteBatch,
@@ -177,7 +179,7 @@ class Writer:
             return self._recovered_job(batch)
         if batch.by_job:
             # Data is uploaded only after the job's id is stored.
-            return _retrying(batch.keys, "NOT_SENT")
+            return _retrying(batch.keys, NOT_SENT)
         return look_up(self._org, batch, batch.keys)
 
     def _recovered_job(self, batch: WriteBatch) -> list[RowOutcome]:
@@ -185,7 +187,7 @@ class Writer:
         try:
             if ingest.info(batch.job_id).is_open:
                 ingest.abort(batch.job_id)
-                return _retrying(batch.keys, "NOT_SENT")
+                return _retrying(batch.keys, NOT_SENT)
             ingest.wait(batch.job_id, poll=options.poll, timeout=options.timeout)
             outcomes = _of_batch(batch, ingest.outcomes(batch.job_id, batch.target.key))
         except IngestJobGoneError:
@@ -259,12 +261,15 @@ class _Run:
             outcomes = self._by_job(batch) if self.by_job else self._by_collection(batch)
         except _BatchRefusedError as refusal:
             return self._halved(batch, refusal.code, refusal.reason)
+        except _NotSentError as stop:
+            self.log.settle(batch.id, _retrying(batch.keys, NOT_SENT))
+            raise stop.error from stop
         self.log.settle(batch.id, outcomes)
         return outcomes
 
     def _by_collection(self, batch: WriteBatch) -> list[RowOutcome]:
         try:
-            with _refusals():
+            with _refusals(), _stops():
                 return self.org.collections.write(batch, self.schema)
         except OutcomeUnknownError:
             return look_up(self.org, batch, batch.keys)
@@ -272,9 +277,12 @@ class _Run:
     def _by_job(self, batch: WriteBatch) -> list[RowOutcome]:
         ingest = self.org.ingest
         with _refusals():
-            job_id = ingest.create(batch.target).id
+            # The org processes nothing of a job that is not closed.
+            with _stops():
+                job_id = ingest.create(batch.target).id
             self.log.start_job(batch.id, job_id)
-            ingest.upload(job_id, batch.sent)
+            with _stops():
+                ingest.upload(job_id, batch.sent)
             ingest.close(job_id)
         job = ingest.wait(job_id, poll=self.options.poll, timeout=self.options.timeout)
         if job.state == "Failed" and not job.processed:
@@ -330,6 +338,25 @@ def _refusals() -> Iterator[None]:
         yield
     except (RequestRejectedError, ObjectRejectedError) as error:
         raise _BatchRefusedError(error.code, error.reason) from error
+
+
+class _NotSentError(Exception):
+    """The allowance, or the login, ended before a batch was sent."""
+
+    def __init__(self, error: AbortError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+@contextmanager
+def _stops() -> Iterator[None]:
+    """Translates errors that stop the write before the batch was sent to _NotSentError."""
+    try:
+        yield
+    except AbortError as error:
+        if error.in_doubt:
+            raise
+        raise _NotSentError(error) from error
 
 
 def look_up(org: Org, batch: WriteBatch, keys: Sequence[str]) -> list[RowOutcome]:
