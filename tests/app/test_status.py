@@ -189,7 +189,7 @@ def _no_space(self: Bucket, key: str) -> Any:
         (drift, "Broken", "Size__c was ", "`seil schema accept Account.Size__c --as text`", True),
         (error_files, "Broken", "the file is not Parquet", "`seil files why error/", True),
         (full_disk, "Broken", "No space left on device", "free some space, then `seil run`", True),
-        (quota, "Behind", "allowance is used up", "`seil plan`", False),
+        (quota, "Behind", "is used up", "once the allowance is renewed, `seil run`", False),
         (late, "Behind", "no run has read Account in time", "`seil run`", True),
         (model_test, "Broken", "build ", "`seil build --explain`", True),
         (dead_letter, "Broken", "by crm: ValueError: odd", "`seil events dead`", True),

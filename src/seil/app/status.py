@@ -93,7 +93,7 @@ def site_status(
     findings = [
         *missing,
         *_of_warehouse(site, stored.runs),
-        *map(of_trouble, troubles),
+        *(of_trouble(trouble, stored.runs.get(trouble.run_id)) for trouble in troubles),
         *_space(site),
         *of_runs(under_way, last),
         *_of_files(site, files),

@@ -34,7 +34,6 @@ _NEXT = {
     "too_slow": "seil doctor",
     "unexpected_answer": "seil doctor",
     "configuration": "seil doctor",
-    "quota_exhausted": "seil plan",
     "object_rejected": "seil doctor",
     "journal": "seil doctor",
     "warehouse": "seil doctor",
@@ -45,6 +44,16 @@ _NEXT = {
 _BY_HINT = frozenset({"lake", "warehouse", "journal"})
 # Refused again until the other run has ended.
 _WAIT = frozenset({"already_running"})
+_ALLOWANCE = frozenset({"quota_exhausted"})
+# Arguments of a run that its command needs again: their names in its plan.
+_ARGUMENTS = {
+    "push plan": (("push", "{}"),),
+    "push apply": (("push", "{}"), ("plan", "{}")),
+    "push undo": (("push", "{}"), ("of", "{}")),
+    "outcomes retry": (("push", "--flow push:{}"),),
+}
+# Started by events; a run does what they would.
+_BY_EVENTS = dict.fromkeys(("handle-landed", "handle-curated"), "run")
 _SPACE = "free some space, then `seil run`"
 
 
@@ -106,8 +115,11 @@ def verdict(findings: Sequence[Finding], *, in_step: str) -> Verdict:
     return Verdict(draft.state, sentence, ordered)
 
 
-def of_trouble(trouble: Trouble) -> Finding:
-    """An error that ended the run is about the run; a step's error names the step."""
+def of_trouble(trouble: Trouble, run: RunRecord | None = None) -> Finding:
+    """An error that ended the run is about the run; a step's error names the step.
+
+    `run` is the run that met it, where it is still stored.
+    """
     about = "" if trouble.step == "stop" else f"{trouble.step} {trouble.about}"
     blocked = trouble.kind in _BLOCKED or _DECISIONS in trouble.hint
     return Finding(
@@ -115,7 +127,7 @@ def of_trouble(trouble: Trouble) -> Finding:
         about,
         trouble.message,
         trouble.since,
-        _next(trouble),
+        _next(trouble, command_line(run) if run else trouble.command or "run"),
         needs_person=trouble.kind not in _TRANSIENT,
     )
 
@@ -128,10 +140,22 @@ def of_runs(under_way: Iterable[RunRecord], last: RunRecord | None) -> Iterable[
         if len(dead) > 1:
             facts += f"; {len(dead) - 1:,} before it did, too"
         message = f"`seil {newest.command}` died before it ended ({facts})"
-        yield Finding("failed", "", message, dead[0].started_at, needs_person=False)
+        yield _again(newest, message, dead[0].started_at)
     if last and last.outcome == "interrupted":
         message = f"`seil {last.command}` was interrupted before it ended"
-        yield Finding("failed", "", message, last.ended_at, needs_person=False)
+        yield _again(last, message, last.ended_at)
+
+
+def command_line(run: RunRecord) -> str:
+    """The command that does again what the run did, without `seil`."""
+    arguments = _ARGUMENTS.get(run.command, ())
+    words = [form.format(run.plan[name]) for name, form in arguments if run.plan.get(name)]
+    return " ".join([_BY_EVENTS.get(run.command, run.command), *words])
+
+
+def _again(run: RunRecord, message: str, since: datetime | None) -> Finding:
+    next_command = f"`seil {command_line(run)}`"
+    return Finding("failed", "", message, since, next_command, needs_person=False)
 
 
 def of_space(place: str, free: int) -> Finding:
@@ -149,16 +173,18 @@ def ago(moment: datetime, now: datetime) -> str:
     return f"{wording.duration(max(now - moment, timedelta()))} ago"
 
 
-def _next(trouble: Trouble) -> str:
+def _next(trouble: Trouble, line: str) -> str:
+    """`line` is the command that met it, with its arguments."""
+    if trouble.kind in _ALLOWANCE:
+        return f"once the allowance is renewed, `seil {line}`"
     if command := _COMMAND.search(trouble.hint):
         return f"`{(command[1] or command[2]).strip().rstrip('.')}`"
-    name = trouble.command or "run"
     if trouble.kind in _WAIT:
-        return f"wait for it to end, then `seil {name}`"
+        return f"wait for it to end, then `seil {line}`"
     if trouble.hint and trouble.kind in _BY_HINT:
         act, _, _ = trouble.hint.rpartition(": ")[2].partition(", then run the same command")
-        return f"{act[:1].lower()}{act[1:]}, then `seil {name}`"
-    return f"`{_NEXT.get(trouble.kind, f'seil {name} --verbose')}`"
+        return f"{act[:1].lower()}{act[1:]}, then `seil {line}`"
+    return f"`{_NEXT.get(trouble.kind, f'seil {line} --verbose')}`"
 
 
 def _weight(finding: Finding) -> tuple[bool, ...]:
