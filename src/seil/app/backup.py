@@ -70,7 +70,9 @@ def start_anew(site: Site) -> StateOwner:
     from seil.app.adoption import end_adoption
     from seil.lake.site_layout import site_record
     from seil.sf_to_dw.lock import run_lock
+    from seil.state.database import write
     from seil.state.ownership import claim, owner, refuse_owned
+    from seil.state.restored import mark_restored
 
     state = site.unbound_state
     with run_lock(site.lake):
@@ -78,6 +80,7 @@ def start_anew(site: Site) -> StateOwner:
         record = site_record(site.lake)
         if record.has_state:
             claim(state.database, record.site_id)
+            write(state.database, mark_restored)
             end_adoption(state)
         database = site.state.database
     return StateOwner(database.place, owner(database))

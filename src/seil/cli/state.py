@@ -45,6 +45,8 @@ def restore(
     with opened(call) as site:
         counts = backups.restore(site, file, replace=replace, other_site=other_site)
     _show(call, file, counts, "was restored:")
+    if not call.json:
+        output.line(_BILLING.format("since the backup"))
     return 0
 
 
@@ -67,9 +69,14 @@ def claim(call: Call) -> int:
     return 0
 
 
+_BILLING = (
+    "What billing imported {} is not known: a batch of which TechOne has rows already is in "
+    "doubt, and not sent; `seil sync sf-to-t1` names it, and you decide."
+)
 _FORGOTTEN = (
     "Forgotten: earlier runs with their reports, open failures, decisions on changed fields.",
     "The next `seil run` reports changed fields again; `seil schema diff` shows them.",
+    _BILLING.format("until now"),
 )
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -18,11 +18,14 @@ from seil.settings import SfToT1Settings
 from seil.sf_to_t1.csv_file import CsvRow
 from seil.sf_to_t1.evidence import Evidence, judge
 from seil.sf_to_t1.refusals import BatchInDoubtError, BillingFileError
+from seil.sf_to_t1.rows import TableCount
 from seil.sf_to_t1.target import TargetTable
 from seil.state.billing import BillingBatch, BillingStore
 from seil.techone.warehouse import TechOneWarehouse, pause_before_retry
 
 log = logging.getLogger(__name__)
+
+_SETTLED = ("committed", "in_doubt")
 
 
 def _utc_now() -> datetime:
@@ -39,36 +42,72 @@ class BatchSender:
     run_id: str
     now: Callable[[], datetime] = _utc_now
     sleep: Callable[[float], None] = field(default=time.sleep)
+    committed: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """Rows that this run brought into each table, kept where the state was restored."""
 
     def plan(
         self, table: TargetTable, columns: Sequence[str], batches: Sequence[BillingBatch]
     ) -> list[BillingBatch]:
         """Stores batches that are sent next, with what the table holds before each of them.
 
+        Of batches that a restored state may have forgotten, those that the table has are
+        `committed`, and the last one returned may be `in_doubt`; `send` stores both in their turn,
+        as committed batches are always the first ones of a file.
         Raises BillingFileError for a column that the table does not have.
         """
-        if not table.is_exact:
-            batches = self._with_baseline(table, columns, batches)
-        planned = [replace(b, state="planned", run_id=self.run_id, reason="") for b in batches]
-        self.store.put_batches(planned)
+        try:
+            if not table.is_exact:
+                checked = self._with_baseline(table, columns, batches)
+            elif restored := self.store.restored_at:
+                checked = [self._recalled(table, columns, b, restored) for b in batches]
+            else:
+                checked = list(batches)
+        except KeyError as error:
+            reason = f"{table.place} has no column {error.args[0]}"
+            raise BillingFileError(batches[0].file_id, "columns", reason) from error
+        planned = [
+            b if b.state in _SETTLED else replace(b, state="planned", run_id=self.run_id, reason="")
+            for b in _until_doubt(checked)
+        ]
+        self.store.put_batches(b for b in planned if b.state == "planned")
         return planned
+
+    def _recalled(
+        self, table: TargetTable, columns: Sequence[str], batch: BillingBatch, restored: datetime
+    ) -> BillingBatch:
+        """A batch as its own rows in the table show it, by the column that names it."""
+        if batch.changed_at > restored:
+            return batch
+        evidence = judge(batch, table.count(self.techone, columns, [batch]))
+        if evidence.verdict == "committed":
+            return replace(batch, state="committed")
+        if evidence.verdict == "unclear":
+            return replace(batch, state="in_doubt", reason=_forgotten(restored, evidence.reason))
+        return _with_missing(batch, evidence)
 
     def _with_baseline(
         self, table: TargetTable, columns: Sequence[str], batches: Sequence[BillingBatch]
     ) -> list[BillingBatch]:
-        try:
-            count = table.count(self.techone, columns, batches)
-        except KeyError as error:
-            reason = f"{table.place} has no column {error.args[0]}"
-            raise BillingFileError(batches[0].file_id, "columns", reason) from error
+        count = table.count(self.techone, columns, batches)
+        restored = self.store.restored_at
         sent_before: Counter[str] = Counter()
         result = []
         for batch in batches:
             before = {h: number for h in batch.hashes if (number := count.rows[h] + sent_before[h])}
             total = count.total + sent_before.total()
+            if restored and batch.changed_at <= restored:
+                batch = self._doubted(batch, count, restored)  # noqa: PLW2901
             result.append(replace(batch, before=before, total_before=total))
             sent_before += batch.hashes
         return result
+
+    def _doubted(self, batch: BillingBatch, count: TableCount, restored: datetime) -> BillingBatch:
+        """`in_doubt` where the table has rows equal to the batch's that this run did not send."""
+        others = count.rows - self.committed[batch.place]
+        if not (equal := (others & batch.hashes).total()):
+            return batch
+        reason = f"the table has {equal:,} rows equal to the batch's {batch.unsent:,}"
+        return replace(batch, state="in_doubt", reason=_forgotten(restored, reason))
 
     def send(
         self,
@@ -82,6 +121,8 @@ class BatchSender:
         Raises BillingFileError where TechOne refuses it, BatchInDoubtError, LoginError, and
         RetryError where TechOne cannot be reached any longer: then the next run goes on.
         """
+        if batch.state in _SETTLED:
+            return self._stored(batch)
         attempts_left = self.settings.attempts
         while batch.state != "committed":
             attempts_left -= 1
@@ -99,6 +140,12 @@ class BatchSender:
                     if stored.number == batch.number
                 ]
         return batch
+
+    def _stored(self, batch: BillingBatch) -> BillingBatch:
+        """What `plan` found out about it. Raises BatchInDoubtError."""
+        if batch.state == "in_doubt":
+            raise self._doubt(batch, batch.reason)
+        return self._commit(batch)
 
     def _try(
         self,
@@ -168,12 +215,15 @@ class BatchSender:
             log.info("batch %d is in the table", batch.number)
             return self._commit(batch)
         if evidence.verdict == "unclear":
-            doubtful = replace(batch, state="in_doubt", reason=evidence.reason)
-            self.store.put_batches([doubtful])
-            raise BatchInDoubtError(batch.file_id, batch.number, evidence.reason)
+            raise self._doubt(batch, evidence.reason)
         missing = replace(_with_missing(batch, evidence), state="planned")
         self.store.put_batches([missing])
         return missing
+
+    def _doubt(self, batch: BillingBatch, reason: str) -> BatchInDoubtError:
+        """The error of a batch that is stored as in doubt."""
+        self.store.put_batches([replace(batch, state="in_doubt", reason=reason)])
+        return BatchInDoubtError(batch.file_id, batch.number, reason)
 
     def _look(self, table: TargetTable, columns: Sequence[str], batch: BillingBatch) -> Evidence:
         try:
@@ -192,6 +242,8 @@ class BatchSender:
         return max(0.0, min(seconds, self.settings.quiet) / timedelta(seconds=1))
 
     def _commit(self, batch: BillingBatch) -> BillingBatch:
+        if self.store.restored_at:
+            self.committed[batch.place].update(batch.hashes)
         committed = replace(batch, state="committed", hashes=Counter(), before={}, reason="")
         self.store.put_batches([committed])
         return committed
@@ -207,13 +259,27 @@ class BatchSender:
         if evidence.verdict in ("unclear", "committed"):
             doubt = evidence.reason or "its rows are in the table nevertheless"
             reason = f"{reason}; {doubt}"
-            self.store.put_batches([replace(batch, state="in_doubt", reason=reason)])
-            return BatchInDoubtError(batch.file_id, batch.number, reason)
+            return self._doubt(batch, reason)
         failed = replace(_with_missing(batch, evidence), state="failed", reason=reason)
         self.store.put_batches([failed])
         if there := batch.unsent - failed.unsent:
             reason += f"; {there:,} of its rows are in the table"
         return BillingFileError(batch.file_id, "refused", reason, hint=error.hint)
+
+
+def _until_doubt(batches: Iterable[BillingBatch]) -> Iterator[BillingBatch]:
+    """Those up to the first that is in doubt."""
+    for batch in batches:
+        yield batch
+        if batch.state == "in_doubt":
+            return
+
+
+def _forgotten(restored: datetime, reason: str) -> str:
+    return (
+        f"the state was restored at {restored:%Y-%m-%d %H:%M} UTC, and may have forgotten the "
+        f"batch: {reason}"
+    )
 
 
 def _with_missing(batch: BillingBatch, evidence: Evidence) -> BillingBatch:

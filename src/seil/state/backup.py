@@ -13,6 +13,7 @@ from typing import Any
 from seil.errors import StateError
 from seil.state.database import Database, Transaction
 from seil.state.ownership import set_owner
+from seil.state.restored import mark_restored
 from seil.state.schema import META_OF_ITS_OWN, TABLES, VERSION
 from seil.state.sqlite import SqliteDatabase
 
@@ -72,6 +73,7 @@ def restore(
             _copy(copy, origin, destination)
         if site_id:
             set_owner(destination, site_id)
+        mark_restored(destination)
         return {name: _count(destination, name) for name in TABLES}
 
 

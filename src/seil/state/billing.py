@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from seil.state.database import Database, Row, Transaction, moment, moment_or_none, stamp, write
 from seil.state.leases import StateLease
+from seil.state.restored import restored_at
 from seil.state.schema import meta_value, set_meta
 
 BillingState = Literal["open", "imported", "failed", "in_doubt"]
@@ -156,6 +157,11 @@ class BillingStore:
 
     def under(self, lease: StateLease) -> BillingStore:
         return replace(self, lease=lease)
+
+    @property
+    def restored_at(self) -> datetime | None:
+        """What was imported before then may be unknown here."""
+        return restored_at(self.database)
 
     def request(
         self, job_id: str, file_ids: Sequence[str], place: str, *, recheck: Collection[str] = ()
