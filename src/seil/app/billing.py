@@ -89,7 +89,19 @@ def handle_billing_ready(
 def sync_billing(site: Site, *, progress: Progress = SILENT) -> BillingReport:
     """Finishes what is pending, and takes up the jobs that wait in the org."""
     with site.runs.run(COMMAND) as run:
-        _request_waiting(site, run)
+        try:
+            _request_waiting(site)
+        except (RejectError, RetryError) as error:
+            run.add_problem(f"waiting jobs were not looked for: {error.message}")
+        return _work(site, run, progress)
+
+
+def take_up_waiting_jobs(site: Site, *, progress: Progress = SILENT) -> BillingReport:
+    """In place of events that are lost. Raises where the org cannot be asked, and as
+    `handle_billing_ready` does.
+    """
+    with site.runs.run(COMMAND) as run:
+        _request_waiting(site)
         return _work(site, run, progress)
 
 
@@ -215,20 +227,17 @@ def _request(site: Site, job_id: str, ids: Sequence[str], place: str) -> None:
     site.state.billing.request(job_id, ids, place, recheck=recheck)
 
 
-def _request_waiting(site: Site, run: Run) -> None:
+def _request_waiting(site: Site) -> None:
     from seil.sf_to_t1.jobs import waiting_jobs
     from seil.sf_to_t1.target import target_table
 
     settings = site.settings.sf_to_t1
     place = target_table(settings).place
     store = site.state.billing
-    try:
-        for job in waiting_jobs(site.org, settings.waiting, settings.files_field):
-            _request(site, job.job_id, job.file_ids, place)
-            # It waits again, whatever was written before.
-            store.put_job(job.job_id, "", "")
-    except (RejectError, RetryError) as error:
-        run.add_problem(f"waiting jobs were not looked for: {error.message}")
+    for job in waiting_jobs(site.org, settings.waiting, settings.files_field):
+        _request(site, job.job_id, job.file_ids, place)
+        # It waits again, whatever was written before.
+        store.put_job(job.job_id, "", "")
 
 
 def _work(

@@ -32,7 +32,7 @@ def subscriber(
         problem = Problem(
             "[objects.<name>.flow] streams",
             "no object streams, and [subscribe] platform_events is empty",
-            "set streams = true for an object in objects.toml; docs/events.md shows how",
+            "set streams = true for an object in objects.toml; docs/subscribe.md shows how",
         )
         raise ConfigurationError([problem])
     with requires(EXTRA):
@@ -45,6 +45,7 @@ def subscriber(
         platform_events=settings.platform_events,
         open_streams=partial(_open_streams, site),
         handle=partial(handle_platform_event, site),
+        recover=partial(recover_platform_event, site),
         open_round=partial(site.runs.round, "subscribe"),
         report=report,
         collect=settings.collect.total_seconds(),
@@ -91,6 +92,15 @@ def handle_platform_event(site: Site, event: StreamEvent) -> None:
     site.bus.publish([Event("seil.salesforce", "platform-event", detail, id=key)])
     if name == BILLING_EVENT:
         _start_billing(site, event)
+
+
+def recover_platform_event(site: Site, topic: str) -> None:
+    """Of lost events: billing's are made up for by the jobs that wait in the org."""
+    from seil.app.billing import take_up_waiting_jobs
+    from seil.app.doctor_billing import uses_billing
+
+    if topic.rpartition("/")[2] == BILLING_EVENT and uses_billing(site.settings):
+        take_up_waiting_jobs(site)
 
 
 def _start_billing(site: Site, event: StreamEvent) -> None:

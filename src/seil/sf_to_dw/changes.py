@@ -11,7 +11,7 @@ from seil.salesforce.ids import full_id
 from seil.sf_to_dw.extract.by_id import ChangedIds
 
 if TYPE_CHECKING:
-    from seil.salesforce.pubsub.events import ChangeHeader
+    from seil.salesforce.pubsub.events import ChangeHeader, StreamEvent
 
 _REMEMBERED = 20_000
 
@@ -58,6 +58,14 @@ class RecentEvents:
     def forget(self, event_ids: Iterable[str]) -> None:
         for event_id in event_ids:
             self._ids.pop(event_id, None)
+
+
+def is_earlier(event: StreamEvent, since: datetime | None) -> bool:
+    """Of a platform event, whether it was published before that moment."""
+    created = event.fields.get("CreatedDate")
+    if since is None or not isinstance(created, int):
+        return False
+    return created < since.timestamp() * 1000
 
 
 def change_topic(api_name: str) -> str:

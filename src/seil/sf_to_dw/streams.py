@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from seil.errors import RetryError, SeilError
 from seil.salesforce.pubsub.faults import ReplayLostError, StreamLoginError
@@ -24,6 +24,11 @@ log = logging.getLogger(__name__)
 _FIRST_WAIT = 0.5
 # While so many deliveries wait, no stream asks for more.
 _MOST_WAITING = 50
+
+
+# Where a stream without a place begins: each time with what happens from now on; only the first
+# time, and later with the earliest event that is kept; or with that at once.
+StreamStart = Literal["now", "now at first", "earliest"]
 
 
 @dataclass(frozen=True)
@@ -62,9 +67,9 @@ class Streams:
         self._streams: list[_Stream] = []
         self._stop = threading.Event()
 
-    def start(self, topic: str, after: bytes) -> None:
-        """Events after that replay id; empty: from now on."""
-        stream = _Stream(self._client, topic, after)
+    def start(self, topic: str, after: bytes, start: StreamStart) -> None:
+        """Events after that replay id; empty: as `start` says."""
+        stream = _Stream(self._client, topic, after, start)
         self._streams.append(stream)
         stream.thread = threading.Thread(
             target=self._keep_open, args=[stream], name=f"stream {topic}", daemon=True
@@ -131,9 +136,10 @@ class Streams:
 class _Stream:
     """Read by its own thread; `request` and `cancel` are called by others, too."""
 
-    def __init__(self, client: PubSub, topic: str, after: bytes) -> None:
+    def __init__(self, client: PubSub, topic: str, after: bytes, start: StreamStart) -> None:
         self.topic = topic
         self.after = after
+        self._start = start
         self.session: Session | None = None
         self.thread: threading.Thread | None = None
         self._client = client
@@ -156,12 +162,17 @@ class _Stream:
     def read(self) -> Iterator[StreamDelivery]:
         """Until the stream ends. Raises SeilError."""
         self._heard_at = time.monotonic()
-        self._subscription = subscription = self._client.subscribe(self.topic, self.after or None)
+        is_anew = not self.after and self._start != "earliest"
+        self._subscription = subscription = self._client.subscribe(
+            self.topic, self.after or None, earliest=not is_anew
+        )
         self.session = subscription.session
         try:
-            if not self.after:
+            if is_anew:
                 subscription.wait_until_open()
                 yield StreamDelivery(self.topic, is_open=True)
+            if self._start == "now at first":
+                self._start = "earliest"
             for fetched in subscription:
                 self._heard_at = time.monotonic()
                 yield self._delivery(fetched)

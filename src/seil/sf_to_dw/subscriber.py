@@ -30,12 +30,12 @@ from seil.errors import (
 from seil.observe.progress import SILENT, Progress
 from seil.salesforce.pubsub.events import StreamEvent, change_header
 from seil.salesforce.pubsub.faults import ReplayLostError
-from seil.sf_to_dw.changes import Changes, RecentEvents, change_topic, event_topic
+from seil.sf_to_dw.changes import Changes, RecentEvents, change_topic, event_topic, is_earlier
 from seil.sf_to_dw.extract.by_id import ChangedIds
 from seil.sf_to_dw.extract.flows import FlowStates
 from seil.sf_to_dw.lock import run_lock
 from seil.sf_to_dw.pipeline import ChangedReport, Pipeline, RunReport
-from seil.sf_to_dw.streams import StreamDelivery, Streams
+from seil.sf_to_dw.streams import StreamDelivery, Streams, StreamStart
 from seil.state.streams import StreamPosition
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ LOCK_KEY = "subscribe.lock"
 _POLL = 0.25
 _FIRST_WAIT = 1.0
 _SECOND = timedelta(seconds=1)
+# Events around the moment itself may be received twice, which changes nothing.
+_OPENING_MARGIN, _LOSS_MARGIN = timedelta(minutes=1), timedelta(hours=1)
 
 _NEW = "its place in the stream is not known yet"
 _LOST = "its place in the stream is lost"
@@ -103,7 +105,8 @@ class _Waiting:
 @dataclass
 class EventSubscriber:
     """One per lake. `platform_events` are received for `handle`, which has to be idempotent: where
-    it fails, the event waits, and tables go on following the objects' events.
+    it fails, the event waits, and tables go on following the objects' events. `recover` makes up
+    for events of a topic that may be lost; where it fails, it is called again.
 
     `collect` and `max_wait` are in seconds.
     """
@@ -114,6 +117,7 @@ class EventSubscriber:
     platform_events: Sequence[str]
     open_streams: Callable[[], Streams]
     handle: Callable[[StreamEvent], None]
+    recover: Callable[[str], None]
     open_round: Callable[[], AbstractContextManager[SubscriberRound]]
     report: Callable[[BatchOutcome], None] = lambda _: None
     collect: float = 1.0
@@ -126,6 +130,7 @@ class EventSubscriber:
     _recent: RecentEvents = field(default_factory=RecentEvents)
     _refused: dict[str, SeilError] = field(default_factory=dict)
     _next_gap_attempt: float = 0.0
+    _next_recovery: float = 0.0
 
     def __post_init__(self) -> None:
         self._objects = {change_topic(obj.api_name): obj for obj in self.objects}
@@ -144,6 +149,7 @@ class EventSubscriber:
                 try:
                     self._receive(streams)
                     self._handle_waiting()
+                    self._recover_lost()
                     self._commit()
                     self._close_gaps()
                 except (ConfigurationError, LeaseLostError, OtherOrgError):
@@ -170,11 +176,17 @@ class EventSubscriber:
                 position = self._positions.get(topic)
                 if position is None:
                     position = self._positions[topic] = StreamPosition(topic)
-                streams.start(topic, position.replay_id)
+                streams.start(topic, position.replay_id, self._stream_start(position))
             self._clear_stop()
             yield streams
         finally:
             streams.close()
+
+    def _stream_start(self, position: StreamPosition) -> StreamStart:
+        """An object's window reads what was before; a platform event is received or lost."""
+        if position.topic in self._objects:
+            return "now"
+        return "earliest" if position.gap_until or position.replay_id else "now at first"
 
     def _receive(self, streams: Streams) -> None:
         """Waits for the first delivery a moment only, then for more as long as is collected."""
@@ -201,7 +213,8 @@ class EventSubscriber:
             return
         new = [event for event in delivery.events if self._recent.add(event.id)]
         if topic not in self._objects:
-            self._waiting.events += new
+            since = self._positions[topic].gap_until
+            self._waiting.events += [event for event in new if not is_earlier(event, since)]
             self._waiting.replay_ids[topic] = delivery.replay_id
             return
         self._batch.replay_ids[topic] = delivery.replay_id
@@ -214,7 +227,10 @@ class EventSubscriber:
         if topic in self._objects:
             self._set_gap(topic, self._positions[topic].gap or _NEW, open_again=True)
         else:
-            log.warning("%s: events before now are not received", topic)
+            # Stored before the first event or keepalive gives the stream a place.
+            since = self.pipeline.extractor.context.org.now() - _OPENING_MARGIN
+            self._store(replace(self._positions[topic], gap_until=since))
+            log.info("%s: receives what is published from now on", topic)
 
     def _take_event(self, event: StreamEvent) -> None:
         name = self._objects[event.topic].api_name
@@ -229,16 +245,40 @@ class EventSubscriber:
         if isinstance(error, ConfigurationError | OtherOrgError):
             raise error
         if isinstance(error, ReplayLostError):
-            # What was received before is still to be committed, but not its place.
-            self._batch.replay_ids.pop(topic, None)
-            self._store(replace(self._positions[topic], replay_id=b""))
-            if topic in self._objects:
-                self._set_gap(topic, _LOST)
-            else:
-                log.warning("%s: events before now are lost: %s", topic, error.message)
+            self._take_loss(topic, error)
             return
         self._refused[topic] = error
         self._note(error)
+
+    def _take_loss(self, topic: str, error: ReplayLostError) -> None:
+        """What was received before is still to be committed, but not its place."""
+        self._batch.replay_ids.pop(topic, None)
+        self._waiting.replay_ids.pop(topic, None)
+        position = replace(self._positions[topic], replay_id=b"")
+        if topic in self._objects:
+            self._store(position)
+            self._set_gap(topic, _LOST)
+            return
+        log.warning("%s: events before those still kept are lost: %s", topic, error.message)
+        since = (position.changed_at or datetime.now(UTC)) - _LOSS_MARGIN
+        self._store(replace(position, gap=_LOST, gap_until=since))
+
+    def _recover_lost(self) -> None:
+        lost = [topic for topic in self.topics if topic not in self._objects]
+        lost = [topic for topic in lost if self._positions[topic].gap]
+        if time.monotonic() < self._next_recovery:
+            return
+        for topic in lost:
+            try:
+                self.recover(topic)
+            except LeaseLostError:
+                raise
+            except SeilError as error:
+                self._next_recovery = time.monotonic() + self.max_wait
+                log.warning("%s: lost events are not made up for yet: %s", topic, error)
+                self._note(error)
+            else:
+                self._store(replace(self._positions[topic], gap=""))
 
     def _commit(self) -> None:
         """Reads, loads, builds; then stores the streams' places."""
@@ -367,7 +407,8 @@ class EventSubscriber:
     def _store(self, *positions: StreamPosition) -> None:
         if positions:
             self.state.streams.store(positions)
-            self._positions |= {position.topic: position for position in positions}
+            now = datetime.now(UTC)
+            self._positions |= {each.topic: replace(each, changed_at=now) for each in positions}
 
     def _fail(self, error: SeilError, failures: int) -> None:
         seconds = min(_FIRST_WAIT * 2 ** min(failures - 1, 20), self.max_wait)

@@ -21,7 +21,8 @@ class StreamPosition:
     """`replay_id` is of the last event whose records were committed; empty: none yet.
 
     `gap` says why events are missing. It is closed once the object's watermark is past `gap_until`
-    on the org's clock; None: the stream is not open again yet.
+    on the org's clock; None: the stream is not open again yet. Of a platform event, whose past no
+    window reads, `gap_until` is the moment from which on its events are wanted.
     """
 
     topic: str

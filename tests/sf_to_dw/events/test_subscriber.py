@@ -9,10 +9,12 @@ import httpx
 import pytest
 from tests.sf_to_dw.events.conftest import ACME, TOPIC, StreamingSite, subscribing
 
+from seil.app.site import Site
 from seil.app.subscribe import subscriber
 from seil.errors import AlreadyRunningError
 from seil.sandbox.salesforce.fault_kinds import STREAM_KINDS
 from seil.sandbox.salesforce.options import PubSubOptions
+from seil.state.runs import RunFilter
 
 
 def test_changed_created_and_deleted_records_arrive(site: StreamingSite) -> None:
@@ -151,3 +153,61 @@ def test_platform_event_that_can_never_be_handled_is_a_problem(site: StreamingSi
         site.write("POST", "BillingExtractReady__e", {"FileIds__c": "nonsense"})
         running.wait(lambda: any(outcome.problem for outcome in running.outcomes))
     assert "FileIds__c is not a JSON list" in running.outcomes[-1].problem
+
+
+BILLING = 'platform_events = ["BillingExtractReady__e"]'
+BILLING_TOPIC = "/event/BillingExtractReady__e"
+UNREADABLE = {"FileIds__c": "nonsense"}
+
+
+def test_platform_events_of_the_time_without_a_subscriber_arrive(site: StreamingSite) -> None:
+    """Also where the first one ended before an event or a keepalive gave it a place."""
+    site.settings, site.options = BILLING, PubSubOptions(keepalive=3600)
+    with site.serve():
+        site.ahead = -3600
+        site.write("POST", "BillingExtractReady__e", UNREADABLE)
+        site.ahead = 0
+        with subscribing(site) as running:
+            running.wait(lambda: BILLING_TOPIC in site.positions())
+        assert not site.positions()[BILLING_TOPIC].replay_id
+        site.write("POST", "BillingExtractReady__e", UNREADABLE)
+        with subscribing(site) as running:
+            running.wait(lambda: bool(site.positions()[BILLING_TOPIC].replay_id))
+    assert len(site.published("platform-event")) == 1, "not the one before the first start"
+
+
+def test_events_after_a_keepalive_arrive(site: StreamingSite) -> None:
+    """The first place of a stream is stored without an event."""
+    site.settings = BILLING
+    with site.serve():
+        with subscribing(site) as running:
+            running.wait_until_settled()
+        site.options = PubSubOptions(keepalive=3600)
+        site.write("POST", "BillingExtractReady__e", UNREADABLE)
+        with subscribing(site) as running:
+            running.wait(lambda: bool(site.published("platform-event")))
+
+
+def test_billing_takes_up_waiting_jobs_where_events_are_lost(
+    site: StreamingSite,
+) -> None:
+    """As often as it takes, and the events that are kept still arrive."""
+    site.settings = f'{BILLING}\n[techone]\nwarehouse_url = "http://127.0.0.1:1"\nattempts = 1'
+    with site.serve():
+        with subscribing(site) as running:
+            running.wait_until_settled()
+        site.write("POST", "BillingExtractReady__e", UNREADABLE)
+        with site.open() as context:
+            positions = context.state.streams
+            lost = replace(positions.all()[BILLING_TOPIC], replay_id=b"\xff" * 8)
+            positions.store([lost])
+        with subscribing(site) as running:
+            running.wait(lambda: bool(site.published("platform-event")))
+            with site.open() as context:
+                running.wait(lambda: _billing_runs(context) == ["error", "error"])
+    assert site.positions()[BILLING_TOPIC].gap
+
+
+def _billing_runs(context: Site) -> list[str]:
+    found = context.state.runs.find(RunFilter("sync sf-to-t1"), limit=2)
+    return [run.outcome for run in found]

@@ -72,11 +72,13 @@ class PubSub(Closing):
         info = self._call(service.GET_TOPIC, messages.TopicRequest(topic_name=name))
         return Topic(info.topic_name, info.schema_id, info.can_publish, info.can_subscribe)
 
-    def subscribe(self, topic: str, after: bytes | None) -> Subscription:
-        """Events after that replay id; None: from now on."""
+    def subscribe(self, topic: str, after: bytes | None, *, earliest: bool = False) -> Subscription:
+        """Events after that replay id; None: from now on, or from the `earliest` that is kept."""
         session = self._session()
         subscription = Subscription(topic, session, self._schemas)
-        return subscription.open(self._channel, after, self._metadata(session))
+        preset = messages.CUSTOM if after else messages.EARLIEST if earliest else messages.LATEST
+        first = {"topic_name": topic, "replay_preset": preset, "replay_id": after or b""}
+        return subscription.open(self._channel, first, self._metadata(session))
 
     def _fetch_schema(self, schema_id: str) -> str:
         request = messages.SchemaRequest(schema_id=schema_id)
@@ -117,11 +119,9 @@ class Subscription:
         self._pending = 0
         self._call: Any = None
 
-    def open(self, channel: grpc.Channel, after: bytes | None, metadata: _Metadata) -> Self:
-        preset = messages.LATEST if after is None else messages.CUSTOM
-        self._request(
-            {"topic_name": self._topic, "replay_preset": preset, "replay_id": after or b""}
-        )
+    def open(self, channel: grpc.Channel, first: Mapping[str, Any], metadata: _Metadata) -> Self:
+        """`first` says where it begins."""
+        self._request(first)
         method = service.SUBSCRIBE
         self._call = channel.stream_stream(
             method.path,
