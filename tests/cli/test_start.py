@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,12 +22,13 @@ from seil.app.start.jobs import JobContext, JobResult
 from seil.app.start.registry import available_jobs
 from seil.app.start.stopping import StopSignal
 from seil.app.start.turns import Turns
-from seil.errors import SeilError
+from seil.errors import AlreadyRunningError, SeilError
 from seil.salesforce.writes.batch import WriteTarget
 from seil.salesforce.writes.writer import Writer
 from seil.sandbox.salesforce.faults import OrgFault
 from seil.sandbox.salesforce.server import OrgServer
 from seil.settings import load_settings
+from seil.sf_to_dw.lock import run_lock
 from seil.state.store import state_in_memory
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -105,7 +107,10 @@ def test_work_that_reaches_no_commit_point_is_abandoned(
 
 
 def test_a_line_names_the_next_run(seil_process: Start, home: Path) -> None:
-    (home / "seil.toml").write_text('[start]\nalways = ["listen"]\nevery = {feed = "1d"}\n')
+    broken = '[warehouse]\nurl = "duckdb:broken.duckdb"\npublish = false\n'
+    (home / "broken.duckdb").write_text("no database")
+    start = '[start]\nalways = ["listen"]\nevery = {feed = "1d"}\n'
+    (home / "seil.toml").write_text(start + broken)
     with seil_process("start") as process:
         assert process.stdout
         lines = iter(process.stdout)
@@ -124,17 +129,28 @@ def test_without_a_schedule_it_says_what_there_is(seil: Seil) -> None:
     assert 'always = ["listen", ' in ran.err
 
 
+def test_before_the_first_run_a_reader_waits(seil: Seil, seil_process: Start, home: Path) -> None:
+    (home / "seil.toml").write_text('[start]\nevery = {feed = "1d"}\n')
+    with seil_process("start", "--json", "--quiet") as process:
+        waiting = [line_of(process, "feed", "waiting") for _ in range(2)][1]
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=HANGS)
+    assert waiting["message"] == "waits for the first run"
+    assert 0 < waiting["wait"] <= 60
+    assert seil("runs", "list", "--json").json["runs"] == []
+
+
 class Registry:
     """The jobs of the site in the working folder, called one by one."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
 
-    def run(self, name: str) -> JobResult:
+    def run(self, name: str, turns: Turns | None = None) -> JobResult:
         settings = load_settings()
         (job,) = [job for job in available_jobs(settings) if job.name == name]
         with Site(settings) as site:
-            return job.run(site, JobContext(StopSignal(), Turns(), timedelta(hours=1)))
+            return job.run(site, JobContext(StopSignal(), turns or Turns(), timedelta(hours=1)))
 
 
 @pytest.fixture
@@ -173,3 +189,19 @@ def test_the_feed_is_a_run(jobs: Registry, seil: Seil) -> None:
         jobs.run("feed")
     runs = seil("runs", "list", "--command", "export feed", "--json").json["runs"]
     assert [run["outcome"] for run in runs] == ["error", "success"]
+
+
+def test_without_a_copy_readers_and_a_run_take_turns(jobs: Registry) -> None:
+    with (jobs.home / "seil.toml").open("a") as file:
+        file.write("[warehouse]\npublish = false\n")
+    turns, results = Turns(), list[JobResult]()
+    turns.take(["run"])
+    reader = threading.Thread(target=lambda: results.append(jobs.run("feed", turns)))
+    with Site(load_settings()) as site, run_lock(site.lake), site.warehouse():
+        reader.start()
+        with pytest.raises(AlreadyRunningError):
+            jobs.run("push notes")
+    assert not results, "it waits for its turn"
+    turns.release(["run"])
+    reader.join()
+    assert results == [JobResult("0 rows in 14 files")]

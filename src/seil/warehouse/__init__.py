@@ -24,6 +24,7 @@ __all__ = [
     "StagedFile",
     "TableName",
     "Warehouse",
+    "is_shared",
     "local_file",
     "open_reading",
     "open_replacement",
@@ -74,6 +75,11 @@ def open_reading(
     itself where there is no copy. `wait` is how long to wait for the warehouse's lock.
     """
     return engine_of(settings.url).open_reading(settings, wait=wait)
+
+
+def is_shared(settings: WarehouseSettings) -> bool:
+    """Whether it can be read while a run writes it; not an embedded one without a copy."""
+    return engine_of(settings.url).is_shared(settings)
 
 
 def publish(settings: WarehouseSettings, *, is_replaced: bool = False) -> Publication:

@@ -53,6 +53,10 @@ class Engine(Protocol):
 
     def publish(self, settings: WarehouseSettings, *, is_replaced: bool) -> Publication: ...
 
+    def is_shared(self, settings: WarehouseSettings) -> bool:
+        """Whether it can be read while a run writes it."""
+        ...
+
     def local_file(self, settings: WarehouseSettings) -> Path | None:
         """None where a server holds the warehouse. Raises ConfigurationError."""
         ...

@@ -14,7 +14,8 @@ from seil.app.start.scheduler import JobChange, JobState
 class StartDocument(JsonDocument, schema="seil.start/1", command="seil start, a line each"):
     """`wait` is the time until the job's next run, null while it runs and once it is stopped.
 
-    `working`: a line on a job that runs all the time; `refused`: another process holds its lock.
+    `working`: a line on a job that runs all the time; `refused`: another process holds its lock;
+    `waiting`: it is not due, or waits for the first run.
     `failures` are those in a row.
     """
 

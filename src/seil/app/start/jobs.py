@@ -32,10 +32,13 @@ class JobContext:
 
 @dataclass(frozen=True)
 class JobResult:
-    """`problems` are the reasons why it is incomplete."""
+    """`problems` are the reasons why it is incomplete; `is_early`: nothing was done, and the job
+    looks again within a minute.
+    """
 
     message: str = ""
     problems: Sequence[str] = ()
+    is_early: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from seil.app import wording
 from seil.app.start.jobs import Job, JobContext, JobResult
+from seil.errors import WarehouseError
 
 if TYPE_CHECKING:
     from seil.app.site import Site
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 # The turn of jobs that hold the lake's run lock.
 _RUN = "run"
+_FIRST_RUN = JobResult("waits for the first run", is_early=True)
 _LISTEN_SWEEP = timedelta(seconds=10)
 
 
@@ -96,25 +99,56 @@ def _sf_to_t1(site: Site, context: JobContext) -> JobResult:
     return JobResult(wording.counted(len(report.files), "file"), tuple(report.problems))
 
 
+@contextmanager
+def _reading(site: Site, context: JobContext) -> Iterator[bool]:
+    """Whether there are tables to read. No run writes meanwhile, where that excludes readers.
+
+    Raises AlreadyRunningError while another process holds the run lock for that.
+    """
+    from seil.sf_to_dw.lock import run_lock
+    from seil.warehouse import is_shared
+
+    with ExitStack() as stack:
+        if site.has_warehouse and not is_shared(site.settings.warehouse):
+            stack.enter_context(context.turns.hold(_RUN, context.stop))
+            stack.enter_context(run_lock(site.lake))
+        yield site.has_warehouse and _has_tables(site)
+
+
+def _has_tables(site: Site) -> bool:
+    """True as well where it cannot be read: the job's run then says why."""
+    try:
+        with site.reading() as reading:
+            return bool(reading.warehouse.tables("salesforce"))
+    except WarehouseError:
+        return True
+
+
 def _export_feed(site: Site, context: JobContext) -> JobResult:
     from seil.app.queries import export_feed
 
-    with site.runs.run("export feed") as run:
-        files, _ = export_feed(site, progress=run.progress(context.progress))
-        run.counts["files"] = len(files)
-        run.counts["rows"] = sum(file.rows for file in files)
+    with _reading(site, context) as has_tables:
+        if not has_tables:
+            return _FIRST_RUN
+        with site.runs.run("export feed") as run:
+            files, _ = export_feed(site, progress=run.progress(context.progress))
+            run.counts["files"] = len(files)
+            run.counts["rows"] = sum(file.rows for file in files)
     return JobResult(f"{run.counts['rows']:,} rows in {wording.counted(len(files), 'file')}")
 
 
 def _push(name: str, site: Site, context: JobContext) -> JobResult:
     from seil.app import pushes
 
-    with site.runs.run("push plan", push=name) as run:
-        plan = pushes.plan_push(site, name, progress=run.progress(context.progress))
-        run.counts["records"] = plan.counts.records
-        if reasons := plan.over_the_brakes:
-            apply = f"`seil push apply {name} {plan.hash}`"
-            run.add_problem(f"push {name} is above its brakes: {'; '.join(reasons)}: {apply}")
+    with _reading(site, context) as has_tables:
+        if not has_tables:
+            return _FIRST_RUN
+        with site.runs.run("push plan", push=name) as run:
+            plan = pushes.plan_push(site, name, progress=run.progress(context.progress))
+            run.counts["records"] = plan.counts.records
+            if reasons := plan.over_the_brakes:
+                apply = f"`seil push apply {name} {plan.hash}`"
+                run.add_problem(f"push {name} is above its brakes: {'; '.join(reasons)}: {apply}")
     if run.problems:
         return JobResult("not applied", tuple(run.problems))
     if not plan.writes:

@@ -175,8 +175,7 @@ class Scheduler:
         elif isinstance(result, JobResult):
             self._succeed(entry, result)
         elif isinstance(result, AlreadyRunningError):
-            entry.due = self.clock() + _retry_pause(entry.scheduled.every).total_seconds()
-            self._announce(entry, "refused", str(result))
+            self._put_off(entry, "refused", str(result))
         else:
             self._fail(entry, result)
 
@@ -189,10 +188,17 @@ class Scheduler:
 
     def _succeed(self, entry: _Entry, result: JobResult) -> None:
         entry.failures = 0
+        if result.is_early:
+            self._put_off(entry, "waiting", result.message)
+            return
         every = entry.scheduled.every or _FIRST_PAUSE
         entry.due = max(self.clock(), entry.started + every.total_seconds())
         state: JobState = "incomplete" if result.problems else "success"
         self._announce(entry, state, "; ".join(filter(None, [result.message, *result.problems])))
+
+    def _put_off(self, entry: _Entry, state: JobState, message: str) -> None:
+        entry.due = self.clock() + _retry_pause(entry.scheduled.every).total_seconds()
+        self._announce(entry, state, message)
 
     def _fail(self, entry: _Entry, error: BaseException) -> None:
         now = self.clock()

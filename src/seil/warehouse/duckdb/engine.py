@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from seil.warehouse.merges import OpenUrl
     from seil.warehouse.readers import Publication, WarehouseReader
 
-__all__ = ["local_file", "open_reading", "open_replacement", "open_warehouse", "publish"]
+__all__ = [
+    "is_shared",
+    "local_file",
+    "open_reading",
+    "open_replacement",
+    "open_warehouse",
+    "publish",
+]
 
 
 def open_warehouse(
@@ -49,6 +56,12 @@ def open_reading(
     from seil.warehouse.duckdb import published
 
     return published.open_reading(settings, wait=wait)
+
+
+def is_shared(settings: WarehouseSettings) -> bool:
+    from seil.warehouse.duckdb.published import published_copy
+
+    return settings.publish and published_copy(settings).as_of is not None
 
 
 def publish(settings: WarehouseSettings, *, is_replaced: bool) -> Publication:
