@@ -8,6 +8,9 @@ from seil.admanager.calls import Calls
 from seil.admanager.pace import CallPace
 from seil.errors import ThrottledError, UnavailableError
 
+# Of the test's clock.
+PATIENCE = 20
+
 
 class Time:
     """Passes only while somebody sleeps."""
@@ -50,7 +53,9 @@ def test_a_refused_call_is_repeated_after_longer_and_longer_pauses(
     error: UnavailableError, pauses: list[float]
 ) -> None:
     time = Time()
-    calls = Calls(timeout=20, attempts=1, translate=lambda *_: None, pace=pace(time, 1_000_000))
+    calls = Calls(
+        timeout=PATIENCE, attempts=1, translate=lambda *_: None, pace=pace(time, 1_000_000)
+    )
 
     def refuse(_seconds: float) -> None:
         raise error

@@ -165,7 +165,7 @@ def test_jobs_of_one_turn_do_not_run_at_once() -> None:
     def work(_context: JobContext) -> JobResult:
         if not alone.acquire(blocking=False):
             return JobResult(problems=["another one runs"])
-        with_luck_another_starts.wait(0.01)
+        with_luck_another_starts.wait(MOMENT.total_seconds())
         alone.release()
         return JobResult()
 
