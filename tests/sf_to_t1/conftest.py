@@ -122,11 +122,15 @@ class Billing:
         return int(requests.get("POST /Warehouse.asmx", 0))
 
 
+def make_billing_org(folder: Path) -> None:
+    objects = [packaged_object(traits()[name]) for name in OBJECTS]
+    OrgStore.create(folder, objects).close()
+
+
 @pytest.fixture(scope="session")
 def billing_org(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrgServer]:
     folder = tmp_path_factory.mktemp("billing-org")
-    objects = [packaged_object(traits()[name]) for name in OBJECTS]
-    OrgStore.create(folder, objects).close()
+    make_billing_org(folder)
     with OrgServer(folder) as server:
         yield server
 

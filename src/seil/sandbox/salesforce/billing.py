@@ -1,6 +1,7 @@
 """Billing extracts: a job record, and CSV files of invoice lines that it publishes.
 
-The org's own logic would do it, and then publish BillingExtractReady__e.
+The org's own logic would do it, and then publish BillingExtractReady__e, as the server does where
+it serves events.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class BillingExtract:
 
 
 class BillingExtracts:
-    """`published` is called with each extract: the event bus of the stand-in may be told."""
+    """`published` is called with each extract: where events are served, it publishes one."""
 
     def __init__(
         self,

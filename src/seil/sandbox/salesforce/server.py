@@ -149,6 +149,8 @@ class _Parts:
             records=records,
         )
         events = self._open_events(options, faults) if options.pubsub else None
+        if events:
+            self.billing.published = events.publish_extract
         resources = (
             *((events,) if events else ()),
             self.logins,

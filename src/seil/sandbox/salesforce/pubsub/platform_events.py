@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from seil.sandbox.salesforce.billing import BillingExtract
 from seil.sandbox.salesforce.errors import OrgApiError
 from seil.sandbox.salesforce.messages import OrgReply, OrgRequest, OrgRoute
 from seil.sandbox.salesforce.pubsub.capture import encode
 from seil.sandbox.salesforce.pubsub.event_log import EventLog, NewEvent
 from seil.sandbox.salesforce.pubsub.schemas import EventSchema, platform_schema
 
+_BILLING = "BillingExtractReady__e"
 PLATFORM_EVENTS: Mapping[str, tuple[str, ...]] = {
-    "BillingExtractReady__e": ("FileIds__c", "IntegrationJobId__c"),
+    _BILLING: ("FileIds__c", "IntegrationJobId__c"),
 }
 _PREFIX = "e00"
 
@@ -50,6 +53,11 @@ class PlatformEvents:
         body = {"id": f"{_PREFIX}xx0000000001AAA", "success": True}
         operation = {"statusCode": "OPERATION_ENQUEUED", "message": event_id, "fields": []}
         return OrgReply(201, {**body, "errors": [operation]})
+
+    def publish_extract(self, extract: BillingExtract) -> None:
+        files, job = PLATFORM_EVENTS[_BILLING]
+        values = {files: json.dumps(extract.file_ids), job: extract.job_id}
+        self.publish(_BILLING, values)
 
     def publish(self, name: str, values: Mapping[str, Any]) -> str:
         """Returns the event's id. Raises OrgApiError for a field that the event does not have."""
