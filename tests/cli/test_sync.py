@@ -149,3 +149,9 @@ def test_doctor_checks_the_network_and_each_object(
     assert bad["writing Order"]["detail"] == "SystemModstamp cannot be edited"
     assert bad["Ad Manager"]["state"] == "fail"
     assert "Ad Manager reports" not in bad
+
+
+def test_what_was_left_out_before_is_counted_only(seil: Seil, org: OrgServer) -> None:
+    shown = [seil("sync", "gam-to-sf", *options).out for options in ((), (), ("--verbose",))]
+    assert ["not in salesforce: " in text for text in shown] == [True, False, True]
+    assert "`--verbose` lists it" in shown[1]

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from tests.ad_sales import network_settings
 from tests.gam_to_sf.conftest import LINE, Flow
+
+from seil.admanager.client import AdManager
+from seil.admanager.pace import CallPace
+from seil.sandbox.admanager.server import AdManagerServer
 
 
 def test_every_step_writes_what_differs_and_a_second_run_nothing(flow: Flow) -> None:
@@ -46,3 +53,18 @@ def test_a_dry_run_shows_values_and_writes_nothing(flow: Flow) -> None:
     (change,) = flow.run(dry_run=True)["line items"].changes
     assert (change.field, change.old, change.new) == ("SWM_Status__c", "Ready", "DELIVERING")
     assert flow.values("AdOrderItem", "SWM_Status__c") == before
+
+
+def test_once_ad_manager_is_down_each_step_fails_at_once(
+    flow: Flow, network: AdManagerServer, tmp_path: Path
+) -> None:
+    settings = network_settings(network, tmp_path)
+    gone = {"soap_endpoint": "http://127.0.0.1:1", "endpoint": "http://127.0.0.1:1"}
+    attempts: list[float] = []
+    pace = CallPace(100_000, sleep=attempts.append)
+    flow.admanager = AdManager(settings.model_copy(update=gone), pace=pace)
+    results = flow.run()
+    assert list(results) == ["proposals", "orders", "line items", "delivery"]
+    assert {result.problem for result in results.values()} == {results["proposals"].problem}
+    assert results["proposals"].problem.startswith("Ad Manager")
+    assert len([pause for pause in attempts if pause >= 1]) == 5, "of one call"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seil.errors import SeilError
 from seil.extras import requires
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from seil.gam_to_sf.flow import FlowStep
     from seil.gam_to_sf.inventory import Inventory
     from seil.gam_to_sf.results import StepResult
+    from seil.state.marks import Marks
 
 GAM_TO_SF = "gam_to_sf"
 _INVENTORY_MARK = "gam_to_sf inventory"
+_GAPS_MARK = "gam_to_sf gaps"
 _LOCK = "sync.gam-to-sf.lock"
 
 
@@ -74,6 +77,8 @@ def sync_gam_to_sf(
             "salesforce": site.org.budget.calls - before,
             "ad_manager": pace.calls,
         }
+        if not dry_run:
+            _find_new_gaps(site.state.marks, result.steps)
         _note(run, result)
     return result
 
@@ -127,6 +132,18 @@ def _store_inventory(site: Site, inventory: Inventory) -> None:
 def inventory_day() -> str:
     """The inventory is read again when it changes."""
     return datetime.now(UTC).date().isoformat()
+
+
+def _find_new_gaps(marks: Marks, steps: Sequence[StepResult]) -> None:
+    """The mark holds the last run's gaps by step; of one that failed, those of the run before."""
+    by_step: dict[str, Any] = json.loads(marks.get(_GAPS_MARK) or "{}")
+    for step in steps:
+        gaps = {str(gap): [sample.count, *sample.first] for gap, sample in step.gaps.items()}
+        before = by_step.get(step.name, {})
+        step.new_gaps = {gap for gap in step.gaps if gaps[gap] != before.get(gap)}
+        if step.error is None:
+            by_step[step.name] = gaps
+    marks.set(_GAPS_MARK, json.dumps(by_step))
 
 
 def _note(run: Run, result: GamToSfResult) -> None:

@@ -14,9 +14,11 @@ from seil.cli.context import announcement, opened, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command, group
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from seil.app.site import Site
     from seil.app.syncs import GamToSfResult
-    from seil.gam_to_sf.results import StepResult
+    from seil.gam_to_sf.results import Gap, StepResult
 
 _LABEL = 17
 
@@ -69,15 +71,19 @@ def _gam_to_sf_once(call: Call, site: Site, **options: bool) -> int:
         hint = f"See `seil outcomes --run {result.run_id}`"
         call.answer(GamToSfDocument.of(result), problem="; ".join(failed), hint=hint)
     else:
-        _show(result)
+        _show(result, in_full=call.verbose or result.dry_run)
     return UNBALANCED if failed else 0
 
 
-def _show(result: GamToSfResult) -> None:
-    columns = ("step", "read", "differing", "dry run" if result.dry_run else "written", "failed")
+def _show(result: GamToSfResult, *, in_full: bool) -> None:
+    written = "dry run" if result.dry_run else "written"
+    columns = ("step", "read", "left out", "differing", written, "failed")
     output.table(columns, [_row(step, dry_run=result.dry_run) for step in result.steps])
     for step in result.steps:
-        _show_details(step, dry_run=result.dry_run)
+        _show_left_out(step, set(step.gaps) if in_full else step.new_gaps)
+        _show_differing(step, dry_run=result.dry_run)
+    if not in_full and any(set(step.gaps) - step.new_gaps for step in result.steps):
+        output.line("The same was left out as before; `--verbose` lists it.")
     calls = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in result.calls.items())
     output.line(f"Run {result.run_id}; calls: {calls}")
 
@@ -85,14 +91,20 @@ def _show(result: GamToSfResult) -> None:
 def _row(step: StepResult, *, dry_run: bool) -> tuple[object, ...]:
     written = None if dry_run else step.states["written"]
     failed = output.Bad(step.problem) if not step.ok else ""
-    return (step.name, step.read, step.differing, written, failed)
+    left_out = sum(sample.count for sample in step.gaps.values())
+    return (step.name, step.read, left_out, step.differing, written, failed)
 
 
-def _show_details(step: StepResult, *, dry_run: bool) -> None:
+def _show_left_out(step: StepResult, gaps: Collection[Gap]) -> None:
     for gap, sample in step.gaps.items():
+        if gap not in gaps:
+            continue
         more = " ..." if sample.count > len(sample.first) else ""
         text = f"{sample.count:,} {gap.replace('_', ' ')}: {', '.join(sample.first)}{more}"
         output.paragraph(text, label=step.name, width=_LABEL)
+
+
+def _show_differing(step: StepResult, *, dry_run: bool) -> None:
     if step.note:
         output.paragraph(step.note, label=step.name, width=_LABEL)
     if dry_run and step.changes:

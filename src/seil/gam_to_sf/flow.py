@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
-from seil.errors import SeilError
+from seil.admanager.calls import SERVICE as AD_MANAGER
+from seil.errors import SeilError, ThrottledError, TooSlowError, UnavailableError
 from seil.gam_to_sf.changes import Recipient
 from seil.gam_to_sf.delivery import DeliveryRow, DeliveryStep, utc_now
 from seil.gam_to_sf.results import StepName, StepResult
@@ -46,13 +47,20 @@ class GamToSf:
     steps: Sequence[FlowStep]
 
     def run(self, progress: Progress = SILENT) -> list[StepResult]:
-        """A failed step's error is in its result."""
-        return [self._run(step, progress) for step in self.steps]
+        """A failed step's error is in its result; once Ad Manager is down, in all after it."""
+        results: list[StepResult] = []
+        down: SeilError | None = None
+        for step in self.steps:
+            results.append(result := self._run(step, progress, down))
+            down = down or (result.error if is_down(result.error) else None)
+        return results
 
-    def _run(self, step: FlowStep, progress: Progress) -> StepResult:
+    def _run(self, step: FlowStep, progress: Progress, down: SeilError | None) -> StepResult:
         with progress.step(f"sync {step.name}") as step_progress:
             result = StepResult(step.name, on_read=step_progress.advance)
             try:
+                if down:
+                    raise down
                 step.run(self.org, self.recipient, result)
             except SeilError as error:
                 result.error = error
@@ -63,6 +71,12 @@ class GamToSf:
             if not result.ok:
                 step_progress.conclude(result.problem, ok=False)
         return result
+
+
+def is_down(error: Exception | None) -> TypeGuard[SeilError]:
+    """Whether Ad Manager, which every step needs, did not answer in spite of every attempt."""
+    is_one_call = isinstance(error, TooSlowError | ThrottledError)
+    return isinstance(error, UnavailableError) and error.service == AD_MANAGER and not is_one_call
 
 
 def written_fields(settings: GamToSfSettings) -> dict[str, tuple[str, ...]]:

@@ -59,6 +59,7 @@ class RecordChange:
 class StepResult:
     """`read` counts Salesforce's records, or the network's for the inventory; `differing` those to
     be written. `states` counts the written ones by outcome. `changes` and `refused` are the first.
+    `new_gaps` are those that the last run had not, or with other records.
     """
 
     name: StepName
@@ -69,6 +70,7 @@ class StepResult:
     gaps: dict[Gap, Sample] = field(default_factory=dict)
     changes: list[FieldChange] = field(default_factory=list)
     refused: list[RowOutcome] = field(default_factory=list)
+    new_gaps: set[Gap] = field(default_factory=set)
     note: str = ""
     error: Exception | None = None
     on_read: Callable[[int], None] = lambda _: None
