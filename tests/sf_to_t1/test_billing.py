@@ -155,6 +155,15 @@ def test_bad_file_sends_nothing_fails_its_job_and_no_other(billing: Billing) -> 
     assert billing.rows().total() == 10
 
 
+def test_file_without_the_column_of_read_by_is_refused(billing: Billing) -> None:
+    billing.configure('read_by = "Period"')
+    event = billing.extract(CSV)
+    billing.handle(event)
+    reason = f"{event.file_ids[0]}: it has no column Period: read_by"
+    assert billing.job(event.job_id) == ("Failed", reason)
+    assert billing.rows() == Counter()
+
+
 def test_refused_batch_is_named_and_continued_once_corrected(billing: Billing) -> None:
     event = billing.extract(CSV)
     billing.known_fault("period-closed", after=1)

@@ -124,6 +124,10 @@ class CsvFile:
             hint = "Name another batch_column in [sf_to_t1]"
             reason = f"column {own} is batch_column, which SEIL fills"
             raise self._refusal("header", reason, hint=hint)
+        read_by = self.format.read_by
+        if read_by and read_by.casefold() not in lower:
+            hint = "Correct read_by in [sf_to_t1], or leave it out: the whole table is read then"
+            raise self._refusal("header", f"it has no column {read_by}: read_by", hint=hint)
         return columns
 
     def _rows(self, reader: _Reader, width: int) -> Iterator[CsvRow]:

@@ -65,7 +65,7 @@ class TargetTable:
         """The batch's values of the column by which the table is read; none for a whole read."""
         lower = [name.casefold() for name in columns]
         name = self.settings.read_by.casefold()
-        if not name or name not in lower:
+        if not name:
             return ()
         at = lower.index(name)
         values = tuple(dict.fromkeys(row.values[at] for row in rows))
