@@ -52,6 +52,13 @@ def test_a_login_is_laid_out_to_fill_in(
     assert load_settings().salesforce.auth == org
 
 
+def test_a_folder_is_shown_as_a_folder(seil: Seil, home: Path) -> None:
+    assert seil("init").code == 0
+    lines = (home / "seil.toml").read_text().splitlines()
+    folders = [line for line in lines if line.startswith("# folder = ")]
+    assert folders == ['# folder = "models"', '# folder = "pushes"']
+
+
 def test_nothing_is_overwritten_unless_forced(seil: Seil, home: Path) -> None:
     (home / "seil.toml").write_text('env = "prod"\n')
     refused = seil("init")

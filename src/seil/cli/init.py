@@ -98,11 +98,18 @@ def config_text(org: LoginMethod) -> str:
             if setting.name in yours:
                 lines.append(f'{setting.name} = "{yours[setting.name]}"')
             else:
-                lines.append(f"# {setting.name} = {setting.default or _EMPTY[setting.kind]}")
+                empty = _PATHS.get((name, setting.name)) or _EMPTY.get(setting.kind)
+                lines.append(f"# {setting.name} = {setting.default or empty}")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 
 
+_PATHS = {
+    ("catalog", "file"): '"objects.toml"',
+    ("models", "folder"): '"models"',
+    ("push", "folder"): '"pushes"',
+    ("subscribe", "ca"): '"ca.pem"',
+}
 # Settings without a default are shown with the shape of a value.
 _EMPTY = {
     "text": '""',
@@ -110,7 +117,6 @@ _EMPTY = {
     "list of text": '["one", "two"]',
     "table of text": '{ gam = "one", techone = "two" }',
     "table of durations": '{ run = "10m", feed = "1d" }',
-    "path": '"objects.toml"',
     "secret": '"env:NAME"',
     "true or false": "true",
     "duration": '"1h"',
