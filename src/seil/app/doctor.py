@@ -14,6 +14,7 @@ from seil.app.doctor_ad_manager import field_checks, network_checks
 from seil.app.doctor_billing import job_checks, warehouse_checks
 from seil.app.doctor_events import event_checks
 from seil.app.doctor_machine import SiteCheck, machine_checks, space_state
+from seil.app.doctor_pushes import push_checks
 from seil.app.site import Site
 from seil.errors import ConfigurationError, LoginError, SeilError, UnavailableError
 from seil.sqlite_file import SQLITE_VERSION
@@ -320,6 +321,7 @@ _GROUPS = (
     _CheckGroup("removed models", _removed_models, needs=("models", "warehouse")),
     _CheckGroup("org", _org),
     _CheckGroup("objects", _objects, needs=("catalog", "org")),
+    _CheckGroup("pushes", push_checks, needs=("org",)),
     _CheckGroup("Ad Manager", network_checks),
     _CheckGroup("delivery", field_checks, needs=("org",)),
     _CheckGroup("events", event_checks, needs=("catalog", "org")),
