@@ -135,6 +135,38 @@ def test_what_is_not_there_is_named(seil: Seil, org: OrgServer, case: str) -> No
     assert (refused.code, reason in refused.err) == (code, True)
 
 
+def test_values_beyond_the_limit_are_counted_and_their_file_named(
+    seil: Seil, org: OrgServer
+) -> None:
+    assert "\n1 more, in " in seil("push", "plan", "notes", "--limit", "1").out
+
+
+NO_SELECT = {"deletion": "DELETE FROM salesforce.booking", "two": "SELECT 1; SELECT 2"}
+
+
+@pytest.mark.parametrize("case", NO_SELECT)
+def test_query_that_is_not_one_select_is_refused_by_name(
+    seil: Seil, org: OrgServer, home: Path, case: str
+) -> None:
+    content = f'object = "{NAME}"\nquery = "{NO_SELECT[case]}"\nfields = {{ Note__c = "note" }}\n'
+    (home / "pushes" / "notes.toml").write_text(content)
+    refused = seil("push", "plan", "notes")
+    assert (refused.code, "push notes: query: is not one SELECT" in refused.err) == (2, True)
+
+
+def test_a_wrong_flow_is_named_with_those_there_are(seil: Seil, org: OrgServer) -> None:
+    refused = seil("outcomes", "--flow", "push:note")
+    assert (refused.code, "did you mean push:notes?" in refused.err) == (2, True)
+    assert seil("outcomes", "--flow", "push:notes").code == 0
+
+
+def test_doctor_names_what_a_push_may_not_write(seil: Seil, org: OrgServer, home: Path) -> None:
+    file = home / "pushes" / "notes.toml"
+    assert "this user may update" in seil("doctor").out
+    file.write_text(file.read_text().replace('Note__c = "note"', 'CreatedDate = "note"'))
+    assert "fields.CreatedDate: cannot be updated by this user" in seil("doctor").out
+
+
 def test_second_apply_at_the_same_time_is_refused(seil: Seil, org: OrgServer) -> None:
     plan = seil("push", "plan", "notes", "--json").json
     with open_site() as site, run_lock(site.lake, key="push.notes.lock"):

@@ -331,6 +331,8 @@ BAD_VALUES = {
     "no number": ("Amount__c", "'many'", "'many' is not a number"),
     "decimal places": ("Amount__c", "1.234", "'1.234' has more than 2 decimal places"),
     "digits": ("Amount__c", "12345678901234567", "digits before the point"),
+    "NUL": ("Note__c", "'a' || chr(0)", "has a control character"),
+    "control character": ("Note__c", "'a' || chr(11) || 'b'", "has a control character"),
     "mark": ("Note__c", "'#N/A'", "#N/A means null"),
 }
 

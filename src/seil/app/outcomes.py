@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FINE = ("written", "unchanged", "undone")
 _PAGE = 10_000
 _PUSH = "push:"
+_OTHERS = ("gam_to_sf", "sf_to_t1")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def list_outcomes(
     Raises ConfigurationError for an unknown state.
     """
     chosen = _filter(where)
+    _refuse_flow(site, chosen.flow)
     outcomes = site.state_to_read.outcomes
     return OutcomePage(outcomes.counts(chosen), outcomes.find(chosen, limit=limit, after=after))
 
@@ -66,7 +68,9 @@ def export_outcomes(site: Site, file: Path, **where: str) -> OutcomeFile:
     """
     from seil.app.outcome_files import write_outcomes
 
-    pages = site.state_to_read.outcomes.pages(_filter(where), rows=_PAGE)
+    chosen = _filter(where)
+    _refuse_flow(site, chosen.flow)
+    pages = site.state_to_read.outcomes.pages(chosen, rows=_PAGE)
     return OutcomeFile(file, write_outcomes(file, pages))
 
 
@@ -78,6 +82,7 @@ def retry_outcomes(site: Site, *, progress: Progress = SILENT, **where: str) -> 
     from seil.app.pushes import retry_push
 
     chosen = replace(_filter(where), is_open=True)
+    _refuse_flow(site, chosen.flow)
     retries = []
     for flow in dict.fromkeys(flow for flow, *_ in site.state.outcomes.targets(chosen)):
         of_flow = replace(chosen, flow=flow)
@@ -89,6 +94,19 @@ def retry_outcomes(site: Site, *, progress: Progress = SILENT, **where: str) -> 
             note = "the flow sends them again in its next run, where they still differ"
             retries.append(FlowRetry(flow, "", states, note))
     return retries
+
+
+def _refuse_flow(site: Site, flow: str) -> None:
+    """Raises ConfigurationError for a flow that neither exists nor has outcomes."""
+    from seil.app.pushes import push_names
+    from seil.state.outcomes import OutcomeFilter
+    from seil.wrong_values import suggest
+
+    flows = sorted([*(f"{_PUSH}{name}" for name in push_names(site)), *_OTHERS])
+    if not flow or flow in flows or site.state_to_read.outcomes.counts(OutcomeFilter(flow=flow)):
+        return
+    hint = suggest(flow, flows) or f"there are {', '.join(flows)}"
+    raise ConfigurationError([Problem("flow", f"{flow!r} is no flow", hint)])
 
 
 def _filter(where: Mapping[str, str]) -> OutcomeFilter:

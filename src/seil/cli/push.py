@@ -107,6 +107,8 @@ def _show_plan(plan: Plan, values: Sequence[PlannedValue]) -> None:
         output.line()
         columns = ("key", "field", "old", "new", "verdict", "written")
         output.table(columns, [_value(value) for value in values])
+    if more := sum(counts.fields.values()) - len(values):
+        output.line(f"{more:,} more, in {plan.path}" if values else f"All values: {plan.path}")
     if plan.writes:
         output.line(f"Apply it: `seil push apply {plan.definition.name} {plan.hash}`")
 

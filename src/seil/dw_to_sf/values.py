@@ -11,6 +11,8 @@ from seil.salesforce.writes.batch import CLEAR
 from seil.salesforce.writes.rules import FieldRule
 
 _NUMBERS = frozenset({"int", "long", "double", "currency", "percent"})
+# What XML 1.0 excludes, and Salesforce with it.
+_CONTROLS = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x{FFFE}\x{FFFF}]"
 _MOST_DIGITS = 38
 _EXACT_SCALE = 18
 _EXACT = f"DECIMAL({_MOST_DIGITS}, {_EXACT_SCALE})"
@@ -93,6 +95,9 @@ def problem(rule: FieldRule, value: str, *, clears: bool) -> str:
     elif rule.length and rule.type not in ("boolean", "date", "datetime", "time"):
         reason = f" characters, the field takes {rule.length}"
         cases.append(f"WHEN len({field}) > {rule.length} THEN len({field}) || {text(reason)}")
+    if rule.type not in _NUMBERS and rule.type not in _FORMS:
+        reason = " has a control character, which Salesforce refuses"
+        cases.append(f"WHEN regexp_matches({field}, {text(_CONTROLS)}) THEN {quoted} || '{reason}'")
     cases.append(f"WHEN {field} = {text(CLEAR)} THEN {text(CLEAR + ' means null to Salesforce')}")
     return f"CASE {' '.join(cases)} END"
 
