@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _outcomes = group("List the outcomes of writes into Salesforce; send rows again.", has_default=True)
 
-FlowOption = Annotated[str, typer.Option(help="Only of this flow: push:NAME.")]
+FlowOption = Annotated[
+    str, typer.Option(help="Only of this flow: push:NAME, gam_to_sf or sf_to_t1.")
+]
 RunIdOption = Annotated[str, typer.Option("--run", help="Only of this run.")]
 ObjectNameOption = Annotated[str, typer.Option("--object", help="Only of this object.")]
 KeyOption = Annotated[str, typer.Option(help="Only of the record with this key.")]
