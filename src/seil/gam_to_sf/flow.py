@@ -74,9 +74,17 @@ class GamToSf:
 
 
 def is_down(error: Exception | None) -> TypeGuard[SeilError]:
-    """Whether Ad Manager, which every step needs, did not answer in spite of every attempt."""
+    """Whether Ad Manager, which every step needs, was not reached in spite of every attempt.
+
+    One kind of call may be too slow, throttled, or answered with a 503 while others work.
+    """
     is_one_call = isinstance(error, TooSlowError | ThrottledError)
-    return isinstance(error, UnavailableError) and error.service == AD_MANAGER and not is_one_call
+    return (
+        isinstance(error, UnavailableError)
+        and error.service == AD_MANAGER
+        and error.status is None
+        and not is_one_call
+    )
 
 
 def written_fields(settings: GamToSfSettings) -> dict[str, tuple[str, ...]]:
