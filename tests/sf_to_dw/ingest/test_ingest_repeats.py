@@ -7,7 +7,9 @@ import pyarrow as pa
 import pytest
 
 from seil.catalog import SyncedObject
+from seil.salesforce.schema import Field, ObjectSchema
 from seil.sf_to_dw.ingest.deliveries import free_key
+from seil.sf_to_dw.schema.registry import SchemaRegistry
 
 THING = SyncedObject(api_name="Thing__c")
 MONEY = pa.decimal128(18, 2)
@@ -118,6 +120,27 @@ def test_two_files_may_widen_the_schema_at_once(intake: Any) -> None:
     assert amount_field is not None
     assert amount_field.arrow == pa.decimal128(24, 8)
     assert {f"New{n}" for n in range(1, 9)} <= {f.name for f in known.fields}
+
+
+class Overtaken(SchemaRegistry):
+    """Before its second reading, another file widens the schema."""
+
+    readings = 0
+
+    def expected(self, obj: SyncedObject) -> ObjectSchema | None:
+        self.readings += 1
+        if self.readings == 2:
+            wide = Field("Amount", "x", pa.decimal128(24, 8))
+            self.extend(obj, [wide], expected=super().expected(obj), source="another file")
+        return super().expected(obj)
+
+
+def test_a_column_that_another_file_widened_further_stays_so(intake: Any) -> None:
+    intake.registry = Overtaken(intake.lake)
+    intake.describe(Id=pa.string(), Amount=MONEY)
+    result = intake.ingest({"Id": ["a"], "Amount": ["0.111"]})
+    assert intake.registry.expected(THING).get("Amount").arrow == pa.decimal128(24, 8)
+    assert intake.read(result.curated_key).schema.field("Amount").type == pa.decimal128(24, 8)
 
 
 class Deaf:

@@ -13,6 +13,7 @@ from seil.catalog import Catalog, SyncedObject
 from seil.lake import Entry, Lake, LandedFile
 from seil.lake.notices import announce
 from seil.observe.progress import Step
+from seil.salesforce.schema import ObjectSchema
 from seil.settings import IngestSettings
 from seil.sf_to_dw.extract.flows import PARTIAL_MODES, find_manifest
 from seil.sf_to_dw.ingest import checks
@@ -87,7 +88,9 @@ class CleanCopy:
 
 @dataclass
 class _Job:
-    """A file under way. `reported` are its rows that progress already counts, over all attempts."""
+    """A file under way. `reported` are its rows that progress already counts, over all attempts;
+    `needed` are the types that it needs beyond those of the schema `expected`.
+    """
 
     task: Task
     parquet: OpenParquet
@@ -95,6 +98,7 @@ class _Job:
     delivery: Delivery
     parts: Partitions = field(default_factory=dict)
     reported: int = 0
+    expected: ObjectSchema | None = None
     needed: dict[str, pa.DataType] = field(default_factory=dict)
     truncated: set[str] = field(default_factory=set)
     misfit_columns: set[str] = field(default_factory=set)
@@ -166,11 +170,15 @@ class Cleaner:
             except WidenError as error:
                 job.needed |= error.needed
             except _SchemaChangedError:
-                job.needed.clear()
+                continue
 
     def _plan(self, job: _Job) -> ConformPlan:
         obj = job.task.obj
         expected = self.registry.expected(obj)
+        if expected != job.expected:
+            # Another file may have widened a column further than this one needs.
+            job.expected = expected
+            job.needed.clear()
         described = self.registry.get(obj) is not None
         landed = job.parquet.schema_arrow
         lineage = earlier_lineage(landed, job.metadata, expected)
