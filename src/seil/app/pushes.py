@@ -81,28 +81,11 @@ def plan_push(site: Site, name: str, *, progress: Progress = SILENT) -> Plan:
 
     settings = site.settings
     definition = load_definition(settings.push.folder, name)
-    with progress.step(f"plan {name}"), _Source.open(site) as source:
-        _refuse_query(definition, source.reader.warehouse.dialect)
+    with progress.step(f"plan {name}"), _Source.open(site, name) as source:
         rules = site.org.write_rules(definition.object)
         return make_plan(
             definition, rules, source, settings.push.plans, options=writer_options(site)
         )
-
-
-def _refuse_query(definition: PushDefinition, dialect: str) -> None:
-    """Raises ConfigurationError unless the query is one SELECT; the engine judges the rest."""
-    import sqlglot
-    from sqlglot import exp
-    from sqlglot.errors import SqlglotError
-
-    try:
-        parsed = sqlglot.parse(definition.query, read=dialect)
-    except SqlglotError:
-        return
-    statements = [part for part in parsed if part and not isinstance(part, exp.Semicolon)]
-    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-        place, cure = f"push {definition.name}: query", "write one SELECT, a row for each record"
-        raise ConfigurationError([Problem(place, "is not one SELECT", cure)])
 
 
 def stored_plan(site: Site, name: str, plan_hash: str = "") -> Plan:
@@ -311,16 +294,17 @@ def _refuse_moved(site: Site, plan: Plan, fingerprint: str) -> None:
 
 @dataclass(frozen=True)
 class _Source:
-    """The `PlanSource` of a site."""
+    """The `PlanSource` of the push `name`."""
 
     site: Site
+    name: str
     reader: WarehouseReader
 
     @classmethod
     @contextmanager
-    def open(cls, site: Site) -> Iterator[_Source]:
+    def open(cls, site: Site, name: str) -> Iterator[_Source]:
         with site.reading() as reader:
-            yield cls(site, reader)
+            yield cls(site, name, reader)
 
     @property
     def place(self) -> str:
@@ -337,7 +321,7 @@ class _Source:
     def desired(self, query: str) -> AbstractContextManager[pa.RecordBatchReader]:
         from seil.app.queries import rows_of_query
 
-        return rows_of_query(self.reader.warehouse, query)
+        return rows_of_query(self.reader.warehouse, query, place=f"push {self.name}: query")
 
     def mirror(
         self, object_name: str, columns: Sequence[str]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seil.errors import ConfigurationError, Problem
 from seil.observe.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -36,8 +37,15 @@ def query(site: Site, sql: str) -> pa.Table:
         return reading.warehouse.query(sql)
 
 
-def rows_of_query(warehouse: Warehouse, sql: str) -> AbstractContextManager[pa.RecordBatchReader]:
-    """Of a person's SELECT. Raises StatementError."""
+def rows_of_query(
+    warehouse: Warehouse, sql: str, *, place: str
+) -> AbstractContextManager[pa.RecordBatchReader]:
+    """Of a person's SELECT. Raises StatementError, and ConfigurationError for another statement."""
+    from seil.warehouse.dialect import is_one_select
+
+    if not is_one_select(sql, warehouse.dialect):
+        cure = "write one SELECT, a row for each record"
+        raise ConfigurationError([Problem(place, "is not one SELECT", cure)])
     return warehouse.stream(sql)
 
 

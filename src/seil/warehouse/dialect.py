@@ -27,6 +27,16 @@ def parse_select(sql: str) -> exp.Query:
     return statements[0]
 
 
+def is_one_select(sql: str, dialect: str) -> bool:
+    """Whether a person's statement is one; what cannot be parsed is for the engine to judge."""
+    try:
+        parsed = sqlglot.parse(sql, read=dialect)
+    except SqlglotError:
+        return True
+    statements = [part for part in parsed if part and not isinstance(part, exp.Semicolon)]
+    return len(statements) == 1 and isinstance(statements[0], exp.Query)
+
+
 def render(sql: str | exp.Query, dialect: str, *, place: str = "") -> str:
     """Translates a SELECT from SEIL's own dialect; it returns the same rows.
 
