@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,6 +83,23 @@ def test_sixteen_tables_stay_in_a_file(demo_output: tuple[Path, str]) -> None:
     ) as warehouse:
         found = {name: warehouse.table(name).count("*").fetchall()[0][0] for name in said}
     assert said == found
+
+
+def test_plan_of_a_push_has_three_fields(demo_output: tuple[Path, str]) -> None:
+    rows = [re.split("  +", line) for line in table(demo_output[1], "key")]
+    assert [(row[1], row[-1]) for row in rows] == [
+        ("AnnualRevenue", "yes"),
+        ("Description", "yes"),
+        ("Rating", "yes"),
+    ]
+
+
+def test_everything_it_left_is_cleared_for_the_next(
+    demo_output: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(demo_output[0] / "demo", tmp_path / "demo")
+    assert DemoFolder(folder).clear() == "finished"
+    assert list(folder.iterdir()) == []
 
 
 def test_query_of_recent_orders_answers(demo_output: tuple[Path, str]) -> None:

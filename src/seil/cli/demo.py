@@ -18,6 +18,7 @@ from seil.app.queries import query
 from seil.app.site import Site
 from seil.cli.demo_folder import MARK, DemoFolder
 from seil.cli.demo_ledger import show_ledger
+from seil.cli.demo_push import PushPlan, make_plan, show_plan, write_push
 from seil.cli.output import line, table
 from seil.errors import UnavailableError
 from seil.settings import load_settings
@@ -43,6 +44,10 @@ journal = "journal.sqlite"
 
 [feed]
 url = "feed"
+
+[push]
+folder = "pushes"
+plans = "plans"
 """
 _CATALOG = f"""\
 {MARK} What it adds to the packaged catalog.
@@ -110,9 +115,11 @@ class Demo:
             with self._timed("hourly delta"):
                 delta = self._pipeline()
             _say_run("Hourly delta", delta, self.timings["hourly delta"])
+            plan = self._plan_push()
         self._say_tables(delta.build)
         self._show_query()
         self._show_delivery(delivery)
+        show_plan(plan)
         ok = self._say_ledger(full, delta)
         self._say_next(url)
         self.folder.finish()
@@ -145,6 +152,11 @@ class Demo:
         # The delta reads up to a whole second of the org's clock.
         time.sleep(1.1)
         return delivery
+
+    def _plan_push(self) -> PushPlan:
+        write_push(self.folder.path / "pushes")
+        with Site(load_settings(self.folder.config)) as site, self._timed("plan of a push"):
+            return make_plan(site)
 
     def _show_delivery(self, delivery: DeliveredLine | None) -> None:
         if delivery is None:

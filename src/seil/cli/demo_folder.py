@@ -14,7 +14,7 @@ MARK = "# Written by `seil demo`."
 _CONFIG, _CATALOG, _DONE = "seil.toml", "objects.toml", ".demo-done"
 # The org, the lake and the feed, and the files of the journal and the warehouse with their logs.
 _OWN = re.compile(
-    r"org|network|lake|feed|journal\.sqlite(-\w+)?|warehouse\.[\w.-]*duckdb(\.[\w.-]+)?"
+    r"org|network|lake|feed|pushes|plans|(journal|state)\.sqlite(-\w+)?|warehouse\.[\w.-]*duckdb(\.[\w.-]+)?"
     r"|seil\.toml|objects\.toml|\.demo-done"
 )
 # Of a landed file's key: the folder of a flow run, or of an imported copy.

@@ -46,7 +46,9 @@ def plan(
 
         call.answer(PushPlanDocument.of(new_plan, values))
     else:
-        _show_plan(new_plan, values)
+        show_plan(new_plan, values)
+        if new_plan.writes:
+            output.line(f"Apply it: `seil push apply {name} {new_plan.hash}`")
 
 
 def apply(
@@ -88,7 +90,7 @@ def _confirm(plan: Plan, *, yes: bool) -> None:
     typer.confirm(f"{question} Apply it?", abort=True)
 
 
-def _show_plan(plan: Plan, values: Sequence[PlannedValue]) -> None:
+def show_plan(plan: Plan, values: Sequence[PlannedValue]) -> None:
     counts = plan.counts
     output.line(f"Plan {plan.hash} of push {plan.definition.name}")
     facts = {
@@ -109,8 +111,6 @@ def _show_plan(plan: Plan, values: Sequence[PlannedValue]) -> None:
         output.table(columns, [_value(value) for value in values])
     if more := sum(counts.fields.values()) - len(values):
         output.line(f"{more:,} more, in {plan.path}" if values else f"All values: {plan.path}")
-    if plan.writes:
-        output.line(f"Apply it: `seil push apply {plan.definition.name} {plan.hash}`")
 
 
 def _value(value: PlannedValue) -> tuple[object, ...]:
