@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,26 +17,13 @@ if TYPE_CHECKING:
     from seil.dw_to_sf.plan import Plan
 
 NAME = "orders"
-_PUSH = """\
-object = "Account"
-query = '''
-SELECT account_id AS "Id", count(*) || ' orders' AS note, 'Hot' AS rating,
-    CAST(round(sum(total_amount)) AS BIGINT) AS revenue
-FROM sales_orders WHERE account_id IS NOT NULL
-GROUP BY account_id ORDER BY count(*) DESC, account_id LIMIT 1
-'''
-
-[fields]
-Description = "note"
-AnnualRevenue = "revenue"
-Rating = { column = "rating", owner = "if_empty" }
-"""
 
 
 def write_push(folder: Path) -> None:
     """Writes the push's definition into `folder`."""
     folder.mkdir(exist_ok=True)
-    (folder / f"{NAME}.toml").write_text(_PUSH)
+    definition = files("seil.cli") / "demo_push.toml"
+    (folder / f"{NAME}.toml").write_text(definition.read_text("utf-8"))
 
 
 @dataclass(frozen=True)
