@@ -55,8 +55,8 @@ SOQL = (
     "seil.gam_to_sf.usages",
     "seil.sf_to_t1.jobs",
 )
-# Statements shown to a person: the demo's query and its push's, and DuckDB's command in a message.
-SHOWN = ("seil.cli.demo", "seil.cli.demo_push", "seil.sf_to_dw.ingest.folders")
+# Statements shown to a person: the demo's query, and DuckDB's command in a message.
+SHOWN = ("seil.cli.demo", "seil.sf_to_dw.ingest.folders")
 
 # What takes SQL text, and who may call or pass on a thing of that name: other modules get a
 # warehouse as `seil.warehouse.Warehouse`, whose type has no other way to a connection.
