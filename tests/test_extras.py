@@ -5,19 +5,15 @@ from __future__ import annotations
 import ast
 import re
 import shutil
-import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.extras import BASE, OPTIONAL, PROJECT, ROOT, run
 from tests.sites import Site
 
-ROOT = Path(__file__).parents[1]
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SOURCE = ROOT / "src/seil"
 # Which extra installs what a package, or a module, imports beside the base.
 EXTRAS = {
@@ -38,33 +34,6 @@ EXTRAS = {
 }
 # Of the same version as boto3 and pydantic, which ask for it.
 PINNED = {"botocore", "pydantic-core"}
-
-
-def names(requirements: list[str]) -> set[str]:
-    found = {re.split(r"[^\w.-]", entry, maxsplit=1)[0].lower() for entry in requirements}
-    return {name.replace("_", "-") for name in found} - {"seil"}
-
-
-def installed_with(requirements: set[str]) -> set[str]:
-    """With what these need in their turn."""
-    found: set[str] = set()
-    waiting = list(requirements)
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        found.add(name)
-        try:
-            needed = distribution(name).requires or []
-        except PackageNotFoundError:  # For another version of Python.
-            continue
-        needed = [entry for entry in needed if "extra ==" not in entry]
-        waiting += names(needed)
-    return found
-
-
-BASE = names(PROJECT["dependencies"])
-OPTIONAL = {extra: names(found) for extra, found in PROJECT["optional-dependencies"].items()}
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -101,35 +70,6 @@ def test_all_is_every_extra() -> None:
     (entry,) = PROJECT["optional-dependencies"]["all"]
     listed = set(re.findall(r"\w+", entry)) - {"seil"}
     assert listed == set(OPTIONAL) - {"all"}
-
-
-HIDING = """
-import sys
-hidden = set(sys.argv.pop(1).split(","))
-class Hiding:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in hidden:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Hiding())
-from seil.cli import main
-sys.argv[0] = "seil"
-main()
-"""
-
-
-def without(extras: set[str]) -> str:
-    """The modules that are not there where only the base and `extras` are installed."""
-    there = installed_with(BASE.union(*(OPTIONAL[extra] for extra in extras)))
-    return ",".join(
-        module
-        for module, found in packages_distributions().items()
-        if module != "seil" and not {name.lower().replace("_", "-") for name in found} & there
-    )
-
-
-def run(folder: Path, *arguments: str, extras: set[str] = frozenset()) -> Any:  # type: ignore[assignment]
-    command = [sys.executable, "-c", HIDING, without(extras), *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from tests.extras import run
 
 from seil.catalog import load_catalog
 from seil.cli.demo_folder import MARK, DemoFolder
@@ -29,8 +30,9 @@ def seil(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def demo_output(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """With what `make demo` installs."""
     folder = tmp_path_factory.mktemp("demo")
-    done = seil(folder, "demo", "--orders", "60", "--quiet")
+    done = run(folder, "demo", "--orders", "60", "--quiet", extras={"sandbox"})
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,14 +131,14 @@ class Demo:
     def _deliver(self, org: str) -> DeliveredLine | None:
         """An ad server delivers a line of the org, which hears of it before the delta.
 
-        None where the org has no such line, or the extra `api` is not installed.
+        None where the org has no such line.
         """
         from seil.app.syncs import sync_gam_to_sf
         from seil.cli.demo_delivery import ad_manager, deliver, say
 
         with Site(load_settings(self.folder.config)) as site:
             ad_server_line = query(site, _LINE)["line"][0].as_py()
-        if not ad_server_line or find_spec("googleads") is None:
+        if not ad_server_line:
             return None
         with (
             ad_manager(self.folder.path / "network", self.folder.config) as network,
