@@ -47,7 +47,7 @@ warehouse_url = "{techone}"
 attempts = 1
 import_timeout = "60s"
 [sf_to_t1]
-batch_rows = 2
+batch_rows = {batch_rows}
 quiet = "0s"
 pause = "0s"
 {more}
@@ -65,12 +65,13 @@ class Billing:
     state: str = "sqlite:state.sqlite"
     more: str = ""
 
-    def configure(self, more: str = "", *, state: str = "") -> None:
+    def configure(self, more: str = "", *, state: str = "", batch_rows: int = 2) -> None:
         self.state = state or self.state
         text = SETTINGS.format(
             org=self.org.url,
             techone=self.techone.warehouse_url,
             state=self.state,
+            batch_rows=batch_rows,
             more=f'table = "{self.table}"\n{more}',
         )
         (self.folder / "seil.toml").write_text(text)

@@ -204,11 +204,14 @@ def file_name(text: str) -> str:
 
 
 def _plan(site: Site, target: TargetTable, file_id: str, profile: FileProfile) -> FilePlan:
+    from seil.sf_to_t1.importing import batch_size
+    from seil.state.billing import BillingFile
+
     store = site.state_to_read.billing
-    stored = store.file(file_id, target.place)
-    size = (stored.batch_rows if stored else 0) or site.settings.sf_to_t1.batch_rows
-    batches = -(-profile.rows // size)
-    done = store.counts(file_id, target.place).get("committed", 0) if stored else 0
+    file = store.file(file_id, target.place) or BillingFile(file_id, target.place)
+    stored = store.batches(file_id, target.place)
+    batches = -(-profile.rows // batch_size(file, stored, site.settings.sf_to_t1))
+    done = sum(batch.state == "committed" for batch in stored)
     return FilePlan(
         file_id,
         target.place,

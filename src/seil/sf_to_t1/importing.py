@@ -9,6 +9,7 @@ from itertools import islice
 
 from seil.errors import RejectError, SeilError, error_type
 from seil.observe.progress import Step
+from seil.settings import SfToT1Settings
 from seil.sf_to_t1.content import OpenContent, StoredContent, refuse_changed, stored_content
 from seil.sf_to_t1.csv_file import CsvFile, CsvRow, FileProfile
 from seil.sf_to_t1.refusals import REPLACED, BatchInDoubtError, BillingFileError
@@ -65,10 +66,11 @@ class Importer:
             return self._imported(file)
         csv_file = CsvFile(file.file_id, content.path, table.settings)
         profile = csv_file.check()
-        file = self._described(file, content, profile)
+        batches = self.sender.store.batches(file.file_id, file.place)
+        self._refuse_doubt(batches)
+        stored = {batch.number: batch for batch in self._still_valid(file, profile, batches)}
+        file = self._described(file, content, profile, stored.values())
         step.expect(profile.rows)
-        stored = {b.number: b for b in self.sender.store.batches(file.file_id, file.place)}
-        self._refuse_doubt(stored.values())
         committed = sum(batch.state == "committed" for batch in stored.values())
         step.advance(min(committed * file.batch_rows, profile.rows))
         # Read twice, so that a window is planned without its rows in memory.
@@ -90,16 +92,38 @@ class Importer:
         self.sender.store.put_file(imported)
         return imported
 
+    def _still_valid(
+        self, file: BillingFile, profile: FileProfile, batches: Sequence[BillingBatch]
+    ) -> Sequence[BillingBatch]:
+        """None, and they are deleted, where the settings changed before TechOne had any row.
+
+        Raises BillingFileError where it has some, and the file reads otherwise now.
+        """
+        is_read_alike = (file.columns, file.row_count) == (profile.columns, profile.rows)
+        size = batch_size(file, batches, self.sender.settings)
+        if not batches or (is_read_alike and size == file.batch_rows):
+            return batches
+        if not _are_missing(batches):
+            reason = "it reads otherwise than when its first rows were sent"
+            hint = "Set delimiter and encoding in [sf_to_t1] back"
+            raise BillingFileError(file.file_id, "settings", reason, hint=hint)
+        self.sender.store.delete_batches(file)
+        return []
+
     def _described(
-        self, file: BillingFile, content: StoredContent, profile: FileProfile
+        self,
+        file: BillingFile,
+        content: StoredContent,
+        profile: FileProfile,
+        batches: Iterable[BillingBatch],
     ) -> BillingFile:
-        """Stored before anything is sent. The size of batches is that of the first attempt."""
+        """Stored before anything is sent."""
         described = replace(
             file,
             content_hash=content.content_hash,
             size=content.size,
             row_count=profile.rows,
-            batch_rows=file.batch_rows or self.sender.settings.batch_rows,
+            batch_rows=batch_size(file, batches, self.sender.settings),
             columns=profile.columns,
             note=self._note(file, content.content_hash),
             run_id=self.sender.run_id,
@@ -135,6 +159,15 @@ class Importer:
         self.sender.store.put_file(failed)
         log.error("%s", error)
         return failed
+
+
+def batch_size(file: BillingFile, batches: Iterable[BillingBatch], settings: SfToT1Settings) -> int:
+    """That of its first attempt, once TechOne may have rows of it."""
+    return settings.batch_rows if _are_missing(batches) else file.batch_rows
+
+
+def _are_missing(batches: Iterable[BillingBatch]) -> bool:
+    return all(batch.is_missing for batch in batches)
 
 
 def _code(error: SeilError) -> str:

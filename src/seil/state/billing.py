@@ -59,6 +59,7 @@ ON CONFLICT (file_id, place, number) DO UPDATE SET state = excluded.state,
     rows_before = excluded.rows_before,
     total_before = excluded.total_before, attempts = excluded.attempts, reason = excluded.reason,
     run_id = excluded.run_id, sent_at = excluded.sent_at, changed_at = excluded.changed_at"""
+_DELETE_BATCHES = "DELETE FROM billing_batches WHERE file_id = :file_id AND place = :place"
 _JOB = "job_id, written_status, written_message, refusal, requested_at, changed_at"
 _ADD_JOB = """
 INSERT INTO billing_jobs (job_id, written_status, written_message, refusal, requested_at,
@@ -131,6 +132,11 @@ class BillingBatch:
     def unsent(self) -> int:
         """Rows that TechOne is not known to have."""
         return self.hashes.total()
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether TechOne is known to have none of its rows."""
+        return self.state in ("planned", "failed") and self.unsent == self.row_count
 
 
 @dataclass(frozen=True)
@@ -251,6 +257,10 @@ class BillingStore:
         now = stamp(datetime.now(UTC))
         values = [_batch_values(batch, now) for batch in batches]
         self._write(lambda transaction: transaction.execute_many(_PUT_BATCH, values))
+
+    def delete_batches(self, file: BillingFile) -> None:
+        key = {"file_id": file.file_id, "place": file.place}
+        self._write(lambda transaction: transaction.execute(_DELETE_BATCHES, **key))
 
     def jobs(self) -> list[BillingJob]:
         """With their files, oldest request first."""
