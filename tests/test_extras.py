@@ -82,6 +82,7 @@ def test_all_is_every_extra() -> None:
         ("sandbox salesforce", set(), "sandbox"),
         ("sandbox admanager", {"api"}, "sandbox"),
         ("sandbox techone", set(), "sandbox"),
+        ("sync gam-to-sf", set(), "api"),
     ],
 )
 def test_a_command_whose_extra_is_missing_says_which(
@@ -91,6 +92,15 @@ def test_a_command_whose_extra_is_missing_says_which(
     assert answer.returncode == 2, answer.stderr
     assert f"Install it with `pip install 'seil[{missing}]'`" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_doctor_says_which_extra_a_flow_needs(tmp_path: Path) -> None:
+    settings = "[salesforce]\nattempts = 1\n[gam_to_sf]\ncalls_per_second = 2\n"
+    (tmp_path / "seil.toml").write_text(settings)
+    answer = run(tmp_path, "doctor")
+    assert "Traceback" not in answer.stderr
+    assert "fail  Ad Manager: " in answer.stdout
+    assert "pip install 'seil[api]'" in answer.stdout
 
 
 def test_a_secret_of_aws_says_which_extra_reads_it(tmp_path: Path) -> None:

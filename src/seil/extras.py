@@ -12,11 +12,14 @@ __all__ = ["requires"]
 
 @contextmanager
 def requires(extra: str) -> Iterator[None]:
-    """Raises MissingExtraError if the block imports a package that is not installed."""
+    """Raises MissingExtraError if the block imports a package that is not installed.
+
+    The base has no extra: its name is empty.
+    """
     try:
         yield
     except ModuleNotFoundError as error:
         module = error.name or ""
-        if not module or module.partition(".")[0] == "seil":
+        if not (extra and module) or module.partition(".")[0] == "seil":
             raise
         raise MissingExtraError(extra, module) from error

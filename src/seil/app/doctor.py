@@ -17,6 +17,7 @@ from seil.app.doctor_machine import SiteCheck, machine_checks, space_state
 from seil.app.doctor_pushes import push_checks
 from seil.app.site import Site
 from seil.errors import ConfigurationError, LoginError, SeilError, UnavailableError
+from seil.extras import requires
 from seil.sqlite_file import SQLITE_VERSION
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def examine(config: Path | None) -> Iterator[SiteCheck]:
 def _safely(group: _CheckGroup, site: Site) -> Iterator[SiteCheck]:
     """One broken part must not hide the others."""
     try:
-        yield from group.checks(site)
+        with requires(group.extra):
+            yield from group.checks(site)
     except SeilError as error:
         yield from _failures(group.name, error)
     except OSError as error:
@@ -303,11 +305,12 @@ def _object(site: Site, obj: SyncedObject, *, readable: bool | None) -> Iterator
 
 @dataclass(frozen=True)
 class _CheckGroup:
-    """Checks that run together, unless one in `needs` failed."""
+    """Checks that run together, unless one in `needs` failed; `extra` installs what they import."""
 
     name: str
     checks: Callable[[Site], Iterator[SiteCheck]]
     needs: tuple[str, ...] = ()
+    extra: str = ""
 
 
 _GROUPS = (
@@ -322,8 +325,8 @@ _GROUPS = (
     _CheckGroup("org", _org),
     _CheckGroup("objects", _objects, needs=("catalog", "org")),
     _CheckGroup("pushes", push_checks, needs=("org",)),
-    _CheckGroup("Ad Manager", network_checks),
-    _CheckGroup("delivery", field_checks, needs=("org",)),
+    _CheckGroup("Ad Manager", network_checks, extra="api"),
+    _CheckGroup("delivery", field_checks, needs=("org",), extra="api"),
     _CheckGroup("events", event_checks, needs=("catalog", "org")),
     _CheckGroup("TechOne", warehouse_checks),
     _CheckGroup("billing", job_checks, needs=("org",)),

@@ -30,10 +30,7 @@ def _stand_in() -> str:
 
 def network_checks(site: Site) -> Iterator[SiteCheck]:
     """That the network answers, and that the service account may read reports."""
-    from seil.extras import requires
-
-    with requires("api"):
-        from seil.admanager.client import AdManager
+    from seil.admanager.client import AdManager
 
     if not uses_ad_manager(site):
         return

@@ -52,11 +52,10 @@ def sync_gam_to_sf(
     Ad units and placements are read once a day, and with `inventory` now. Raises
     AlreadyRunningError.
     """
-    from seil.gam_to_sf.flow import GamToSf, flow_steps
-
     with requires("api"):
         from seil.admanager.client import AdManager
         from seil.admanager.pace import CallPace
+        from seil.gam_to_sf.flow import GamToSf, flow_steps
 
     settings = site.settings.gam_to_sf
     pace = CallPace(settings.calls_per_second)

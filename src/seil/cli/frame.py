@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -187,7 +187,7 @@ def command(
 
     def register(function: _Function) -> _Function:
         def run(ctx: typer.Context, **values: Any) -> None:
-            with requires(extra) if extra else nullcontext():
+            with requires(extra):
                 _run(function, _call(ctx, values, narrated=narrated), values)
 
         app.command(name)(_with_common_options(function, run, json=json))

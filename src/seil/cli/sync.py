@@ -28,7 +28,7 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would b
 
 def register(root: typer.Typer) -> None:
     app = group("Bring other systems' data into Salesforce, and Salesforce's into them.")
-    command(app, narrated=True, extra="api")(gam_to_sf)
+    command(app, narrated=True)(gam_to_sf)
     sync_billing.register(app)
     root.add_typer(app, name="sync")
 

@@ -6,7 +6,7 @@ own drivers are loaded.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
@@ -89,5 +89,5 @@ def engine_of(url: str) -> Engine:
         reason = f"{defect}; those that exist: {', '.join(sorted(ENGINES))}"
         cure = f"write {' or '.join(entry.url for entry in ENGINES.values())}"
         raise ConfigurationError([Problem("warehouse.url", reason, cure)])
-    with requires(entry.extra) if entry.extra else nullcontext():
+    with requires(entry.extra):
         return cast("Engine", import_module(entry.module))
