@@ -9,7 +9,12 @@ from tests.gam_to_sf.conftest import LINE, Flow
 
 from seil.admanager.client import AdManager
 from seil.admanager.pace import CallPace
+from seil.gam_to_sf.changes import Preview
+from seil.gam_to_sf.flow import GamToSf, flow_steps
+from seil.gam_to_sf.inventory import InventoryStep
+from seil.salesforce.org import Org
 from seil.sandbox.admanager.server import AdManagerServer
+from seil.settings import SalesforceSettings
 
 
 def test_every_step_writes_what_differs_and_a_second_run_nothing(flow: Flow) -> None:
@@ -68,3 +73,18 @@ def test_once_ad_manager_is_down_each_step_fails_at_once(
     assert {result.problem for result in results.values()} == {results["proposals"].problem}
     assert results["proposals"].problem.startswith("Ad Manager")
     assert len([pause for pause in attempts if pause >= 1]) == 5, "of one call"
+
+
+def test_once_salesforce_is_down_each_step_that_needs_it_fails_at_once(flow: Flow) -> None:
+    pauses: list[float] = []
+    settings = SalesforceSettings(login_url="http://127.0.0.1:1", attempts=3)
+    steps = flow_steps(flow.admanager, flow.settings, flow.state.marks)
+    inventory = InventoryStep(flow.admanager, store=None)
+    with Org(settings, sleep=pauses.append) as org:
+        *results, network = GamToSf(org, Preview(), [*steps, inventory]).run()
+    assert [result.name for result in results] == ["proposals", "orders", "line items", "delivery"]
+    assert {result.problem for result in results} == {results[0].problem}
+    assert results[0].problem.startswith("Salesforce: no connection")
+    assert len(pauses) == 2, "of one call"
+    assert network.ok
+    assert network.read > 0

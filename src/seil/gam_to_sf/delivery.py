@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from seil.admanager.calls import SERVICE as AD_MANAGER
 from seil.gam_to_sf.changes import Recipient
 from seil.gam_to_sf.ids import checked_id
 from seil.gam_to_sf.results import RecordChange, StepName, StepResult
@@ -26,6 +27,7 @@ from seil.gam_to_sf.usages import (
     UsageRecord,
     usages_of,
 )
+from seil.salesforce.faults import SERVICE as SALESFORCE
 from seil.salesforce.org import Org
 
 logger = logging.getLogger(__name__)
@@ -94,6 +96,7 @@ class DeliveryStep:
     reports: DeliveryReports
     clock: Callable[[], datetime]
     name: StepName = "delivery"
+    needs: ClassVar = (SALESFORCE, AD_MANAGER)
 
     def run(self, org: Org, recipient: Recipient, result: StepResult) -> None:
         result.object = OBJECT

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Protocol, TypeGuard
 
-from seil.admanager.calls import SERVICE as AD_MANAGER
-from seil.errors import SeilError, ThrottledError, TooSlowError, UnavailableError
+from seil.errors import SeilError, ThrottledError, UnavailableError
 from seil.gam_to_sf.changes import Recipient
 from seil.gam_to_sf.delivery import DeliveryRow, DeliveryStep, utc_now
 from seil.gam_to_sf.results import StepName, StepResult
@@ -37,6 +36,11 @@ class FlowStep(Protocol):
     @property
     def name(self) -> StepName: ...
 
+    @property
+    def needs(self) -> Collection[str]:
+        """The far ends, as errors name them."""
+        ...
+
     def run(self, org: Org, recipient: Recipient, result: StepResult) -> None: ...
 
 
@@ -47,20 +51,26 @@ class GamToSf:
     steps: Sequence[FlowStep]
 
     def run(self, progress: Progress = SILENT) -> list[StepResult]:
-        """A failed step's error is in its result; once Ad Manager is down, in all after it."""
+        """A failed step's error is in its result; of a far end that is down, in all later ones
+        that need it.
+        """
         results: list[StepResult] = []
-        down: SeilError | None = None
+        outages: list[UnavailableError] = []
         for step in self.steps:
-            results.append(result := self._run(step, progress, down))
-            down = down or (result.error if is_down(result.error) else None)
+            outage = next((error for error in outages if error.service in step.needs), None)
+            results.append(result := self._run(step, progress, outage))
+            if not outage and is_outage(result.error):
+                outages.append(result.error)
         return results
 
-    def _run(self, step: FlowStep, progress: Progress, down: SeilError | None) -> StepResult:
+    def _run(
+        self, step: FlowStep, progress: Progress, outage: UnavailableError | None
+    ) -> StepResult:
         with progress.step(f"sync {step.name}") as step_progress:
             result = StepResult(step.name, on_read=step_progress.advance)
             try:
-                if down:
-                    raise down
+                if outage:
+                    raise outage
                 step.run(self.org, self.recipient, result)
             except SeilError as error:
                 result.error = error
@@ -73,17 +83,16 @@ class GamToSf:
         return result
 
 
-def is_down(error: Exception | None) -> TypeGuard[SeilError]:
-    """Whether Ad Manager, which every step needs, was not reached in spite of every attempt.
+def is_outage(error: Exception | None) -> TypeGuard[UnavailableError]:
+    """Whether a far end was not reached in spite of every attempt.
 
     One kind of call may be too slow, throttled, or answered with a 503 while others work.
     """
-    is_one_call = isinstance(error, TooSlowError | ThrottledError)
     return (
         isinstance(error, UnavailableError)
-        and error.service == AD_MANAGER
+        and not error.reached
         and error.status is None
-        and not is_one_call
+        and not isinstance(error, ThrottledError)
     )
 
 

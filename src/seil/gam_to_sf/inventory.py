@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import pyarrow as pa
 import pyarrow.ipc
 
+from seil.admanager.calls import SERVICE as AD_MANAGER
 from seil.errors import AlreadyRunningError, UnexpectedAnswerError
 from seil.gam_to_sf.changes import Recipient
 from seil.gam_to_sf.results import StepName, StepResult
@@ -130,13 +131,14 @@ class InventoryStep:
     store: Callable[[Inventory], None] | None
     forced: bool = False
     name: StepName = "inventory"
+    needs: ClassVar = (AD_MANAGER,)
 
     def run(self, org: Org, recipient: Recipient, result: StepResult) -> None:
         inventory = read_inventory(self.source)
         result.add_read(inventory.count)
         if not len(inventory.rows[0]):
             # Every network has a root.
-            raise UnexpectedAnswerError("Ad Manager", "the network has no ad units")
+            raise UnexpectedAnswerError(AD_MANAGER, "the network has no ad units")
         if self.store is None:
             return
         try:

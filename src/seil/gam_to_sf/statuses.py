@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from seil.admanager.calls import SERVICE as AD_MANAGER
 from seil.errors import ConfigurationError, Problem
 from seil.gam_to_sf.changes import Recipient
 from seil.gam_to_sf.ids import checked_id
 from seil.gam_to_sf.results import RecordChange, StepName, StepResult
+from seil.salesforce.faults import SERVICE as SALESFORCE
 from seil.salesforce.org import Org
 from seil.salesforce.soql import select
 from seil.salesforce.writes.rules import FieldRule, ObjectRules
@@ -35,6 +37,7 @@ class StatusStep:
     where: str
     find: FindStatuses
     hint: str = ""
+    needs: ClassVar = (SALESFORCE, AD_MANAGER)
 
     @property
     def soql(self) -> str:
