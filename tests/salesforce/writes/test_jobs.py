@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pyarrow as pa
 import pytest
 from tests.bookings import NAME, ROWS, bookings, by_job
@@ -33,6 +34,13 @@ def new_notes(ids: list[str]) -> pa.Table:
 
 def notes(org: Org) -> set[Any]:
     return {record["Note__c"] for record in org.query(f"SELECT Note__c FROM {NAME}")}
+
+
+def job_states(org: Org, server: OrgServer) -> set[str]:
+    jobs = f"{server.url}/services/data/v66.0/jobs/ingest"
+    headers = {"Authorization": f"Bearer {org.session().access_token}"}
+    with httpx.Client(trust_env=False) as client:
+        return {job["state"] for job in client.get(jobs, headers=headers).json()["records"]}
 
 
 def test_rows_that_the_results_do_not_name_fail_the_run(
@@ -123,9 +131,34 @@ def test_quota_that_is_gone_in_the_middle_loses_no_row(
     with pytest.raises(QuotaExhaustedError):
         writer.write(UPDATE, [new_notes(ids)], rows=ROWS)
     assert states(state) == {"written": 10, "retrying": 10}
+    assert "Open" not in job_states(org, server)
     assert writer.recover() == {}
     assert writer.write(UPDATE, [new_notes(ids[10:])], rows=ROWS) == {"written": ROWS - 10}
     assert notes(org) == {"new"}
+
+
+def test_job_that_cannot_be_aborted_either_is_aborted_by_the_next_run(
+    org: Org, server: OrgServer, log: OutcomeLog, state: State, ids: list[str]
+) -> None:
+    for path in ("batches", r"jobs/ingest/\w+$"):
+        used_up = OrgFault(path=path, status=403, code="REQUEST_LIMIT_EXCEEDED", times=1)
+        server.faults.add(used_up)
+    writer = Writer(org, log, by_job())
+    with pytest.raises(QuotaExhaustedError):
+        writer.write(UPDATE, [new_notes(ids)], rows=ROWS)
+    assert (states(state), job_states(org, server)) == ({"in_doubt": ROWS}, {"Open"})
+    assert writer.recover() == {"retrying": ROWS}
+    assert "Open" not in job_states(org, server)
+
+
+def test_job_whose_data_is_refused_is_aborted(
+    org: Org, server: OrgServer, log: OutcomeLog, ids: list[str]
+) -> None:
+    server.faults.add(OrgFault(path="batches", status=400, code="INVALIDBATCH", times=1))
+    assert Writer(org, log, by_job()).write(UPDATE, [new_notes(ids)], rows=ROWS) == {
+        "written": ROWS
+    }
+    assert job_states(org, server) == {"Aborted", "JobComplete"}
 
 
 def test_jobs_that_share_a_parent_follow_each_other(

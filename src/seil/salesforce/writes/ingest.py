@@ -116,7 +116,9 @@ class BulkIngest:
             return job
 
     def abort(self, job_id: str) -> None:
-        call = OrgCall("PATCH", _path(job_id), body={"state": "Aborted"}, idempotent=True)
+        """Sent beyond the budget, too: an open job stays in the org."""
+        body = {"state": "Aborted"}
+        call = OrgCall("PATCH", _path(job_id), body=body, idempotent=True, within_budget=False)
         self._connection.send(call)
 
     def info(self, job_id: str) -> IngestJob:

@@ -281,8 +281,13 @@ class _Run:
             with _stops():
                 job_id = ingest.create(batch.target).id
             self.log.start_job(batch.id, job_id)
-            with _stops():
-                ingest.upload(job_id, batch.sent)
+            try:
+                with _stops():
+                    ingest.upload(job_id, batch.sent)
+            except (_NotSentError, RequestRejectedError):
+                # If that fails, too, the batch stays in doubt, and `recover` aborts the job.
+                ingest.abort(job_id)
+                raise
             ingest.close(job_id)
         job = ingest.wait(job_id, poll=self.options.poll, timeout=self.options.timeout)
         if job.state == "Failed" and not job.processed:
