@@ -349,6 +349,28 @@ def test_value_that_salesforce_would_refuse_is_not_sent(
     assert any(reason in (row["problem"] or "") for row in rows_of(plan))
 
 
+BAD_KEYS = {
+    "control character": ("'n' || chr(11)", "has a control character"),
+    "mark": ("'#N/A'", "#N/A means null"),
+    "too long": ("repeat('x', 300)", "300 characters, the field takes 255"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_KEYS)
+@pytest.mark.parametrize(("operation", "key"), [("insert", "Number__c"), ("upsert", "Key__c")])
+def test_new_record_whose_key_salesforce_would_refuse_is_not_sent(
+    org: Org, source: BookingSource, tmp_path: Path, operation: str, key: str, case: str
+) -> None:
+    value, reason = BAD_KEYS[case]
+    query = f'''SELECT key AS "{key}", 'N' AS name FROM (VALUES ('n1'), ({value})) t(key)'''
+    definition = push(query, operation=operation, key=key, fields={"Name": "name"})
+    plan = plan_of(definition, org, source, tmp_path)
+    assert (plan.counts.new, plan.counts.refused) == (1, 1)
+    (problem,) = (row["problem"] for row in rows_of(plan) if row["problem"])
+    assert problem.startswith(f"key {key}: ")
+    assert reason in problem
+
+
 NUMBERS = {
     "of 30 digits": (
         "1.5e30::DOUBLE",

@@ -197,6 +197,7 @@ class Diff:
         parent = quoted("v " + self._definition.parent) if self._definition.parent else "NULL"
         clears = self._definition.nulls == "clear"
         columns = ["desired.key", "record_id", f"CAST({parent} AS VARCHAR) AS parent"]
+        columns.append(f"{self._record_problem()} AS record_problem")
         for name, rule in self._rules.items():
             value = quoted("v " + self._definition.fields[name].column)
             columns += [
@@ -243,9 +244,8 @@ class Diff:
         if self._definition.operation == "delete":
             return (
                 "SELECT key, record_id, parent, '' AS field, NULL AS old, NULL AS new, "
-                "NULL AS last, 'ours' AS verdict, record_id IS NOT NULL AS write, "
-                "CASE WHEN record_id IS NULL THEN 'the mirror has no such record' END AS problem "
-                "FROM compared"
+                "NULL AS last, 'ours' AS verdict, record_problem IS NULL AS write, "
+                "record_problem AS problem FROM compared"
             )
         parts = [self._differing(name, self._definition.fields[name]) for name in self._rules]
         changes = " UNION ALL ".join(parts)
@@ -264,24 +264,26 @@ class Diff:
         rule = self._rules[name]
         old, new, bad, raw = (quoted(f"{kind} {name}") for kind in ("old", "new", "bad", "raw"))
         new = f"CASE WHEN {bad} IS NULL THEN {new} ELSE {plain(rule, raw)} END"
-        missing = "'the mirror has no such record'" if self._is_update else "NULL"
-        reason = f"coalesce({bad}, CASE WHEN record_id IS NULL THEN {missing} END)"
-        if self._definition.operation == "insert":
-            exists = "'the object has a record of this key'"
-            reason = f"coalesce({bad}, CASE WHEN record_id IS NOT NULL THEN {exists} END)"
         return (
             f"SELECT key, record_id, parent, {text(rule.name)} AS field, {old} AS old, "  # noqa: S608
-            f"{new} AS new, {text(field.owner)} AS owner, {reason} AS problem "
+            f"{new} AS new, {text(field.owner)} AS owner, "
+            f"coalesce({bad}, record_problem) AS problem "
             f"FROM compared WHERE {self._differs(name)}"
         )
+
+    def _record_problem(self) -> str:
+        """SQL for why no value of the record can be written; null if some can."""
+        if self._definition.operation in ("update", "delete"):
+            return "CASE WHEN record_id IS NULL THEN 'the mirror has no such record' END"
+        bad_key = f"{text(f'key {self._key.name}: ')} || {problem(self._key, 'key', clears=False)}"
+        if self._definition.operation == "upsert":
+            return bad_key
+        exists = "CASE WHEN record_id IS NOT NULL THEN 'the object has a record of this key' END"
+        return f"coalesce({exists}, {bad_key})"
 
     def _writes(self) -> str:
         """Whether the field's owner lets the value be written; a new record gets every value."""
         return "(record_id IS NULL OR owner = 'ours' OR (owner = 'if_empty' AND old IS NULL))"
-
-    @property
-    def _is_update(self) -> bool:
-        return self._definition.operation == "update"
 
     def _counts(self) -> DiffCounts:
         one = self._database.execute(

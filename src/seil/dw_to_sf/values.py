@@ -71,33 +71,35 @@ def problem(rule: FieldRule, value: str, *, clears: bool) -> str:
 
     `clears`: nulls are sent, not skipped.
     """
-    quoted = f"'''' || left({plain(rule, value)}, 40) || ''''"
+    excerpt = f"'''' || left({plain(rule, value)}, 40) || ''''"
     field = stored(rule, value)
     cases = []
     if rule.type in _NUMBERS or rule.type in _FORMS:
         misfits = f"{value} IS NOT NULL AND {field} IS NULL"
         if rule.type in _NUMBERS:
             large = f"isfinite(TRY_CAST({value} AS DOUBLE))"
-            cases.append(f"WHEN {misfits} AND {large} THEN {quoted} || ' is too large a number'")
-        cases.append(f"WHEN {misfits} THEN {quoted} || {text(_not(rule))}")
+            cases.append(f"WHEN {misfits} AND {large} THEN {excerpt} || ' is too large a number'")
+        cases.append(f"WHEN {misfits} THEN {excerpt} || {text(_not(rule))}")
     if not rule.nillable and clears:
         cases.append(f"WHEN {field} IS NULL THEN 'the field is required and cannot be cleared'")
     if rule.type in _NUMBERS:
-        cases += _number_cases(rule, value, quoted)
+        cases += _number_cases(rule, value, excerpt)
     elif rule.values is not None and rule.type == "multipicklist":
         inactive = (
             f"len(list_filter(string_split({field}, ';'), lambda v: v NOT IN ({_list(rule)})))"
         )
-        cases.append(f"WHEN {inactive} > 0 THEN {quoted} || ' has a value that is not active'")
+        cases.append(f"WHEN {inactive} > 0 THEN {excerpt} || ' has a value that is not active'")
     elif rule.values is not None:
         reason = " is no active value of the picklist"
-        cases.append(f"WHEN {field} NOT IN ({_list(rule)}) THEN {quoted} || {text(reason)}")
+        cases.append(f"WHEN {field} NOT IN ({_list(rule)}) THEN {excerpt} || {text(reason)}")
     elif rule.length and rule.type not in ("boolean", "date", "datetime", "time"):
         reason = f" characters, the field takes {rule.length}"
         cases.append(f"WHEN len({field}) > {rule.length} THEN len({field}) || {text(reason)}")
     if rule.type not in _NUMBERS and rule.type not in _FORMS:
         reason = " has a control character, which Salesforce refuses"
-        cases.append(f"WHEN regexp_matches({field}, {text(_CONTROLS)}) THEN {quoted} || '{reason}'")
+        cases.append(
+            f"WHEN regexp_matches({field}, {text(_CONTROLS)}) THEN {excerpt} || '{reason}'"
+        )
     cases.append(f"WHEN {field} = {text(CLEAR)} THEN {text(CLEAR + ' means null to Salesforce')}")
     return f"CASE {' '.join(cases)} END"
 
@@ -116,7 +118,7 @@ def _full_id(value: str) -> str:
     return f"CASE WHEN {short} THEN {value} || {' || '.join(checks)} ELSE nullif({value}, '') END"
 
 
-def _number_cases(rule: FieldRule, value: str, quoted: str) -> list[str]:
+def _number_cases(rule: FieldRule, value: str, excerpt: str) -> list[str]:
     exact, rounded = _number(value, _EXACT), _number(value, _decimal(rule))
     # Of 20 digits; no field takes as many.
     most = rule.digits or _MOST_DIGITS - _EXACT_SCALE
@@ -127,8 +129,8 @@ def _number_cases(rule: FieldRule, value: str, quoted: str) -> list[str]:
     digits = f" has more than {most} digits before the point"
     places = f" has more than {rule.scale} decimal places"
     return [
-        f"WHEN {rounded} IS NOT NULL AND ({many}) THEN {quoted} || {text(digits)}",
-        f"WHEN {exact} <> TRY_CAST({rounded} AS {_EXACT}) THEN {quoted} || {text(places)}",
+        f"WHEN {rounded} IS NOT NULL AND ({many}) THEN {excerpt} || {text(digits)}",
+        f"WHEN {exact} <> TRY_CAST({rounded} AS {_EXACT}) THEN {excerpt} || {text(places)}",
     ]
 
 
