@@ -8,13 +8,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.mortal import Died
 
 from seil.app import backup
 from seil.app.doctor import examine
 from seil.app.site import Site, open_site
 from seil.app.status import site_status
 from seil.errors import MissingStateError, OtherStateError, StateError
+from seil.state.database import Database
 from seil.state.decisions import Decision
+from seil.state.ownership import claim
 
 DECISION = Decision("size", "text", "me", "2026-01-01T00:00:00+00:00", "int64", "string")
 
@@ -108,6 +111,21 @@ def test_a_new_state_is_empty_and_made_only_where_one_is_missing(config: Path) -
     with open_site(config) as site:
         backup.start_anew(site)
     assert decisions(config) == []
+
+
+def test_a_new_state_killed_while_it_is_made_knows_that_it_forgot(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def claim_and_die(database: Database, site_id: str) -> None:
+        claim(database, site_id)
+        raise Died
+
+    monkeypatch.setattr("seil.state.ownership.claim", claim_and_die)
+    state_file(config).unlink()
+    with open_site(config) as site, pytest.raises(Died):
+        backup.start_anew(site)
+    with open_site(config) as site:
+        assert site.state.billing.restored_at
 
 
 def test_another_sites_backup_is_restored_only_on_demand(config: Path, other: Path) -> None:

@@ -79,8 +79,9 @@ def start_anew(site: Site) -> StateOwner:
         refuse_owned(state.database)
         record = site_record(site.lake)
         if record.has_state:
-            claim(state.database, record.site_id)
+            # Before the claim: a claimed state is not created again.
             write(state.database, mark_restored)
+            claim(state.database, record.site_id)
             end_adoption(state)
         database = site.state.database
     return StateOwner(database.place, owner(database))
