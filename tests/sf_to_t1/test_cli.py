@@ -58,6 +58,7 @@ WRONG = {
     "no such table": (("--file", "0685g0000000001AAA", "--table", "x"), 2, "[sf_to_t1.tables]"),
     "no such content": (("--file", "0685g000000ZZZZAAA"), 1, "NOT_FOUND"),
     "no decision": (("--decide", "f:1=perhaps"), 2, "is not FILE:BATCH"),
+    "decision in a dry run": (("--decide", "f:1=missing", "--dry-run"), 2, "leave --decide"),
     "no doubt": (("--decide", "f:1=missing"), 2, "is no batch in doubt"),
 }
 

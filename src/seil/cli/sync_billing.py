@@ -58,6 +58,8 @@ def sf_to_t1(
     """
     if job and not files:
         raise typer.BadParameter("--job needs the job's files: give --file")
+    if dry_run and decide:
+        raise typer.BadParameter("--dry-run changes nothing: leave --decide out")
     with opened(call) as site, shown_progress(call) as progress:
         for text in decide or ():
             billing.decide_batch(site, *_decision(text))
