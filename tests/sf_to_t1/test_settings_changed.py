@@ -8,9 +8,17 @@ import pytest
 from tests.sf_to_t1.conftest import Billing
 from tests.sf_to_t1.test_billing import BY, RECEIVED
 
+from seil.errors import RetryError
+
 CSV = "A;B\n1;one\n2;two\n3;three\n"
 ROWS = Counter({("1", "one"): 1, ("2", "two"): 1, ("3", "three"): 1})
 SEMICOLON = 'delimiter = ";"'
+CHANGES = {
+    "batch_column added": ("", BY["batch"], 1),
+    "batch_column removed": (BY["batch"], "", 0),
+    "read_by added": ("", BY["column"], 1),
+    "another read_by": (BY["column"], 'read_by = "B"', 2),
+}
 
 
 @pytest.mark.parametrize("mode", ["", *BY.values()], ids=["whole table", *BY])
@@ -50,3 +58,20 @@ def test_file_in_techone_in_part_keeps_its_batches(billing: Billing) -> None:
     billing.configure(SEMICOLON, batch_rows=1)
     assert billing.handle(event).ok
     assert billing.rows() == ROWS
+
+
+@pytest.mark.parametrize("modes", CHANGES.values(), ids=CHANGES)
+def test_lost_answer_is_decided_as_it_was_sent(
+    billing: Billing, modes: tuple[str, str, int]
+) -> None:
+    before, after, reads_before = modes
+    billing.configure(f"{SEMICOLON}\nattempts = 1\n{before}")
+    event = billing.extract(CSV)
+    billing.fault(reset="after", times=1)
+    billing.fault(body="DoRead", status=503, after=reads_before)
+    with pytest.raises(RetryError):
+        billing.handle(event)
+    billing.techone.faults.clear()
+    billing.configure(f"{SEMICOLON}\n{after}")
+    assert billing.handle(event).ok
+    assert Counter(row[:2] for row in billing.rows().elements()) == ROWS

@@ -43,7 +43,9 @@ def test_request_is_idempotent_and_opens_only_what_failed(state: State) -> None:
 
 def test_batches_come_back_as_they_were(state: State) -> None:
     state.billing.put_batches([BATCH])
-    sent = replace(BATCH, state="sent", attempts=1, sent_at=NOW, total_before=7, read_values=("é",))
+    sent = replace(
+        BATCH, state="sent", attempts=1, sent_at=NOW, total_before=7, criteria=(("Á", "é"),)
+    )
     state.billing.put_batches([sent])
     (stored,) = state.billing.batches("f1", PLACE)
     assert replace(stored, changed_at=sent.changed_at) == sent

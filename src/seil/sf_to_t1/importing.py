@@ -187,4 +187,7 @@ def _upcoming(
     number = (first - 1) // file.batch_rows + 1
     batch = stored or BillingBatch(file.file_id, file.place, number, first, len(rows))
     hashes = batch.hashes or hash_counts(row.values for row in rows)
-    return replace(batch, hashes=hashes, read_values=table.read_values(file.columns, rows))
+    criteria = table.criteria(batch, file.columns, rows)
+    if criteria != batch.criteria:
+        batch = replace(batch, criteria=criteria, before={}, total_before=0)
+    return replace(batch, hashes=hashes)

@@ -19,7 +19,7 @@ from seil.sf_to_t1.csv_file import CsvRow
 from seil.sf_to_t1.evidence import Evidence, judge
 from seil.sf_to_t1.refusals import BatchInDoubtError, BillingFileError
 from seil.sf_to_t1.rows import TableCount
-from seil.sf_to_t1.target import TargetTable
+from seil.sf_to_t1.target import TargetTable, is_read_by_name
 from seil.state.billing import BillingBatch, BillingStore
 from seil.techone.warehouse import TechOneWarehouse, pause_before_retry
 
@@ -232,7 +232,7 @@ class BatchSender:
             return Evidence.unclear(batch, f"{table.place} has no column {error.args[0]} any more")
         except RequestRejectedError as error:
             return Evidence.unclear(batch, f"the table cannot be read: {error.message}")
-        return judge(batch, count, exact=table.is_exact)
+        return judge(batch, count, exact=is_read_by_name(batch))
 
     def _quiet_rest(self, batch: BillingBatch) -> float:
         """Seconds for which TechOne may still commit it."""

@@ -61,40 +61,41 @@ class TargetTable:
                 lines.append(csv_line([*row.values, *own]))
         return lines
 
-    def read_values(self, columns: Sequence[str], rows: Sequence[CsvRow]) -> tuple[str, ...]:
-        """The batch's values of the column by which the table is read; none for a whole read."""
-        lower = [name.casefold() for name in columns]
-        name = self.settings.read_by.casefold()
-        if not name:
+    def criteria(
+        self, batch: BillingBatch, columns: Sequence[str], rows: Sequence[CsvRow]
+    ) -> tuple[tuple[str, str], ...]:
+        """Columns and values by which the table is read for the batch; none for a whole read."""
+        if self.is_exact:
+            return ((self.settings.batch_column, batch_name(batch)),)
+        if not (name := self.settings.read_by):
             return ()
-        at = lower.index(name)
-        values = tuple(dict.fromkeys(row.values[at] for row in rows))
-        return values if len(values) <= _MOST_VALUES and all(values) else ()
+        at = [column.casefold() for column in columns].index(name.casefold())
+        values = dict.fromkeys(row.values[at] for row in rows)
+        if len(values) > _MOST_VALUES or not all(values):
+            return ()
+        return tuple((name, value) for value in values)
 
     def count(
         self, techone: TechOneWarehouse, columns: Sequence[str], batches: Sequence[BillingBatch]
     ) -> TableCount:
-        """Reads the table, or the batches' own part of it.
+        """Reads the table, or the part of it that the batches' criteria name.
 
         Raises LookupError for a column that it does not have.
         """
         watched = frozenset().union(*(batch.hashes for batch in batches))
         total = TableCount(watched)
-        for criteria in self._criteria(batches):
+        for criteria in _reads(batches):
             count = techone.read(self.name, criteria, _counting(columns, watched))
             total.total += count.total
             total.rows.update(count.rows)
         return total
 
-    def _criteria(self, batches: Sequence[BillingBatch]) -> Iterator[Mapping[str, str]]:
-        if self.is_exact:
-            for batch in batches:
-                yield {self.settings.batch_column: batch_name(batch)}
-        elif values := dict.fromkeys(v for batch in batches for v in batch.read_values):
-            for value in values:
-                yield {self.settings.read_by: value}
-        else:
-            yield {}
+
+def _reads(batches: Sequence[BillingBatch]) -> Sequence[Mapping[str, str]]:
+    if not all(batch.criteria for batch in batches):
+        return [{}]
+    pairs = dict.fromkeys(pair for batch in batches for pair in batch.criteria)
+    return [{column: value} for column, value in pairs]
 
 
 def _counting(columns: Sequence[str], watched: frozenset[str]) -> ReadRows[TableCount]:
@@ -115,6 +116,11 @@ def batch_name(batch: BillingBatch) -> str:
     """What batch_column holds: the same at each attempt, at most 30 characters."""
     short = full_id(batch.file_id) or hashlib.sha256(batch.file_id.encode()).hexdigest()[:20]
     return f"{short}-{batch.number:05d}"
+
+
+def is_read_by_name(batch: BillingBatch) -> bool:
+    """Whether its criteria name its own rows only."""
+    return any(value == batch_name(batch) for _, value in batch.criteria)
 
 
 def target_tables(settings: SfToT1Settings) -> dict[str, TargetTable]:

@@ -45,17 +45,17 @@ UPDATE billing_files SET state = :state, content_hash = :content_hash, size = :s
     reason = :reason, note = :note, run_id = :run_id, changed_at = :changed_at
 WHERE file_id = :file_id AND place = :place"""
 _BATCH = (
-    "file_id, place, number, first_row, row_count, state, row_hashes, read_values, "
+    "file_id, place, number, first_row, row_count, state, row_hashes, criteria, "
     "rows_before, total_before, attempts, reason, run_id, sent_at, changed_at"
 )
 _BATCHES = f"SELECT {_BATCH} FROM billing_batches"  # noqa: S608
 _PUT_BATCH = """
 INSERT INTO billing_batches (file_id, place, number, first_row, row_count, state, row_hashes,
-    read_values, rows_before, total_before, attempts, reason, run_id, sent_at, changed_at)
-VALUES (:file_id, :place, :number, :first_row, :row_count, :state, :row_hashes, :read_values,
+    criteria, rows_before, total_before, attempts, reason, run_id, sent_at, changed_at)
+VALUES (:file_id, :place, :number, :first_row, :row_count, :state, :row_hashes, :criteria,
     :rows_before, :total_before, :attempts, :reason, :run_id, :sent_at, :changed_at)
 ON CONFLICT (file_id, place, number) DO UPDATE SET state = excluded.state,
-    row_hashes = excluded.row_hashes, read_values = excluded.read_values,
+    row_hashes = excluded.row_hashes, criteria = excluded.criteria,
     rows_before = excluded.rows_before,
     total_before = excluded.total_before, attempts = excluded.attempts, reason = excluded.reason,
     run_id = excluded.run_id, sent_at = excluded.sent_at, changed_at = excluded.changed_at"""
@@ -104,7 +104,7 @@ class BillingBatch:
     """`hashes` counts the rows that are still to be sent; a committed batch has none.
 
     `before` counts the equal rows that the table had already, `total_before` all its rows; both
-    among those with one of `read_values` in the column by which it is read, if there are any.
+    among those that meet one of `criteria`, columns and their values, if there are any.
     `row_count` is all rows of the batch.
     """
 
@@ -115,7 +115,7 @@ class BillingBatch:
     row_count: int
     state: BatchState = "planned"
     hashes: Counter[str] = field(default_factory=Counter)
-    read_values: tuple[str, ...] = ()
+    criteria: tuple[tuple[str, str], ...] = ()
     before: Mapping[str, int] = field(default_factory=dict)
     total_before: int = 0
     attempts: int = 0
@@ -304,7 +304,7 @@ def _batch(row: Row) -> BillingBatch:
     record = dict(zip(_BATCH.split(", "), row, strict=True))
     parts: dict[str, Any] = {
         "hashes": _split(record.pop("row_hashes")),
-        "read_values": tuple(json.loads(record["read_values"])),
+        "criteria": tuple(map(tuple, json.loads(record["criteria"]))),
         "before": json.loads(record.pop("rows_before")),
     }
     times: dict[str, Any] = {
@@ -318,7 +318,7 @@ def _batch_values(batch: BillingBatch, now: str) -> dict[str, Any]:
     values = {
         **vars(batch),
         "row_hashes": "".join(sorted(batch.hashes.elements())),
-        "read_values": json.dumps(batch.read_values, ensure_ascii=False),
+        "criteria": json.dumps(batch.criteria, ensure_ascii=False),
         "rows_before": json.dumps(batch.before),
         "sent_at": stamp(batch.sent_at) if batch.sent_at else "",
         "changed_at": now,

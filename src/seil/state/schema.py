@@ -150,7 +150,7 @@ CREATE TABLE billing_batches (
     row_count BIGINT NOT NULL,
     state TEXT NOT NULL,
     row_hashes TEXT NOT NULL,
-    read_values TEXT NOT NULL,
+    criteria TEXT NOT NULL,
     rows_before TEXT NOT NULL,
     total_before BIGINT NOT NULL,
     attempts BIGINT NOT NULL,
