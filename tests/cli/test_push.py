@@ -135,6 +135,18 @@ def test_what_is_not_there_is_named(seil: Seil, org: OrgServer, case: str) -> No
     assert (refused.code, reason in refused.err) == (code, True)
 
 
+def test_rows_in_doubt_are_settled_and_sent_again(seil: Seil, org: OrgServer) -> None:
+    for status, code in ((500, "X"), (403, "REQUEST_LIMIT_EXCEEDED")):
+        fault = OrgFault(method="PATCH", path="composite/sobjects", status=status, code=code)
+        org.faults.add(fault.model_copy(update={"times": 1}))
+    plan = seil("push", "plan", "notes", "--json").json
+    assert seil("push", "apply", "notes", plan["hash"]).code == 4
+    assert seil("outcomes", "--json").json["states"] == {"in_doubt": 2}
+    assert "No rows" in seil("outcomes", "retry", "--state", "rejected").out
+    assert seil("outcomes", "retry").code == 0
+    assert seil("outcomes", "--json").json["states"] == {"written": 2}
+
+
 def test_values_beyond_the_limit_are_counted_and_their_file_named(
     seil: Seil, org: OrgServer
 ) -> None:

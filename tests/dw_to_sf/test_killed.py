@@ -15,7 +15,7 @@ from tests.mortal import Died, Life, MortalLog, MortalTransport
 from seil.dw_to_sf.apply import Application
 from seil.dw_to_sf.plan import Plan, make_plan
 from seil.salesforce.org import Org
-from seil.salesforce.writes.writer import WriterOptions
+from seil.salesforce.writes.writer import Writer, WriterOptions
 from seil.sandbox.salesforce.server import OrgServer
 from seil.settings import SalesforceSettings
 from seil.state.outcomes import OutcomeFilter
@@ -58,6 +58,7 @@ def test_push_its_retry_and_its_undo_survive_any_death(
         return application.apply(plan)
 
     def retry(application: Application) -> object:
+        Writer(application.org, application.log, application.options).recover()
         where = OutcomeFilter(flow=definition.flow, is_open=True)
         return application.retry(definition.target, state.outcomes, where)
 

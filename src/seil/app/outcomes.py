@@ -12,7 +12,7 @@ from seil.observe.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from seil.app.site import Site
-    from seil.state.outcomes import OutcomeFilter, StoredOutcome
+    from seil.state.outcomes import OutcomeFilter, Outcomes, StoredOutcome
 
 FINE = ("written", "unchanged", "undone")
 _PAGE = 10_000
@@ -84,7 +84,7 @@ def retry_outcomes(site: Site, *, progress: Progress = SILENT, **where: str) -> 
     chosen = replace(_filter(where), is_open=True)
     _refuse_flow(site, chosen.flow)
     retries = []
-    for flow in dict.fromkeys(flow for flow, *_ in site.state.outcomes.targets(chosen)):
+    for flow in _flows_to_retry(site.state.outcomes, chosen):
         of_flow = replace(chosen, flow=flow)
         if flow.startswith(_PUSH):
             result = retry_push(site, flow.removeprefix(_PUSH), of_flow, progress=progress)
@@ -94,6 +94,17 @@ def retry_outcomes(site: Site, *, progress: Progress = SILENT, **where: str) -> 
             note = "the flow sends them again in its next run, where they still differ"
             retries.append(FlowRetry(flow, "", states, note))
     return retries
+
+
+def _flows_to_retry(outcomes: Outcomes, chosen: OutcomeFilter) -> Sequence[str]:
+    """Flows with open rows, and pushes with rows in doubt: a look-up may show them as open."""
+    from seil.state.outcomes import IN_DOUBT
+
+    flows = {flow for flow, *_ in outcomes.targets(chosen)}
+    if chosen.state in ("", "retrying"):
+        in_doubt = outcomes.targets(replace(chosen, state=IN_DOUBT, is_open=False))
+        flows |= {flow for flow, *_ in in_doubt if flow.startswith(_PUSH)}
+    return sorted(flows)
 
 
 def _refuse_flow(site: Site, flow: str) -> None:

@@ -167,10 +167,12 @@ def retry_push(
     file says another object or operation by now.
     """
     from seil.dw_to_sf.definition import load_definition
+    from seil.salesforce.writes.writer import Writer
 
     definition = load_definition(site.settings.push.folder, name)
     outcomes = site.state.outcomes
     with _run(site, "outcomes retry", name) as run:
+        Writer(site.org, outcomes.log(definition.flow, run.run_id), writer_options(site)).recover()
         result = PushResult(None, run.run_id)
         steps = run.progress(progress)
         for _, object_name, operation, rows in outcomes.targets(where):

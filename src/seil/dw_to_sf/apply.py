@@ -65,12 +65,11 @@ class Application:
     ) -> Counter[RowState]:
         """Sends rows again that were not written, under the checks of `apply`.
 
-        `where` selects open outcomes of one object and operation, those of `target`. Returns row
-        counts by state.
+        `where` selects open outcomes of one object and operation, those of `target`; the caller has
+        settled those in doubt. Returns row counts by state.
         """
         states: Counter[RowState] = Counter()
         writer = Writer(self.org, self.log, self.options)
-        writer.recover()
         rows = sum(outcomes.counts(where).values())
         again = _rows_again(target, outcomes, where, besides=self.log.run_id)
         tables = self._checked(target, again, states, self.on_settled)
