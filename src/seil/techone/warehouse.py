@@ -12,11 +12,12 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Self, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
+from seil.closing import Closing
 from seil.errors import (
     ConfigurationError,
     LoginError,
@@ -56,14 +57,14 @@ _MOST_ERRORS = 5
 _LOGIN_CODES = frozenset({"AUTH", "FUNCTION", "LOGIN", "EXPIRED"})
 _LONGEST_FIELD = 1 << 24
 # Raised before the request was sent.
-_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 ReadRows = Callable[[Sequence[str], Iterator[list[str]]], T]
 """From the names of the columns (none for an empty table) and the rows to whatever is needed."""
 
 
-class TechOneWarehouse:
+class TechOneWarehouse(Closing):
     """`transport` and `sleep` are for tests."""
 
     def __init__(
@@ -83,12 +84,6 @@ class TechOneWarehouse:
             # A proxy from the environment cannot reach this machine's loopback.
             trust_env=not loopback,
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         self._client.close()
@@ -145,10 +140,9 @@ class TechOneWarehouse:
             _translated(self._seconds),
             self._client.stream("POST", url, content=body, headers=headers) as response,
         ):
-            chunks = self._chunks(response, started)
             if response.status_code != 200 and not _is_fault(response):
-                raise _refusal(response, b"".join(chunks)[:2000])
-            yield self._checked(parts(chunks))
+                raise _refusal(response)
+            yield self._checked(parts(self._chunks(response, started)))
         milliseconds = (time.monotonic() - started) * 1000
         _log.info("%s answered %d in %.0f ms", operation, response.status_code, milliseconds)
 
@@ -242,11 +236,10 @@ def _translated(seconds: float) -> Iterator[None]:
 
 def _is_fault(response: httpx.Response) -> bool:
     """SOAP 1.1 sends faults with status 500 (section 6.2)."""
-    content_type: Any = response.headers.get("Content-Type", "")
-    return response.status_code == 500 and "xml" in content_type
+    return response.status_code == 500 and "xml" in response.headers.get("Content-Type", "")
 
 
-def _refusal(response: httpx.Response, body: bytes) -> SeilError:
+def _refusal(response: httpx.Response) -> SeilError:
     status, path = response.status_code, response.request.url.path
     url = str(response.request.url.copy_with(query=None, userinfo=b""))
     if status in (401, 403):
@@ -262,4 +255,4 @@ def _refusal(response: httpx.Response, body: bytes) -> SeilError:
     if status == 404:
         hint = "Check [techone] warehouse_url"
         return RequestRejectedError(SERVICE, "404", f"there is no {path}", status=404, hint=hint)
-    return UnexpectedAnswerError(SERVICE, f"its status is {status}, {len(body)} bytes")
+    return UnexpectedAnswerError(SERVICE, f"its status is {status}")
