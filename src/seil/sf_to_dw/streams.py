@@ -67,6 +67,10 @@ class Streams:
         self._streams: list[_Stream] = []
         self._stop = threading.Event()
 
+    @property
+    def topics(self) -> list[str]:
+        return [stream.topic for stream in self._streams]
+
     def start(self, topic: str, after: bytes, start: StreamStart) -> None:
         """Events after that replay id; empty: as `start` says."""
         stream = _Stream(self._client, topic, after, start)

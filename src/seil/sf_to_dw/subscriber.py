@@ -147,6 +147,7 @@ class EventSubscriber:
             while not self.stop.is_set():
                 lock.check()
                 try:
+                    self._start(streams)
                     self._receive(streams)
                     self._handle_waiting()
                     self._recover_lost()
@@ -169,24 +170,31 @@ class EventSubscriber:
 
     @contextmanager
     def _streams(self) -> Iterator[Streams]:
-        self._positions = self.state.streams.all()
+        new = {topic: StreamPosition(topic) for topic in self.topics}
+        self._positions = new | self.state.streams.all()
         streams = self.open_streams()
         try:
-            for topic in self.topics:
-                position = self._positions.get(topic)
-                if position is None:
-                    position = self._positions[topic] = StreamPosition(topic)
-                streams.start(topic, position.replay_id, self._stream_start(position))
             self._clear_stop()
             yield streams
         finally:
             streams.close()
 
-    def _stream_start(self, position: StreamPosition) -> StreamStart:
+    def _start(self, streams: Streams) -> None:
         """An object's window reads what was before; a platform event is received or lost."""
-        if position.topic in self._objects:
-            return "now"
-        return "earliest" if position.gap_until or position.replay_id else "now at first"
+        for topic in self.topics:
+            if topic not in streams.topics:
+                start = "now" if topic in self._objects else self._start_of_event(topic)
+                streams.start(topic, self._positions[topic].replay_id, start)
+
+    def _start_of_event(self, topic: str) -> StreamStart:
+        position = self._positions[topic]
+        if position.gap_until or position.replay_id:
+            return "earliest"
+        # Stored before the stream opens: what it brings is later, whenever it is read.
+        since = self.pipeline.extractor.context.org.now() - _OPENING_MARGIN
+        self._store(replace(position, gap_until=since))
+        log.info("%s: receives what is published from now on", topic)
+        return "now at first"
 
     def _receive(self, streams: Streams) -> None:
         """Waits for the first delivery a moment only, then for more as long as is collected."""
@@ -209,7 +217,9 @@ class EventSubscriber:
             return
         self._refused.pop(topic, None)
         if delivery.is_open:
-            self._take_opening(topic)
+            if topic in self._objects:
+                # What was before is a gap, also after a short interruption.
+                self._set_gap(topic, self._positions[topic].gap or _NEW, open_again=True)
             return
         new = [event for event in delivery.events if self._recent.add(event.id)]
         if topic not in self._objects:
@@ -221,16 +231,6 @@ class EventSubscriber:
         self._batch.events += len(new)
         for event in new:
             self._take_event(event)
-
-    def _take_opening(self, topic: str) -> None:
-        """The stream begins now: what was before is a gap, also after a short interruption."""
-        if topic in self._objects:
-            self._set_gap(topic, self._positions[topic].gap or _NEW, open_again=True)
-        else:
-            # Stored before the first event or keepalive gives the stream a place.
-            since = self.pipeline.extractor.context.org.now() - _OPENING_MARGIN
-            self._store(replace(self._positions[topic], gap_until=since))
-            log.info("%s: receives what is published from now on", topic)
 
     def _take_event(self, event: StreamEvent) -> None:
         name = self._objects[event.topic].api_name

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from tests.limits import until
 from tests.sf_to_dw.events.conftest import ACME, TOPIC, StreamingSite, subscribing
 
 from seil.app.site import Site
@@ -14,6 +15,8 @@ from seil.app.subscribe import subscriber
 from seil.errors import AlreadyRunningError
 from seil.sandbox.salesforce.fault_kinds import STREAM_KINDS
 from seil.sandbox.salesforce.options import PubSubOptions
+from seil.sf_to_dw.streams import Streams
+from seil.sf_to_dw.subscriber import EventSubscriber
 from seil.state.runs import RunFilter
 
 
@@ -174,6 +177,25 @@ def test_platform_events_of_the_time_without_a_subscriber_arrive(site: Streaming
         with subscribing(site) as running:
             running.wait(lambda: bool(site.positions()[BILLING_TOPIC].replay_id))
     assert len(site.published("platform-event")) == 1, "not the one before the first start"
+
+
+def test_platform_event_arrives_though_it_is_read_late(
+    site: StreamingSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first window may take hours, while the stream is open."""
+    site.settings = BILLING
+    receive = EventSubscriber._receive
+
+    def receive_late(self: EventSubscriber, streams: Streams) -> None:
+        if not site.ahead:
+            until(lambda: any(d.topic == BILLING_TOPIC for d in list(streams.inbox.queue)))
+            site.write("POST", "BillingExtractReady__e", UNREADABLE)
+            site.ahead = 3600
+        receive(self, streams)
+
+    monkeypatch.setattr(EventSubscriber, "_receive", receive_late)
+    with site.serve(), subscribing(site) as running:
+        running.wait(lambda: bool(site.published("platform-event")))
 
 
 def test_events_after_a_keepalive_arrive(site: StreamingSite) -> None:
