@@ -107,7 +107,8 @@ class Streams:
         while not self._stop.is_set():
             try:
                 for delivery in stream.read():
-                    failures = 0
+                    if not delivery.is_open:
+                        failures = 0
                     self.inbox.put(delivery)
                     self.resume()
             except SeilError as error:
@@ -172,11 +173,10 @@ class _Stream:
         )
         self.session = subscription.session
         try:
-            if is_anew:
-                subscription.wait_until_open()
-                yield StreamDelivery(self.topic, is_open=True)
             if self._start == "now at first":
                 self._start = "earliest"
+            if is_anew and subscription.wait_until_open():
+                yield StreamDelivery(self.topic, is_open=True)
             for fetched in subscription:
                 self._heard_at = time.monotonic()
                 yield self._delivery(fetched)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +23,7 @@ _Metadata = tuple[tuple[str, str], ...]
 
 MOST_PENDING = 100
 _CALL_SECONDS = 30.0
+_REFUSAL_SECONDS = 0.1
 _KEEPALIVE_MILLISECONDS = 60_000
 _LONGEST_MESSAGE = 8 << 20
 
@@ -130,13 +130,17 @@ class Subscription:
         )(iter(self._requests.get, None), metadata=metadata)
         return self
 
-    def wait_until_open(self) -> None:
+    def wait_until_open(self) -> bool:
         """Until the service has taken up its place in the stream: it sends headers, then events.
 
-        An error is raised by reading the stream.
+        False where it refuses; reading the stream then raises why.
         """
-        with suppress(grpc.RpcError):
-            self._call.initial_metadata()
+        is_over = threading.Event()
+        if not self._call.add_callback(is_over.set):
+            return False
+        self._call.initial_metadata()
+        # A refusal comes with its headers, but gRPC reports them first.
+        return not is_over.wait(_REFUSAL_SECONDS)
 
     def request(self) -> None:
         """Asks for as many events as may be pending, once half of them have come."""

@@ -1,0 +1,33 @@
+"""Streams that do not open."""
+
+from __future__ import annotations
+
+import pytest
+from tests.limits import HANGS
+from tests.sf_to_dw.events.conftest import TOPIC, StreamingSite
+
+from seil.app.subscribe import pubsub
+from seil.errors import SeilError
+from seil.sf_to_dw.streams import Streams, StreamStart
+
+
+@pytest.mark.parametrize("start", ["now", "now at first", "earliest"])
+def test_refused_stream_is_not_open_and_its_attempts_slow_down(
+    start: StreamStart, site: StreamingSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures: list[int] = []
+    handle = Streams._handle
+
+    def note(self: Streams, stream: object, error: SeilError, number: int) -> None:
+        failures.append(number)
+        handle(self, stream, error, number)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Streams, "_handle", note)
+    with site.serve(), site.open() as context:
+        site.fault(path="/Subscribe/", stream="limit")
+        streams = Streams(pubsub(context), context.org.renew_session, silence=HANGS, max_wait=0.01)
+        streams.start(TOPIC, b"", start)
+        deliveries = [streams.inbox.get(timeout=HANGS) for _ in range(3)]
+        streams.close()
+    assert not any(delivery.is_open for delivery in deliveries)
+    assert failures[:3] == [1, 2, 3]
