@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -55,10 +54,6 @@ class RecentEvents:
             del self._ids[next(iter(self._ids))]
         return True
 
-    def forget(self, event_ids: Iterable[str]) -> None:
-        for event_id in event_ids:
-            self._ids.pop(event_id, None)
-
 
 def is_earlier(event: StreamEvent, since: datetime | None) -> bool:
     """Of a platform event, whether it was published before that moment."""
@@ -77,7 +72,3 @@ def change_topic(api_name: str) -> str:
 def event_topic(name: str) -> str:
     """Of a platform event, by its API name."""
     return f"/event/{name}"
-
-
-def objects_by_topic(names: Iterable[str]) -> Mapping[str, str]:
-    return {change_topic(name): name for name in names}

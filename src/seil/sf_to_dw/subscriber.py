@@ -128,7 +128,8 @@ class EventSubscriber:
     _waiting: _Waiting = field(default_factory=_Waiting)
     _positions: dict[str, StreamPosition] = field(default_factory=dict)
     _recent: RecentEvents = field(default_factory=RecentEvents)
-    _refused: dict[str, SeilError] = field(default_factory=dict)
+    _refused: set[str] = field(default_factory=set)
+    _has_stop: bool = True
     _next_gap_attempt: float = 0.0
     _next_recovery: float = 0.0
 
@@ -162,9 +163,8 @@ class EventSubscriber:
                     failures += 1
                     self._fail(error, failures)
                 else:
-                    if failures:
-                        self._clear_stop()
                     failures = 0
+                    self._clear_stop()
                     if until():
                         return
 
@@ -215,7 +215,7 @@ class EventSubscriber:
         if delivery.error:
             self._take_error(topic, delivery.error)
             return
-        self._refused.pop(topic, None)
+        self._refused.discard(topic)
         if delivery.is_open:
             if topic in self._objects:
                 # What was before is a gap, also after a short interruption.
@@ -247,7 +247,7 @@ class EventSubscriber:
         if isinstance(error, ReplayLostError):
             self._take_loss(topic, error)
             return
-        self._refused[topic] = error
+        self._refused.add(topic)
         self._note(error)
 
     def _take_loss(self, topic: str, error: ReplayLostError) -> None:
@@ -264,11 +264,9 @@ class EventSubscriber:
         self._store(replace(position, gap=_LOST, gap_until=since))
 
     def _recover_lost(self) -> None:
-        lost = [topic for topic in self.topics if topic not in self._objects]
-        lost = [topic for topic in lost if self._positions[topic].gap]
         if time.monotonic() < self._next_recovery:
             return
-        for topic in lost:
+        for topic in self._lost_topics():
             try:
                 self.recover(topic)
             except LeaseLostError:
@@ -417,9 +415,19 @@ class EventSubscriber:
         self.stop.wait(seconds)
 
     def _note(self, error: SeilError) -> None:
+        self._has_stop = True
         with suppress(StateError):
             self.state.troubles.note_stop("subscribe", error)
 
     def _clear_stop(self) -> None:
+        """Once nothing waits: neither a stream, nor an event, nor lost events."""
+        if not self._has_stop or self._refused or self._waiting.failures or self._lost_topics():
+            return
         with suppress(StateError):
             self.state.troubles.clear_stops("subscribe")
+            self._has_stop = False
+
+    def _lost_topics(self) -> list[str]:
+        """Of platform events that are not made up for yet."""
+        events = (topic for topic in self.topics if topic not in self._objects)
+        return [topic for topic in events if self._positions[topic].gap]

@@ -198,6 +198,18 @@ def test_platform_event_arrives_though_it_is_read_late(
         running.wait(lambda: bool(site.published("platform-event")))
 
 
+def test_status_has_no_stop_once_the_stream_is_open_again(site: StreamingSite) -> None:
+    with site.serve(), site.open() as context, subscribing(site) as running:
+        running.wait_until_settled()
+        site.fault(path="/Subscribe/", stream="unavailable")
+        site.fault(path="/deliver$", stream="reset", times=1)
+        site.rename(ACME, "During the outage")
+        running.wait(lambda: bool(context.state.troubles.all()))
+        site.server.faults.clear()
+        running.wait(lambda: not context.state.troubles.all())
+    assert site.records()[ACME]["name"] == "During the outage"
+
+
 def test_events_after_a_keepalive_arrive(site: StreamingSite) -> None:
     """The first place of a stream is stored without an event."""
     site.settings = BILLING
