@@ -120,9 +120,9 @@ class Application:
                 self.log.record(batch, list(settled.values()))
                 states.update(outcome.state for outcome in settled.values())
                 on_settled(list(settled.values()))
-            missing = set(table[target.key].to_pylist()) - set(settled)
-            if missing:
-                yield _rows_of(table, target.key, missing)
+            unsettled = set(table[target.key].to_pylist()) - set(settled)
+            if unsettled:
+                yield _rows_of(table, target.key, unsettled)
 
     def _settled(self, target: WriteTarget, table: pa.Table) -> dict[str, RowOutcome]:
         """Outcomes of the rows that are not written, by key."""
