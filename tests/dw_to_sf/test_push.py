@@ -17,7 +17,7 @@ from tests.rest_writes import write
 
 from seil.dw_to_sf.apply import Application
 from seil.dw_to_sf.definition import PushDefinition
-from seil.dw_to_sf.plan import Plan, PlanRefusedError, make_plan, read_plan
+from seil.dw_to_sf.plan import Plan, PlanRefusedError, first_values, make_plan, read_plan
 from seil.errors import ConfigurationError
 from seil.salesforce.org import Org
 from seil.salesforce.writes.rules import FieldRule
@@ -347,6 +347,17 @@ def test_value_that_salesforce_would_refuse_is_not_sent(
     plan = plan_of(push(query, fields=fields), org, source, tmp_path)
     assert (plan.writes, plan.counts.refused) == (0, 1)
     assert any(reason in (row["problem"] or "") for row in rows_of(plan))
+
+
+def test_values_with_a_problem_are_shown_first(
+    org: Org, source: BookingSource, tmp_path: Path
+) -> None:
+    query = """SELECT id AS "Id",
+        CASE key__c WHEN 'k00004' THEN chr(7) ELSE 'new' END AS note FROM mirror"""
+    plan = plan_of(push(query, fields={"Note__c": "note"}), org, source, tmp_path)
+    problems = [bool(value["problem"]) for value in first_values(plan, limit=3)]
+    assert problems == [True, False, False]
+    assert len(first_values(plan, limit=100)) == ROWS
 
 
 BAD_KEYS = {

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from seil.dw_to_sf.checks import checked_rules
@@ -209,12 +210,14 @@ def first_values(plan: Plan, *, limit: int) -> list[dict[str, Any]]:
     """Rows as PlannedValue has them; those with a problem first."""
     columns = ["key", "field", "old", "new", "verdict", "write", "problem"]
     rows: list[dict[str, Any]] = []
-    for is_problem in (True, False):
+    for has_problem in (True, False):
         with pq.ParquetFile(plan.path) as file:
             for batch in file.iter_batches(columns=columns):
-                rows += [row for row in batch.to_pylist() if bool(row["problem"]) == is_problem]
+                is_fine = batch["problem"].is_null()
+                matching = batch.filter(pc.invert(is_fine) if has_problem else is_fine)
+                rows += matching.slice(0, limit - len(rows)).to_pylist()
                 if len(rows) >= limit:
-                    return rows[:limit]
+                    return rows
     return rows
 
 
