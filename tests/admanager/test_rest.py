@@ -328,6 +328,41 @@ def report_rows(client: AdManager) -> list[Any]:
     return list(client.report(["DATE"], ["AD_SERVER_CLICKS"], (day, day), seconds=0.6))
 
 
+class StoredName:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get(self) -> str:
+        return self.name
+
+    def set(self, value: str) -> None:
+        self.name = value
+
+
+@pytest.mark.parametrize(
+    ("stored", "refusal"),
+    [
+        ("networks/1234567/reports/9", (404, "NOT_FOUND")),
+        ("networks/1234567/reports/9", (403, "PERMISSION_DENIED")),
+        ("networks/7/reports/9", None),
+    ],
+    ids=["archived", "of another user", "of another network"],
+)
+def test_a_report_that_cannot_be_changed_is_replaced(
+    wire: Wire, wired: AdManager, stored: str, refusal: tuple[int, str] | None
+) -> None:
+    if refusal:
+        status, code = refusal
+        wire.reply({"error": {"code": status, "status": code, "message": "no"}}, status)
+    for answer in (REPORT, {**RUNNING, "done": True, "response": RESULT}, {"rows": [row("1")]}):
+        wire.reply(answer)
+    name_store = StoredName(stored)
+    day = datetime.now(UTC).date()
+    rows = wired.report(["DATE"], ["AD_SERVER_CLICKS"], (day, day), name_store=name_store)
+    assert len(list(rows)) == 1
+    assert name_store.name == REPORT["name"]
+
+
 def test_report_that_is_not_ready_in_time_is_too_slow(wire: Wire, wired: AdManager) -> None:
     wire.reply(REPORT)
     wire.reply(RUNNING)

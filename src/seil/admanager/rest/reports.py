@@ -14,12 +14,13 @@ from google.ads import admanager_v1
 from seil.admanager.calls import SERVICE
 from seil.admanager.rest.transport import Rest
 from seil.deadline import remaining
-from seil.errors import RequestRejectedError, TooSlowError, UnexpectedAnswerError
+from seil.errors import LoginError, RequestRejectedError, TooSlowError, UnexpectedAnswerError
 
 _ROWS = 10_000
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 5.0
-_NOT_FOUND = 404
+# A report that was archived, or whose owner is another service account.
+_NOT_OURS = frozenset({"NOT_FOUND", "PERMISSION_DENIED"})
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,13 @@ class Reports:
         The REST API cannot delete a report; who runs one every hour keeps its name.
         """
         definition = _definition(dimensions, metrics, days)
-        if name:
+        if name.startswith(f"{self._rest.network}/"):
             report = {"name": name, "report_definition": definition}
             mask = {"paths": ["report_definition"]}
             try:
                 self._rest.write("Report", "update_report", {"report": report, "update_mask": mask})
-            except RequestRejectedError as error:
-                if error.status != _NOT_FOUND:
+            except (RequestRejectedError, LoginError) as error:
+                if error.code not in _NOT_OURS:
                     raise
             else:
                 return name
