@@ -7,58 +7,34 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-PARTICIPLES = frozenset(
+VALUES = frozenset(
     [
-        "found",
-        "told",
-        "known",
         "asked",
-        "made",
-        "kept",
-        "said",
-        "gone",
-        "given",
-        "taken",
-        "left",
-        "held",
-        "seen",
-        "meant",
-        "heard",
-        "wanted",
         "brought",
-        "shown",
-        "noted",
-        "named",
-        "listed",
-        "planned",
-        "merged",
         "cleaned",
         "evaluated",
-        "ingested",
-        "delivered",
+        "found",
+        "given",
+        "gone",
+        "heard",
+        "held",
+        "kept",
+        "known",
+        "left",
+        "listed",
+        "made",
+        "meant",
+        "named",
+        "noted",
+        "said",
+        "shown",
+        "taken",
+        "told",
+        "wanted",
     ]
 )
-# Some of the above are nouns or adjectives of the trade where they name a value.
-VALUES = PARTICIPLES & {
-    "found",
-    "told",
-    "known",
-    "asked",
-    "made",
-    "kept",
-    "said",
-    "gone",
-    "given",
-    "taken",
-    "left",
-    "held",
-    "meant",
-    "heard",
-    "wanted",
-    "shown",
-    "named",
-    "listed",
-}
+# The others are nouns or adjectives of the trade where they name a value.
+PARTICIPLES = VALUES | {"seen", "planned", "merged", "ingested", "delivered"}
 # There is a plain verb for each: report, name, request, require, reveal, log.
 RIDDLES = frozenset(["told", "tell", "tells", "asked", "said"])
 
