@@ -1,4 +1,4 @@
-"""StatusReader of many orders or line items, by id."""
+"""Statuses of many orders or line items, by id."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ class StatusReader:
         self._names = Names(rest.network)
 
     def of_orders(self, ids: Iterable[int]) -> dict[int, str]:
-        return self._find("Order", "orders", ids)
+        return self._find("Order", "orders", "orders", ids)
 
     def of_line_items(self, ids: Iterable[int]) -> dict[int, str]:
-        return self._find("LineItem", "lineItems", ids)
+        return self._find("LineItem", "lineItems", "line_items", ids)
 
-    def _find(self, service: str, collection: str, ids: Iterable[int]) -> dict[int, str]:
-        snake = {"orders": "orders", "lineItems": "line_items"}[collection]
+    def _find(
+        self, service: str, collection: str, snake: str, ids: Iterable[int]
+    ) -> dict[int, str]:
+        """`snake` is the collection's name in Google's client."""
         statuses: dict[int, str] = {}
         for names in _fitting(self._names.all_of(collection, dict.fromkeys(ids))):
             request = {"parent": self._rest.network, "filter": equals("name", *names)}
