@@ -155,3 +155,9 @@ def test_what_was_left_out_before_is_counted_only(seil: Seil, org: OrgServer) ->
     shown = [seil("sync", "gam-to-sf", *options).out for options in ((), (), ("--verbose",))]
     assert ["not in salesforce: " in text for text in shown] == [True, False, True]
     assert "`--verbose` lists it" in shown[1]
+
+
+def test_doctor_checks_a_network_that_only_the_schedule_uses(seil: Seil, home: Path) -> None:
+    (home / "seil.toml").write_text('[start]\nevery = { gam-to-sf = "1h" }\n')
+    checks = {check["name"]: check for check in seil("doctor", "--json").json["checks"]}
+    assert checks["Ad Manager"]["cure"].startswith("start the stand-in")

@@ -15,10 +15,13 @@ _CREATE_REPORTS = "give the service account's user a role with 'Create and view 
 
 
 def uses_ad_manager(site: Site) -> bool:
-    """Whether seil.toml or a variable sets anything for delivery reporting."""
+    """Whether delivery reporting has settings or a schedule, or a network of its own."""
     settings = site.settings
-    is_usual = settings.admanager.endpoint == _stand_in()
-    return "gam_to_sf" in settings.model_fields_set or not is_usual
+    return (
+        "gam_to_sf" in settings.model_fields_set
+        or "gam-to-sf" in settings.start.every
+        or settings.admanager.endpoint != _stand_in()
+    )
 
 
 def _stand_in() -> str:
