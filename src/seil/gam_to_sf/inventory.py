@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from seil.warehouse import Warehouse
 
 SCHEMA = "gam"
+_Columns = Mapping[str, tuple[pa.DataType, str]]
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,19 @@ class InventoryTable:
     name: TableName
     about: str
     key: str
-    columns: Mapping[str, tuple[pa.DataType, str]]
+    columns: _Columns
 
     @property
     def schema(self) -> pa.Schema:
         return pa.schema([(name, kind) for name, (kind, _) in self.columns.items()])
 
 
+_NAMED: _Columns = {
+    "name": (TEXT, "Display name."),
+    "description": (TEXT, "Description; null where there is none."),
+    "status": (TEXT, "ACTIVE, INACTIVE or ARCHIVED."),
+}
+_DATED: _Columns = {"updated_at": (TIMESTAMP, "Last change in Ad Manager.")}
 AD_UNITS = InventoryTable(
     TableName(SCHEMA, "ad_units"),
     "Ad Manager's ad units. One row per ad unit.",
@@ -48,16 +55,14 @@ AD_UNITS = InventoryTable(
         "ad_unit_id": (TEXT, "Ad Manager's id."),
         "parent_ad_unit_id": (TEXT, "The ad unit above; null at the root."),
         "code": (TEXT, "The code that ad tags name."),
-        "name": (TEXT, "Display name."),
-        "description": (TEXT, "Description; null where there is none."),
-        "status": (TEXT, "ACTIVE, INACTIVE or ARCHIVED."),
+        **_NAMED,
         "has_children": (pa.bool_(), "Whether there are ad units below."),
         "explicitly_targeted": (
             pa.bool_(),
             "Whether only line items that target it by name are delivered to it.",
         ),
         "sizes": (TEXT, "Sizes as 300x250, with commas between them; null where there are none."),
-        "updated_at": (TIMESTAMP, "Last change in Ad Manager."),
+        **_DATED,
     },
 )
 PLACEMENTS = InventoryTable(
@@ -67,10 +72,8 @@ PLACEMENTS = InventoryTable(
     {
         "placement_id": (TEXT, "Ad Manager's id."),
         "code": (TEXT, "The placement's code."),
-        "name": (TEXT, "Display name."),
-        "description": (TEXT, "Description; null where there is none."),
-        "status": (TEXT, "ACTIVE, INACTIVE or ARCHIVED."),
-        "updated_at": (TIMESTAMP, "Last change in Ad Manager."),
+        **_NAMED,
+        **_DATED,
     },
 )
 PLACEMENT_AD_UNITS = InventoryTable(
@@ -169,25 +172,24 @@ def _ad_unit_row(unit: AdUnitEntry) -> dict[str, Any]:
     return {
         "ad_unit_id": str(unit.id),
         "parent_ad_unit_id": None if unit.parent_id is None else str(unit.parent_id),
-        "code": unit.code,
-        "name": unit.name,
-        "description": unit.description or None,
-        "status": unit.status,
+        **_common_cells(unit),
         "has_children": unit.has_children,
         "explicitly_targeted": unit.explicitly_targeted,
         "sizes": ", ".join(unit.sizes) or None,
-        "updated_at": unit.updated_at,
     }
 
 
 def _placement_row(placement: PlacementEntry) -> dict[str, Any]:
+    return {"placement_id": str(placement.id), **_common_cells(placement)}
+
+
+def _common_cells(entry: AdUnitEntry | PlacementEntry) -> dict[str, Any]:
     return {
-        "placement_id": str(placement.id),
-        "code": placement.code,
-        "name": placement.name,
-        "description": placement.description or None,
-        "status": placement.status,
-        "updated_at": placement.updated_at,
+        "code": entry.code,
+        "name": entry.name,
+        "description": entry.description or None,
+        "status": entry.status,
+        "updated_at": entry.updated_at,
     }
 
 
