@@ -67,7 +67,7 @@ SLOW := tests/test_end_to_end.py tests/admanager/test_credentials.py \
 QUICK ?= tests/admanager tests/catalog tests/events tests/lake tests/observe tests/salesforce tests/state \
 	tests/sf_to_dw/ingest tests/sf_to_dw/models tests/sf_to_dw/schema tests/techone tests/warehouse \
 	$(wildcard tests/modeling/test_*.py) $(filter-out $(SLOW),$(wildcard tests/test_*.py))
-QUICK_TESTS = -q -m "not hypothesis" $(addprefix --ignore=,$(SLOW)) $(QUICK)
+QUICK_TESTS = -q -m "not hypothesis and not matrix" $(addprefix --ignore=,$(SLOW)) $(QUICK)
 
 quick: .venv/.installed ## The inner loop, under a minute: style, types, the quick tests; QUICK names others
 	$(RUN) ruff check -q . && $(RUN) ruff format -q --check .
@@ -76,8 +76,8 @@ quick: .venv/.installed ## The inner loop, under a minute: style, types, the qui
 
 # Another Python, where the machine has it: an environment of its own, the quick tests.
 OTHER_PYTHONS ?= 3.12 3.13
-test-all: install ## What takes long beside `make test`: properties at length, kills, wheel, other Pythons
-	SEIL_TEST_ALL=1 $(RUN) pytest $(PYTEST_ARGS) --timeout 3600 -m hypothesis
+test-all: install ## What takes long beside `make test`: every combination, properties at length, kills, other Pythons
+	SEIL_TEST_ALL=1 $(RUN) pytest $(PYTEST_ARGS) --timeout 3600 -m "hypothesis or matrix"
 	$(MAKE) --no-print-directory kill LIVES=10
 	$(MAKE) --no-print-directory wheel
 	for version in $(OTHER_PYTHONS); do $(MAKE) --no-print-directory python-$$version || exit 1; done
