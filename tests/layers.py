@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "seil.errors",
         "seil.arrow_memory",
         "seil.closing",
+        "seil.interruption",
         "seil.ports",
         "seil.durations",
         "seil.masking",
@@ -63,6 +64,7 @@ AT_RUN_TIME: dict[str, tuple[str, ...]] = {
         "seil.errors",
         "seil.extras",
         "seil.masking",
+        "seil.interruption",
         "seil.ports",
     ),
 }

@@ -20,8 +20,9 @@ from typer.testing import CliRunner
 from seil.app.documents.events import RedeliverDocument
 from seil.cli import frame
 from seil.cli.app import Root
-from seil.cli.frame import ctrl_c_in_duckdb
+from seil.cli.frame import signals_in_duckdb
 from seil.errors import LakeError, QuotaExhaustedError
+from seil.interruption import raised_signals
 
 Seil = Callable[..., Any]
 
@@ -222,7 +223,8 @@ def test_sigterm_runs_every_finally() -> None:
         finally:
             left.append("in order")
 
-    result = CliRunner().invoke(probe(wait), ["probe"])
+    with raised_signals():
+        result = CliRunner().invoke(probe(wait), ["probe"])
     assert (result.exit_code, left) == (143, ["in order"])
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
@@ -314,9 +316,9 @@ def test_version(seil: Seil) -> None:
 
 
 def test_ctrl_c_in_a_statement_is_an_interrupt() -> None:
-    with pytest.raises(KeyboardInterrupt), ctrl_c_in_duckdb():
+    with pytest.raises(KeyboardInterrupt), signals_in_duckdb():
         raise RuntimeError("Query interrupted")
-    with pytest.raises(RuntimeError, match="odd"), ctrl_c_in_duckdb():
+    with pytest.raises(RuntimeError, match="odd"), signals_in_duckdb():
         raise RuntimeError("odd")
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from seil.observe.correlation import correlation
-from seil.observe.fields import add_log_fields, in_context, log_fields
+from seil.observe.fields import add_log_fields, log_fields
 from seil.observe.logs import configure
+from seil.observe.workers import Workers
 
 logger = logging.getLogger("seil.test")
 
@@ -42,9 +42,9 @@ def test_threads_carry_them_each_its_own(capsys: pytest.CaptureFixture[str]) -> 
         with log_fields(file=name):
             logger.info("work")
 
-    with correlation("c1"), log_fields(object="Account"), ThreadPoolExecutor(4) as pool:
+    with correlation("c1"), log_fields(object="Account"), Workers(4, "test") as pool:
         for name in "abcdefgh":
-            pool.submit(in_context(work), name)
+            pool.submit(work, name)
     found = lines(capsys)
     assert sorted(line["file"] for line in found) == list("abcdefgh")
     assert {(line["object"], line["correlation_id"]) for line in found} == {("Account", "c1")}

@@ -7,6 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
+from seil.interruption import TerminatedError, raised_signals
+
 _INTERRUPTED = 130
 
 
@@ -16,13 +18,17 @@ def main() -> None:
         # `seil status`: https://docs.pydantic.dev/latest/concepts/plugins/
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
         _prepare_streams()
-        from seil.cli.app import app
+        with raised_signals():
+            from seil.cli.app import app
 
-        app()
+            app()
+    # Before a command is under way, or behind its end.
     except KeyboardInterrupt:
-        # Before a command is under way, or behind its end.
         sys.stderr.write("interrupted\n")
         sys.exit(_INTERRUPTED)
+    except TerminatedError as error:
+        sys.stderr.write("terminated\n")
+        sys.exit(error.exit_code)
     finally:
         # Another Ctrl-C, while threads are waited for, ends the process without a traceback.
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from seil.cli.frame import UNBALANCED, Call, RootGroup, command, ctrl_c_in_duckdb
+from seil.cli.frame import UNBALANCED, Call, RootGroup, command, signals_in_duckdb
 
 _DEMO = Path("demo")
 # Each command, and the module of this package whose `register` adds it.
@@ -113,7 +113,7 @@ def demo(
     demo_folder = DemoFolder(folder)
     try:
         run = Demo(demo_folder, lambda: shown_progress(call), orders=orders, seed=seed)
-        with ctrl_c_in_duckdb():
+        with signals_in_duckdb():
             return 0 if run.run() else UNBALANCED
     except KeyboardInterrupt as error:
         place = shlex.quote(str(folder))

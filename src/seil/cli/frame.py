@@ -11,14 +11,12 @@ import functools
 import inspect
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
@@ -26,6 +24,7 @@ from typer.core import TyperGroup
 
 from seil.errors import SeilError
 from seil.extras import requires
+from seil.interruption import TerminatedError, last_signal_error
 
 if TYPE_CHECKING:
     from seil.app.documents.base import JsonDocument
@@ -34,7 +33,6 @@ UNBALANCED = 1
 PERSON_NEEDED = 6
 BROKEN_PIPE = 141
 _INTERRUPTED = 130
-_TERMINATED = 143
 _MACHINE = 3
 _GO_ON = "What was committed stays, what was not is read again; run the same command to go on"
 
@@ -248,31 +246,21 @@ def _with_common_options(function: _Function, run: _Function, *, json: bool) -> 
     return run
 
 
-class _TerminatedError(BaseException):
-    """SIGTERM: leave as on Ctrl-C, through every `finally`."""
-
-    exit_code = _TERMINATED
-
-
 @contextmanager
-def ctrl_c_in_duckdb() -> Iterator[None]:
-    """DuckDB turns a Ctrl-C that meets it in the middle of a statement into an error of its own."""
+def signals_in_duckdb() -> Iterator[None]:
+    """DuckDB turns a signal that meets it in the middle of a statement into an error of its own."""
     try:
         yield
     except RuntimeError as error:
         if str(error) != "Query interrupted":
             raise
-        raise KeyboardInterrupt from error
+        raise last_signal_error() from error
 
 
 @contextmanager
 def _print_outcome(*, json: bool) -> Iterator[None]:
-    def terminate(_signal: int, _frame: FrameType | None) -> None:
-        raise _TerminatedError
-
-    before = signal.signal(signal.SIGTERM, terminate)
     try:
-        with ctrl_c_in_duckdb():
+        with signals_in_duckdb():
             yield
     except SeilError as error:
         raise _exit(error, json=json) from error
@@ -280,8 +268,8 @@ def _print_outcome(*, json: bool) -> Iterator[None]:
         hint = str(error) or _GO_ON
         code = _say("interrupted", _INTERRUPTED, hint=hint, kind="interrupted", json=json)
         raise typer.Exit(code) from error
-    except _TerminatedError as error:
-        code = _say("terminated", _TERMINATED, hint=_GO_ON, kind="terminated", json=json)
+    except TerminatedError as error:
+        code = _say("terminated", error.exit_code, hint=_GO_ON, kind="terminated", json=json)
         raise typer.Exit(code) from error
     except BrokenPipeError as error:
         # What is still buffered would fail again when the interpreter flushes it.
@@ -294,8 +282,6 @@ def _print_outcome(*, json: bool) -> Iterator[None]:
     except OSError as error:
         logging.getLogger(__name__).debug("where it came from", exc_info=True)
         raise typer.Exit(_report_machine_error(error, json=json)) from error
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

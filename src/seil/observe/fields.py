@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
-from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from contextvars import ContextVar
+from typing import Any
 
 from typing_extensions import override
 
-__all__ = ["FieldsFilter", "add_log_fields", "in_context", "log_fields"]
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
+__all__ = ["FieldsFilter", "add_log_fields", "log_fields"]
 
 _current: ContextVar[dict[str, Any] | None] = ContextVar("log_fields", default=None)
 
@@ -33,14 +29,6 @@ def add_log_fields(**fields: Any) -> None:
     """Adds them to the innermost `log_fields`, until it ends and in all its threads."""
     if (current := _current.get()) is not None:
         current.update(fields)
-
-
-def in_context(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """`function` for another thread, with the fields and the correlation id of this one.
-
-    Call it per task: a context cannot be entered twice at a time.
-    """
-    return partial(copy_context().run, function)
 
 
 class FieldsFilter(logging.Filter):

@@ -22,7 +22,7 @@ def new_run_id(at: datetime) -> str:
 
 
 def current_run() -> str:
-    """Empty outside a run. Another thread has it for tasks wrapped by `in_context`."""
+    """Empty outside a run. Another thread has it for tasks of `Workers`."""
     return _current.get()
 
 

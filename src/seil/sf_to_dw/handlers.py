@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,8 +26,8 @@ from seil.events.envelope import Event
 from seil.events.file_events import SOURCE
 from seil.lake import Lake
 from seil.modeling.build import BuildReport, build, explain
-from seil.observe.fields import in_context
 from seil.observe.progress import SILENT, Progress
+from seil.observe.workers import Workers
 from seil.sf_to_dw.ingest.ingestor import Ingestor, IngestReport, IngestResult
 from seil.sf_to_dw.load.events import ObjectLoad
 from seil.sf_to_dw.load.loader import LoadReport, load
@@ -123,26 +123,22 @@ class FileHandlers:
         Raises RetryError and AbortError; AlreadyRunningError on `stop`.
         """
         keys = list(dict.fromkeys(str(event.detail["object"]["key"]) for event in events))
-        with (
-            self.hold_run_lock(),
-            ThreadPoolExecutor(self.workers, thread_name_prefix="ingest") as pool,
-        ):
-            entries = dict(zip(keys, pool.map(self.lake.landing.head, keys), strict=True))
-            self._ingest([key for key in keys if not entries[key]], pool, SILENT)
+        with self.hold_run_lock():
+            with Workers(self.workers, "head") as workers:
+                entries = dict(zip(keys, workers.map(self.lake.landing.head, keys), strict=True))
+            self._ingest([key for key in keys if not entries[key]], SILENT)
             if present := [key for key in keys if entries[key]]:
-                self._ingest(present, pool, self._round.progress())
+                self._ingest(present, self._round.progress())
 
-    def _ingest(self, keys: Sequence[str], pool: Executor, progress: Progress) -> None:
+    def _ingest(self, keys: Sequence[str], progress: Progress) -> None:
         results: list[IngestResult] = []
         with progress.step("ingest") as step:
-            running = [pool.submit(in_context(self.ingestor.ingest), key, step) for key in keys]
             try:
-                for future in as_completed(running):
-                    results.append(future.result())
-                    self._report_ingest(results[-1])
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+                with Workers(self.workers, "ingest") as workers:
+                    running = [workers.submit(self.ingestor.ingest, key, step) for key in keys]
+                    for future in as_completed(running):
+                        results.append(future.result())
+                        self._report_ingest(results[-1])
             finally:
                 report = IngestReport([file for file in results if file.state != "gone"])
                 self._round.add_ingest(report)

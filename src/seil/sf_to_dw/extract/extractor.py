@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -20,8 +20,9 @@ from seil.catalog import SyncedObject
 from seil.errors import QuotaExhaustedError, RejectError, RetryError
 from seil.events.bus import Bus
 from seil.lake import Lake
-from seil.observe.fields import in_context, log_fields
+from seil.observe.fields import log_fields
 from seil.observe.progress import SILENT, Progress
+from seil.observe.workers import Workers
 from seil.settings import ExtractSettings
 from seil.sf_to_dw.extract.deletions import extract_deletions
 from seil.sf_to_dw.extract.flow_context import FlowContext, FlowResult
@@ -101,20 +102,15 @@ class Extractor:
         self._check_quota()
         now = self._org.now()
         results: dict[str, FlowResult] = {}
-        with ThreadPoolExecutor(self._settings.flows, thread_name_prefix="flow") as pool:
+        with Workers(self._settings.flows, "flow", stop=self._stop) as workers:
             running = [
-                pool.submit(in_context(self._extract), obj, now=now, full=full, progress=progress)
+                workers.submit(self._extract, obj, now=now, full=full, progress=progress)
                 for obj in objects
             ]
-            try:
-                for future in as_completed(running):
-                    result = future.result()
-                    results[result.object] = result
-                    on_flow(result)
-            except BaseException:
-                self._stop.set()
-                pool.shutdown(cancel_futures=True)
-                raise
+            for future in as_completed(running):
+                result = future.result()
+                results[result.object] = result
+                on_flow(result)
         names = [obj.api_name for obj in objects]
         deletions = [entry for name in names if (entry := self._deletions.get(name))]
         checked = [

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
 
 from seil.errors import UnavailableError
-from seil.observe.fields import in_context, log_fields
+from seil.observe.fields import log_fields
+from seil.observe.workers import Workers
 from seil.sf_to_dw.extract.flows import LandedPage
 
 PageRef = tuple[int, str]
@@ -95,12 +95,8 @@ def land_pages(plan: PagePlan, land: LandPage, *, workers: int, stop: threading.
         else:
             notices.put(_PageEnd())
 
-    with ThreadPoolExecutor(workers, thread_name_prefix="page") as pool:
-        try:
-            error = _collect(notices, plan, lambda page: pool.submit(in_context(task), *page))
-        except BaseException:
-            stop.set()
-            raise
+    with Workers(workers, "page", stop=stop) as pool:
+        error = _collect(notices, plan, lambda page: pool.submit(task, *page))
     if error is not None:
         raise error
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -24,8 +24,9 @@ from seil.events.bus import Bus
 from seil.events.file_events import drift_event, file_event
 from seil.lake import Entry, Lake, LandedFile, landed_file
 from seil.lake.keys import LANDING_PREFIX, UNRECOGNISED_PREFIX
-from seil.observe.fields import in_context, log_fields
+from seil.observe.fields import log_fields
 from seil.observe.progress import SILENT, Progress, Step
+from seil.observe.workers import Workers
 from seil.settings import IngestSettings
 from seil.sf_to_dw.ingest.checks import UnfitError, check_object
 from seil.sf_to_dw.ingest.cleaning import ChangedError, CleanCopy, Cleaner, Task
@@ -160,17 +161,13 @@ class Ingestor:
         results: dict[str, IngestResult] = {}
         with (
             progress.step(" ".join(["ingest", *names])) as step,
-            ThreadPoolExecutor(self._workers, thread_name_prefix="ingest") as pool,
+            Workers(self._workers, "ingest") as workers,
         ):
-            running = [pool.submit(in_context(self._ingest_or_block), key, step) for key in keys]
-            try:
-                for future in as_completed(running):
-                    result = future.result()
-                    results[result.key] = result
-                    on_file(result)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+            running = [workers.submit(self._ingest_or_block, key, step) for key in keys]
+            for future in as_completed(running):
+                result = future.result()
+                results[result.key] = result
+                on_file(result)
             report = IngestReport([results[key] for key in keys])
             step.conclude(report.summary, ok=not report.failed and not report.blocked)
         return report

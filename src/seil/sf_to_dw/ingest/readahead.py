@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import TypeVar
+
+from seil.observe.workers import Workers
 
 Item = TypeVar("Item")
 
@@ -17,13 +19,8 @@ def read_ahead(items: Iterator[Item], *, limit: int) -> Generator[Item, None, No
     An error of `items` is raised in the place of its item. Closing waits for the item under way.
     """
     queue: deque[Future[Item]] = deque()
-    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
-        try:
-            with suppress(StopIteration):
-                while True:
-                    while len(queue) < limit:
-                        queue.append(thread.submit(next, items))
-                    yield queue.popleft().result()
-        finally:
-            for future in queue:
-                future.cancel()
+    with Workers(1, "ahead") as worker, suppress(StopIteration):
+        while True:
+            while len(queue) < limit:
+                queue.append(worker.submit(next, items))
+            yield queue.popleft().result()

@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from seil.errors import LostReasonError, StatementError, WarehouseError
+from seil.interruption import last_signal_error
 from seil.processes import process_start
 from seil.warehouse.duckdb import merge_sql
 from seil.warehouse.duckdb.errors import translated_batches, translated_errors
@@ -134,12 +135,12 @@ class DuckDBConnection:
             with translated_errors(self.url):
                 return self._connection.execute(sql)
         except RuntimeError as error:
-            # DuckDB raises this on Ctrl-C. Its threads run on until interrupt(), and the next
+            # DuckDB raises this on a signal. Its threads run on until interrupt(), and the next
             # statement would wait for them.
             if "interrupted" not in str(error):
                 raise
             self._connection.interrupt()
-            raise KeyboardInterrupt from error
+            raise last_signal_error() from error
 
     @contextmanager
     def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
