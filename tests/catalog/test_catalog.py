@@ -48,23 +48,23 @@ def test_packaged_catalog_agrees_with_the_facts(packaged: Catalog) -> None:
     with FACTS.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["in_hourly_sync"] == "yes"]
     columns = ("display_name", "api_name", "landing_name", "curated_table")
-    wanted = [tuple(row[name] for name in columns) for row in rows]
-    assert [tuple(getattr(o, name) for name in columns) for o in packaged.values()] == wanted
+    expected = [tuple(row[name] for name in columns) for row in rows]
+    assert [tuple(getattr(o, name) for name in columns) for o in packaged.values()] == expected
 
 
 @pytest.mark.parametrize(
     "name", ["OrderItem", "ORDERITEM", "Order-Product", "order_product", "Order Product"]
 )
 def test_find_by_any_name(packaged: Catalog, name: str) -> None:
-    found = packaged.find(name)
-    assert found
-    assert found.api_name == "OrderItem"
+    obj = packaged.find(name)
+    assert obj
+    assert obj.api_name == "OrderItem"
 
 
 def test_by_landing_name(packaged: Catalog) -> None:
-    found = packaged.by_landing_name("order-product")
-    assert found
-    assert found.api_name == "OrderItem"
+    obj = packaged.by_landing_name("order-product")
+    assert obj
+    assert obj.api_name == "OrderItem"
     assert packaged.by_landing_name("Nothing") is None
 
 

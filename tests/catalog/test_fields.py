@@ -54,8 +54,8 @@ def test_packaged_fields_hold_every_known_one(table: str, name: str) -> None:
     file = FACTS / "fields" / f"{table}.txt"
     if not file.exists():
         pytest.skip("the list of known fields is not at hand")
-    known = {entry["name"].lower() for entry in packaged_fields(name)}
-    assert not set(file.read_text("utf-8").split()) - known
+    packaged = {entry["name"].lower() for entry in packaged_fields(name)}
+    assert not set(file.read_text("utf-8").split()) - packaged
 
 
 def test_packaged_fields_name_compounds_that_exist() -> None:

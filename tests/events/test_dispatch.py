@@ -92,10 +92,10 @@ def test_a_subscriber_goes_on_where_it_was(journal: Journal) -> None:
 def test_what_a_handler_publishes_is_delivered_in_the_same_drain(journal: Journal) -> None:
     seen: list[int] = []
 
-    def chain(given: Event) -> None:
-        seen.append(given.detail["n"])
-        if given.detail["n"] < 3:
-            journal.publish([event(given.detail["n"] + 1)])
+    def chain(entry: Event) -> None:
+        seen.append(entry.detail["n"])
+        if entry.detail["n"] < 3:
+            journal.publish([event(entry.detail["n"] + 1)])
 
     running = dispatcher(journal, chain)
     journal.publish([event(0)])
@@ -205,8 +205,8 @@ def test_run_delivers_until_it_is_stopped(journal: Journal) -> None:
     stop = threading.Event()
     seen: list[int] = []
 
-    def handle(given: Event) -> None:
-        seen.append(given.detail["n"])
+    def handle(entry: Event) -> None:
+        seen.append(entry.detail["n"])
         if len(seen) == 3:
             stop.set()
 

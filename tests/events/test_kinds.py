@@ -20,7 +20,7 @@ def test_every_detail_type_in_the_code_has_an_entry() -> None:
 
 def detail_types() -> list[str]:
     """Second argument of each `Event(...)`, where it is a text or a constant of its module."""
-    found = []
+    types = []
     for path in SOURCE.rglob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))
         texts = {
@@ -33,10 +33,10 @@ def detail_types() -> list[str]:
         for node in ast.walk(tree):
             match node:
                 case ast.Call(func=ast.Name(id="Event"), args=[_, ast.Constant(value=kind), *_]):
-                    found.append(str(kind))
+                    types.append(str(kind))
                 case ast.Call(func=ast.Name(id="Event"), args=[_, ast.Name(id=name), *_]):
-                    found.append(str(texts[name]))
-    return found
+                    types.append(str(texts[name]))
+    return types
 
 
 def test_published_details_have_only_documented_fields(tmp_path: Path) -> None:

@@ -36,9 +36,9 @@ class FakeS3:
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, held: FakeS3) -> None:
+    def __init__(self, storage: FakeS3) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.held = held
+        self.storage = storage
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -65,13 +65,13 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(status, text.encode())
 
     def act(self) -> None:
-        held = self.server.held
+        storage = self.server.storage
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = urlsplit(self.path)
         key = unquote(parts.path).split("/", 2)[2] if parts.path.count("/") > 1 else ""
         query = {k: v[0] for k, v in parse_qs(parts.query, keep_blank_values=True).items()}
-        if held.refused:
-            self.refuse(403, held.refused)
+        if storage.refused:
+            self.refuse(403, storage.refused)
         else:
             getattr(self, f"on_{self.command.lower()}")(key, query, body)
 
@@ -79,51 +79,54 @@ class Handler(BaseHTTPRequestHandler):
         if "list-type" in query:
             self.answer(
                 200,
-                listing(self.server.held, query.get("prefix", ""), query.get("start-after", "")),
+                listing(self.server.storage, query.get("prefix", ""), query.get("start-after", "")),
             )
         else:
             self.on_head(key, query, body)
 
     def on_head(self, key: str, _query: dict[str, str], _body: bytes) -> None:
-        if key not in self.server.held.objects:
+        if key not in self.server.storage.objects:
             self.refuse(404, "NoSuchKey")
             return
-        data, status, extra = self.server.held.objects[key], 200, {}
+        data, status, extra = self.server.storage.objects[key], 200, {}
         if match := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
             first, last = int(match[1]), min(int(match[2] or len(data)), len(data) - 1)
             extra = {"Content_Range": f"bytes {first}-{last}/{len(data)}"}
             data, status = data[first : last + 1], 206
-        headers = {"ETag": etag(self.server.held.objects[key]), "Last_Modified": self.modified(key)}
+        headers = {
+            "ETag": etag(self.server.storage.objects[key]),
+            "Last_Modified": self.modified(key),
+        }
         self.answer(status, data, Content_Length=str(len(data)), **headers, **extra)
 
     def on_put(self, key: str, query: dict[str, str], body: bytes) -> None:
         if "partNumber" in query:
-            self.server.held.parts[int(query["partNumber"])] = body
+            self.server.storage.parts[int(query["partNumber"])] = body
             self.answer(200, ETag='"part"')
         elif self.is_stale(key):
             self.refuse(412, "PreconditionFailed")
         elif source := self.headers.get("x-amz-copy-source"):
-            self.server.held.objects[key] = self.server.held.objects[
+            self.server.storage.objects[key] = self.server.storage.objects[
                 unquote(source).lstrip("/").split("/", 1)[1]
             ]
             self.answer(200, b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>")
         else:
-            self.server.held.objects[key] = body
-            self.server.held.modified[key] = self.server.held.clock
-            if self.server.held.lost:
-                self.server.held.lost -= 1
+            self.server.storage.objects[key] = body
+            self.server.storage.modified[key] = self.server.storage.clock
+            if self.server.storage.lost:
+                self.server.storage.lost -= 1
                 self.refuse(500, "InternalError")
             else:
                 self.answer(200, ETag=etag(body))
 
     def modified(self, key: str) -> str:
-        at = self.server.held.modified.get(key, _MODIFIED)
+        at = self.server.storage.modified.get(key, _MODIFIED)
         return format_datetime(at, usegmt=True)
 
     def is_stale(self, key: str) -> bool:
-        if self.server.held.ignores_conditions:
+        if self.server.storage.ignores_conditions:
             return False
-        stored = self.server.held.objects.get(key)
+        stored = self.server.storage.objects.get(key)
         if self.headers.get("If-None-Match") == "*":
             return stored is not None
         tag = self.headers.get("If-Match")
@@ -134,20 +137,20 @@ class Handler(BaseHTTPRequestHandler):
             result = "InitiateMultipartUploadResult"
             self.answer(200, f"<{result}><UploadId>u</UploadId></{result}>".encode())
         elif "delete" in query:
-            found = re.findall(r"<Key>(.*?)</Key>", body.decode())
-            for name in found:
-                self.server.held.objects.pop(name, None)
-            done = "".join(f"<Deleted><Key>{name}</Key></Deleted>" for name in found)
+            names = re.findall(r"<Key>(.*?)</Key>", body.decode())
+            for name in names:
+                self.server.storage.objects.pop(name, None)
+            done = "".join(f"<Deleted><Key>{name}</Key></Deleted>" for name in names)
             self.answer(200, f"<DeleteResult>{done}</DeleteResult>".encode())
         else:
-            self.server.held.objects[key] = b"".join(
-                self.server.held.parts[n] for n in sorted(self.server.held.parts)
+            self.server.storage.objects[key] = b"".join(
+                self.server.storage.parts[n] for n in sorted(self.server.storage.parts)
             )
             result = "CompleteMultipartUploadResult"
             self.answer(200, f"<{result}><ETag>e</ETag></{result}>".encode())
 
     def on_delete(self, key: str, _query: dict[str, str], _body: bytes) -> None:
-        self.server.held.objects.pop(key, None)
+        self.server.storage.objects.pop(key, None)
         self.answer(204)
 
     def log_message(self, *_: Any) -> None:
@@ -158,11 +161,11 @@ def etag(data: bytes) -> str:
     return f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
 
 
-def listing(held: FakeS3, prefix: str, start_after: str) -> bytes:
+def listing(storage: FakeS3, prefix: str, start_after: str) -> bytes:
     entries = "".join(
         f"<Contents><Key>{escape(key)}</Key><LastModified>{_STAMP}</LastModified>"
         f"<ETag>e</ETag><Size>{len(data)}</Size></Contents>"
-        for key, data in held.objects.items()
+        for key, data in storage.objects.items()
         if key.startswith(prefix) and key > start_after
     )
     text = f"<ListBucketResult><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>"

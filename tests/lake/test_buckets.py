@@ -251,17 +251,17 @@ while True:
 
 
 def test_what_killed_puts_left_is_never_listed_and_swept(bucket: Bucket) -> None:
-    left: list[Path] = []
+    remains: list[Path] = []
     folder = bucket.path("state")
     assert folder is not None
     for attempt in range(12):
         delay = str(0.05 + attempt / 50)
         subprocess.run([sys.executable, "-c", PUTTING, bucket.url, delay], check=False)
         assert all(entry.size == 3_000_000 for entry in bucket.list())
-        left += bucket.sweep_partial()
-        if left:
+        remains += bucket.sweep_partial()
+        if remains:
             break
-    assert left
+    assert remains
     assert {path.name for path in folder.iterdir()} <= {"0", "1", "2"}
 
 

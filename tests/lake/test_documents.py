@@ -182,15 +182,15 @@ def test_a_writer_that_is_killed_leaves_the_last_whole_change(lake: Lake) -> Non
     with counting(lake, "killed", 1_000_000) as killed, counting(lake, "other", 50) as other:
         assert killed.stdout is not None
         for _ in range(20):
-            said = int(killed.stdout.readline())
+            count = int(killed.stdout.readline())
         killed.kill()
-        said = max(said, *(int(line) for line in killed.stdout.read().split()), 0)
+        count = max(count, *(int(line) for line in killed.stdout.read().split()), 0)
         assert other.wait(60) == 0
     body = lake.document("a/counted.json").read()
     assert body is not None
     assert body["other"] == 50
     # Of the change it was killed in, nobody knows.
-    assert body["killed"] - (said + 1) in (0, 1)
+    assert body["killed"] - (count + 1) in (0, 1)
 
 
 @pytest.fixture(scope="module")

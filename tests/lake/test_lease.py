@@ -28,9 +28,9 @@ def bucket(request: pytest.FixtureRequest) -> Bucket:
 
 
 def lease(bucket: Bucket, length: timedelta = LONG, host: str = "here") -> Lease:
-    taken = Lease(bucket, KEY, length=length)
-    taken.acquire(Holder(host, os.getpid()))
-    return taken
+    acquired = Lease(bucket, KEY, length=length)
+    acquired.acquire(Holder(host, os.getpid()))
+    return acquired
 
 
 def stored(bucket: Bucket) -> LeaseRecord:
@@ -67,9 +67,9 @@ def test_one_of_two_takers_of_a_stale_lease_wins(bucket: Bucket) -> None:
 def test_tokens_grow_by_each_taking_and_outlive_the_lock(bucket: Bucket) -> None:
     tokens = []
     for _ in range(3):
-        taken = lease(bucket)
-        with taken.renewal():
-            tokens.append(taken.token)
+        ours = lease(bucket)
+        with ours.renewal():
+            tokens.append(ours.token)
     bucket.delete(KEY)
     assert sorted({*tokens}) == tokens
     assert lease(bucket).token >= tokens[0]
@@ -100,8 +100,8 @@ def test_an_overdue_holder_whom_nobody_succeeded_goes_on(bucket: Bucket) -> None
 
 
 def test_a_lease_is_renewed_in_the_background(bucket: Bucket) -> None:
-    taken = lease(bucket, timedelta(milliseconds=200))
-    with taken.renewal():
+    ours = lease(bucket, timedelta(milliseconds=200))
+    with ours.renewal():
         until(lambda: stored(bucket).renewals >= 3)
 
 
@@ -133,49 +133,49 @@ def test_a_lease_is_stale_by_the_stores_clock_alone(
     dead = lease(Bucket("s3://lake"))
     service.clock += timedelta(minutes=minutes)
     try:
-        taken = lease(Bucket("s3://lake"), host="there").token
+        ours = lease(Bucket("s3://lake"), host="there").token
     except LeaseHeldError:
-        taken = 0
-    assert (taken > dead.token) is is_free
+        ours = 0
+    assert (ours > dead.token) is is_free
     assert service.objects.keys() == {KEY}
 
 
 def test_a_renewal_that_fails_is_made_again(service: FakeS3) -> None:
-    taken = lease(Bucket("s3://lake"))
+    ours = lease(Bucket("s3://lake"))
     service.refused = "AccessDenied"
     with pytest.raises(LakeError, match="AccessDenied"):
-        taken.renew()
-    taken.check()
+        ours.renew()
+    ours.check()
     service.refused = ""
-    taken.renew()
+    ours.renew()
     assert stored(Bucket("s3://lake")).renewals == 1
 
 
 def test_a_renewal_that_fails_until_the_end_stops_the_holder(
     service: FakeS3, caplog: pytest.LogCaptureFixture
 ) -> None:
-    taken = lease(Bucket("s3://lake"), timedelta(milliseconds=100))
+    ours = lease(Bucket("s3://lake"), timedelta(milliseconds=100))
     service.refused = "AccessDenied"
     reason = "could not be renewed in time .*AccessDenied"
-    with pytest.raises(LeaseLostError, match=reason), taken.renewal():
+    with pytest.raises(LeaseLostError, match=reason), ours.renewal():
         until(lambda: "lost s3://lake/run.lock" in caplog.text)
     service.refused = ""
     # What has been given up is not taken up again.
     with pytest.raises(LeaseLostError, match=reason):
-        taken.check()
+        ours.check()
 
 
 def test_a_renewal_whose_answer_is_lost_is_ours(service: FakeS3) -> None:
-    taken = lease(Bucket("s3://lake"))
+    ours = lease(Bucket("s3://lake"))
     service.lost = 1
-    taken.renew()
-    taken.renew()
+    ours.renew()
+    ours.renew()
     assert stored(Bucket("s3://lake")).renewals == 2
 
 
 def test_a_release_that_fails_is_logged(service: FakeS3, caplog: pytest.LogCaptureFixture) -> None:
-    taken = lease(Bucket("s3://lake"))
-    with taken.renewal():
+    ours = lease(Bucket("s3://lake"))
+    with ours.renewal():
         service.refused = "AccessDenied"
     assert "run.lock: " in caplog.text
     assert "The next run can take it after" in caplog.text

@@ -107,7 +107,7 @@ def _read(bucket: Bucket) -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "beginning"),
     [
         (lambda bucket: bucket.put("a", b"x"), "Cannot write s3://lake/a: "),
         (lambda bucket: bucket.put("a", b"x", create=True), "Cannot write s3://lake/a: "),
@@ -123,12 +123,12 @@ def _read(bucket: Bucket) -> None:
     ],
 )
 def test_what_the_service_refuses_is_a_lake_error_in_one_line(
-    bucket: Bucket, service: FakeS3, call: Any, said: str
+    bucket: Bucket, service: FakeS3, call: Any, beginning: str
 ) -> None:
     service.refused = "AccessDenied"
     with pytest.raises(LakeError) as caught:
         call(bucket)
     message = str(caught.value)
-    assert message.startswith(said)
+    assert message.startswith(beginning)
     assert "\n" not in message
     assert "secret" not in message

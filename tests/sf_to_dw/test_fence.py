@@ -115,8 +115,8 @@ def content(lake: Lake) -> dict[str, str]:
 def committed(database: Path) -> list[dict[str, Any]]:
     settings = WarehouseSettings(url=f"duckdb:{database}", memory="256MB")
     with open_warehouse(settings) as warehouse:
-        found = warehouse.query("SELECT number, token FROM committed, seil.fence")
-        return [dict(row) for row in found.to_pylist()]
+        rows = warehouse.query("SELECT number, token FROM committed, seil.fence")
+        return [dict(row) for row in rows.to_pylist()]
 
 
 @pytest.fixture(params=["s3", "file"])
@@ -145,8 +145,8 @@ def test_a_run_paused_past_its_lease_changes_nothing(url: str, tmp_path: Path) -
             lake.landing.put("in/file", b"delivered again")
         before, rows = content(lake), committed(database)
         paused.send_signal(signal.SIGCONT)
-        said, _ = paused.communicate("go on\n", timeout=HANGS)
-    refused = json.loads(said)
+        output, _ = paused.communicate("go on\n", timeout=HANGS)
+    refused = json.loads(output)
     assert refused.keys() == {*dict(writes(lake, database, 1)), "run"}
     assert {text.partition(":")[0] for text in refused.values()} == {"LeaseLostError"}
     assert content(lake) == before

@@ -1,4 +1,4 @@
-"""Files that land end in the warehouse, on events: once, whatever dies or is told twice."""
+"""Files that land end in the warehouse, on events: once, whatever dies or is delivered twice."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Site:
     settings: WarehouseSettings
     models: Models
     failures: dict[str, list[BaseException]] = field(default_factory=dict)
-    told: list[StepOutcome] = field(default_factory=list)
+    outcomes: list[StepOutcome] = field(default_factory=list)
     state: State = field(default_factory=state_in_memory)
 
     @property
@@ -82,7 +82,7 @@ class Site:
             ingestor=ingestor,
             open_warehouse=partial(open_warehouse, self.settings),
             models=self.models,
-            report=self.told.append,
+            report=self.outcomes.append,
         )
         return FileListener(
             lake=self.lake,
@@ -98,11 +98,11 @@ class Site:
 
     def ids(self, table: str = "account") -> list[str]:
         with open_warehouse(self.settings, read_only=True) as warehouse:
-            found = warehouse.query(f"SELECT id FROM salesforce.{table} ORDER BY id")
-            return [str(value) for value in found.column(0).to_pylist()]
+            rows = warehouse.query(f"SELECT id FROM salesforce.{table} ORDER BY id")
+            return [str(value) for value in rows.column(0).to_pylist()]
 
     def steps(self) -> list[tuple[str, str]]:
-        return [(told.step, told.state) for told in self.told]
+        return [(outcome.step, outcome.state) for outcome in self.outcomes]
 
 
 @pytest.fixture(scope="module")
@@ -185,10 +185,10 @@ def test_a_repeated_event_or_a_vanished_file_is_no_failure(site: Site) -> None:
     entry = site.lake.landing.head(key)
     assert entry is not None
     site.listener().drain()
-    told = landed_event(site.lake.landing, entry)
-    again = Event(told.source, told.detail_type, told.detail)
+    event = landed_event(site.lake.landing, entry)
+    again = Event(event.source, event.detail_type, event.detail)
     never = Event("aws.s3", "Object Created", {"object": {"key": "in/x/y/z"}})
-    site.journal.publish([told, again, never])
+    site.journal.publish([event, again, never])
     assert site.listener().drain()
     assert site.ids() == ["001A"]
     assert dead_letters(site.journal) == []
@@ -233,7 +233,7 @@ def test_a_run_is_waited_for(site: Site, listening: Callable[[], FileListener]) 
         listening()
         key = site.land("001A")
         time.sleep(0.4)
-        assert site.told == []
+        assert site.outcomes == []
         assert site.lake.landing.head(key) is not None
     until(lambda: ("build", "success") in site.steps())
     assert site.ids() == ["001A"]
@@ -258,7 +258,7 @@ def test_a_rejected_file_is_reported_and_the_good_ones_go_on(site: Site) -> None
     site.land("001A")
     assert not site.listener().drain()
     assert site.ids() == ["001A"]
-    assert [(told.step, told.about) for told in site.told if not told.ok] == [
+    assert [(outcome.step, outcome.about) for outcome in site.outcomes if not outcome.ok] == [
         ("ingest", "in/dev-Salesforce-Contact/run-1/page.parquet")
     ]
     assert dead_letters(site.journal) == [], "why it was rejected is an event of its own"
@@ -289,9 +289,9 @@ def test_a_clean_copy_that_cannot_be_loaded_is_a_dead_letter(site: Site) -> None
     keys = []
     for n in range(2):
         site.land(f"001{n}", run=f"run-{n}")
-        [taken] = site.intake.ingestor.sweep().succeeded
+        [result] = site.intake.ingestor.sweep().succeeded
         site.journal.publish(list(site.intake.bus.events.values()))
-        keys.append(taken.curated_key)
+        keys.append(result.curated_key)
     whole = site.lake.curated.get(keys[0])
     site.lake.curated.put(keys[0], b"garbage")
     assert not site.listener().drain()

@@ -125,16 +125,16 @@ def test_what_a_killed_holder_left_is_removed_by_the_next(tmp_path: Path) -> Non
 
 def test_a_brief_holder_is_waited_for(tmp_path: Path) -> None:
     lake = lake_at(tmp_path.as_uri())
-    held, let_go = threading.Event(), threading.Event()
+    acquired, let_go = threading.Event(), threading.Event()
 
     def hold() -> None:
         with run_lock(lake, brief=True):
-            held.set()
+            acquired.set()
             let_go.wait(HANGS)
 
     with ThreadPoolExecutor(1) as pool:
         holding = pool.submit(hold)
-        held.wait(HANGS)
+        acquired.wait(HANGS)
         threading.Timer(0.3, let_go.set).start()
         with run_lock(lake):
             assert let_go.is_set()

@@ -41,9 +41,9 @@ def test_the_next_best_field_is_chosen(fields: dict[str, Any], expected: str) ->
 
 
 def test_of_an_object_that_cannot_change_the_creation_will_do() -> None:
-    found = chosen({"SystemModstamp": UNFIT, "CreatedDate": {}}, updateable=False)
-    assert found.name == "CreatedDate"
-    assert found.note == "SystemModstamp cannot be filtered on: windows are on CreatedDate"
+    cursor_choice = chosen({"SystemModstamp": UNFIT, "CreatedDate": {}}, updateable=False)
+    assert cursor_choice.name == "CreatedDate"
+    assert cursor_choice.note == "SystemModstamp cannot be filtered on: windows are on CreatedDate"
 
 
 @pytest.mark.parametrize(
@@ -62,5 +62,5 @@ def test_of_an_object_that_cannot_change_the_creation_will_do() -> None:
 def test_another_field_than_the_catalog_names_is_reported(
     cursor: str, fields: dict[str, Any], note: str
 ) -> None:
-    found = chosen(fields, cursor=cursor).note
-    assert found.startswith(note) if note else not found
+    message = chosen(fields, cursor=cursor).note
+    assert message.startswith(note) if note else not message

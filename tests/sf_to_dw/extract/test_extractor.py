@@ -369,13 +369,13 @@ def test_stop_in_the_middle_keeps_what_has_landed(site: Site) -> None:
 def test_plan_estimates_windows_rows_and_calls(site: Site) -> None:
     site.run(ACCOUNT)
     with site.org() as org:
-        made = plan(org, site.lake, [ACCOUNT, ORDER_ITEM, UNKNOWN], site.settings)
-    account, item, unknown = made.objects
+        estimate = plan(org, site.lake, [ACCOUNT, ORDER_ITEM, UNKNOWN], site.settings)
+    account, item, unknown = estimate.objects
     assert (account.mode, item.mode) == ("delta", "full")
     assert item.estimated_rows == site.in_org("OrderItem")
     assert item.calls > account.calls
     assert unknown.estimated_rows is None
     assert unknown.problem.startswith("NOT_FOUND: ")
-    assert made.fits
-    assert made.quota is not None
-    assert made.quota.used == made.quota.allowed - made.quota.remaining > 0
+    assert estimate.fits
+    assert estimate.quota is not None
+    assert estimate.quota.used == estimate.quota.allowed - estimate.quota.remaining > 0

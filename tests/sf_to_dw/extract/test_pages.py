@@ -34,12 +34,12 @@ class Job:
             self.landed.append(number)
 
 
-@pytest.mark.parametrize("listed", [True, False], ids=["resultPages", "chained locators"])
+@pytest.mark.parametrize("is_listed", [True, False], ids=["resultPages", "chained locators"])
 @given(done=st.sets(st.integers(0, 4)), workers=st.integers(1, 4), times=st.integers(1, 2))
 def test_every_page_lands_once_behind_those_done(
-    listed: bool, done: set[int], workers: int, times: int
+    is_listed: bool, done: set[int], workers: int, times: int
 ) -> None:
-    plan = PagePlan([done_page(n) for n in done], LOCATORS if listed else None)
+    plan = PagePlan([done_page(n) for n in done], LOCATORS if is_listed else None)
     job = Job(times)
     land_pages(plan, job.land, workers=workers, stop=threading.Event())
     assert sorted(job.landed) == sorted(set(range(5)) - done)

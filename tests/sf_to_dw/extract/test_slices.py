@@ -23,8 +23,8 @@ _MOMENT = r"SystemModstamp {} ([\d:T.Z-]+)"
 
 def bounds(soql: str) -> tuple[datetime, datetime]:
     """A side that is open is far away."""
-    found = [re.search(_MOMENT.format(sign), soql) for sign in (">=", "<")]
-    start, end = (datetime.fromisoformat(match[1]) if match else None for match in found)
+    matches = [re.search(_MOMENT.format(sign), soql) for sign in (">=", "<")]
+    start, end = (datetime.fromisoformat(match[1]) if match else None for match in matches)
     return start or BEGIN - 9999 * DAY, end or BEGIN + 9999 * DAY
 
 
@@ -63,8 +63,8 @@ def pace(site: SmallSite) -> Pace:
 
 def events(site: SmallSite, state: str) -> list[Any]:
     with site.open() as context:
-        told = [event.detail for _, event in context.journal.read()]
-    return [detail for detail in told if detail.get("state") == state]
+        details = [event.detail for _, event in context.journal.read()]
+    return [detail for detail in details if detail.get("state") == state]
 
 
 @pytest.mark.parametrize("message", [TOO_LONG, "Retried more than 15 times"])
@@ -159,22 +159,22 @@ def test_a_run_that_is_killed_between_parts_goes_on(site: SmallSite, killed_at: 
     site.org.fails = fails
     first = site.run()
     assert first.problems
-    asked = len(site.org.queries)
+    query_count = len(site.org.queries)
     assert site.run().problems == []
     assert set(site.records()) == {record_id(n) for n in range(64)}
     with site.open() as context, context.warehouse() as warehouse:
         rows = warehouse.query("SELECT balanced, merged FROM seil.ledger WHERE reported > 0")
     assert rows.to_pylist() == [{"balanced": True, "merged": 64}]
-    assert asked
+    assert query_count
 
 
 @given(passes=st.integers(0, 40), seconds=st.floats(1, 1e9))
 def test_a_pace_only_grows_while_jobs_pass(passes: int, seconds: float) -> None:
-    kept = Pace(seconds)
+    current = Pace(seconds)
     for _ in range(passes):
-        following = kept.after_pass()
-        assert following.seconds is None or following.seconds >= (kept.seconds or 0)
-        kept = following
+        following = current.after_pass()
+        assert following.seconds is None or following.seconds >= (current.seconds or 0)
+        current = following
 
 
 def test_a_nullable_cursor_loses_no_record(tmp_path: Path) -> None:

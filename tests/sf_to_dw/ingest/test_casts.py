@@ -86,9 +86,9 @@ def test_text_is_read_as_what_it_says(text: str, target: pa.DataType, expected: 
 def test_other_types_become_the_kept_one(
     values: list[Any], kind: pa.DataType, target: pa.DataType, expected: list[Any]
 ) -> None:
-    kept = cast(column(values, kind), target)
-    assert kept.type == target
-    assert kept.to_pylist() == expected
+    result = cast(column(values, kind), target)
+    assert result.type == target
+    assert result.to_pylist() == expected
 
 
 @pytest.mark.parametrize(
@@ -157,30 +157,30 @@ def test_decimals_survive_as_text(values: list[Decimal | None]) -> None:
     texts = column([None if v is None else str(v) for v in values], pa.string())
     target: pa.DataType = MONEY
     try:
-        kept = cast(texts, target)
+        result = cast(texts, target)
     except TooNarrowError as error:
-        kept = cast(texts, error.needed)
+        result = cast(texts, error.needed)
     except MisfitError:
         assert max(len(str(value)) for value in values) > 30
         return
-    assert kept.to_pylist() == values
+    assert result.to_pylist() == values
 
 
 @given(st.lists(st.floats(allow_nan=False, min_value=-1e12, max_value=1e12)))
 def test_doubles_keep_their_sure_digits(values: list[float]) -> None:
     target: pa.DataType = pa.decimal128(18, 2)
     try:
-        kept = cast(column(values, pa.float64()), target)
+        result = cast(column(values, pa.float64()), target)
     except TooNarrowError as error:
-        kept = cast(column(values, pa.float64()), error.needed)
+        result = cast(column(values, pa.float64()), error.needed)
     except MisfitError:
         return
-    for given_value, stored in zip(values, kept.to_pylist(), strict=True):
+    for given_value, stored in zip(values, result.to_pylist(), strict=True):
         assert float(stored) == pytest.approx(given_value, rel=1e-14)
 
 
 @pytest.mark.parametrize(
-    ("landed", "kept"),
+    ("landed", "expected"),
     [
         (pa.int16(), pa.int64()),
         (pa.uint64(), pa.decimal128(20, 0)),
@@ -198,8 +198,8 @@ def test_doubles_keep_their_sure_digits(values: list[float]) -> None:
         (pa.null(), pa.null()),
     ],
 )
-def test_new_column_gets_a_type_that_is_kept(landed: pa.DataType, kept: pa.DataType) -> None:
-    assert default_type(landed) == kept
+def test_new_column_gets_a_type_that_is_kept(landed: pa.DataType, expected: pa.DataType) -> None:
+    assert default_type(landed) == expected
 
 
 @pytest.mark.parametrize("landed", [pa.duration("s"), pa.binary(16), pa.month_day_nano_interval()])

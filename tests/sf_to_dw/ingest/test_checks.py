@@ -116,15 +116,15 @@ def test_batches_are_small_where_records_are_large() -> None:
     assert sum(sizes) == 1500
 
 
-@pytest.mark.parametrize("named", ["Account", "account", None])
-def test_metadata_that_agrees_with_the_folder_passes(named: str | None) -> None:
-    checks.check_object_metadata({"seil.object": named} if named else {}, ACCOUNT, CATALOG)
+@pytest.mark.parametrize("name", ["Account", "account", None])
+def test_metadata_that_agrees_with_the_folder_passes(name: str | None) -> None:
+    checks.check_object_metadata({"seil.object": name} if name else {}, ACCOUNT, CATALOG)
 
 
-@pytest.mark.parametrize("named", ["Contact", "Nothing__c"])
-def test_metadata_that_disagrees_with_the_folder_is_refused(named: str) -> None:
-    with pytest.raises(UnfitError, match=f"holds {named} records.*folder of Account"):
-        checks.check_object_metadata({"seil.object": named}, ACCOUNT, CATALOG)
+@pytest.mark.parametrize("name", ["Contact", "Nothing__c"])
+def test_metadata_that_disagrees_with_the_folder_is_refused(name: str) -> None:
+    with pytest.raises(UnfitError, match=f"holds {name} records.*folder of Account"):
+        checks.check_object_metadata({"seil.object": name}, ACCOUNT, CATALOG)
 
 
 def test_row_count_must_match_the_manifest() -> None:

@@ -16,10 +16,10 @@ def test_an_expression_gives_values_and_where_it_failed() -> None:
     with closing(
         Expressions({"number": "CAST(Name AS INTEGER)", "length": "length(Name)"})
     ) as expressions:
-        found = expressions.evaluate(BATCH)
-    assert found["number"].values.to_pylist() == [7, None, None]
-    assert found["number"].failed.to_pylist() == [False, True, False]
-    assert found["length"].values.to_pylist() == [1, 1, None]
+        results = expressions.evaluate(BATCH)
+    assert results["number"].values.to_pylist() == [7, None, None]
+    assert results["number"].failed.to_pylist() == [False, True, False]
+    assert results["length"].values.to_pylist() == [1, 1, None]
 
 
 def test_expressions_are_duckdbs_whatever_the_warehouse_speaks() -> None:

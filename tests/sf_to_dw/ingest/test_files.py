@@ -25,11 +25,11 @@ def lake_of_all(intake: Any) -> Any:
 
 
 def test_every_file_is_listed_with_its_state(lake_of_all: Any) -> None:
-    found = [
+    entries = [
         (f.state, f.landing_name, f.flow_run_id, f.key.rpartition("/")[2])
         for f in list_files(lake_of_all.lake)
     ]
-    assert found == [
+    assert entries == [
         ("in", "Thing", "run-2", "new.parquet"),
         ("processed", "Thing", "run-1", "good.parquet"),
         ("error", "Contact", "run-1", "bad.parquet"),

@@ -207,9 +207,11 @@ def test_what_is_left_out_is_named_once_with_the_reason(intake: Any, tmp_path: P
     (tmp_path / "link").symlink_to(tmp_path / "target")
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
     (tmp_path / "loop.parquet").symlink_to("loop.parquet")
-    found = land(intake, tmp_path, own=[tmp_path / "journal.sqlite", tmp_path / "feed"])
-    left = {f.path.relative_to(tmp_path).as_posix(): f.reason for f in found if f.state == "left"}
-    assert left == {
+    files = land(intake, tmp_path, own=[tmp_path / "journal.sqlite", tmp_path / "feed"])
+    reasons = {
+        f.path.relative_to(tmp_path).as_posix(): f.reason for f in files if f.state == "left"
+    }
+    assert reasons == {
         ".DS_Store": "is hidden: its name begins with .",
         ".git": "is hidden: its name begins with .",
         "_temporary": "is hidden: its name begins with _",
@@ -225,8 +227,8 @@ def test_what_is_left_out_is_named_once_with_the_reason(intake: Any, tmp_path: P
         "loop.parquet": "is no file",
         "other/seil-prod-sf-to-dw-curated": "is SEIL's own",
     }
-    assert not any(file.unplaced for file in found)
-    assert [file.path for file in found if file.state == "landed"] == [
+    assert not any(file.unplaced for file in files)
+    assert [file.path for file in files if file.state == "landed"] == [
         tmp_path / "target" / "Account.parquet"
     ]
 
@@ -297,12 +299,12 @@ def test_parts_of_a_folder_are_columns(
     assert "Type" not in intake.events()[-1].detail["missing"]
 
 
-@pytest.mark.parametrize("given", ["Account", "Account/Type=A", "Account/Type=A/x.parquet"])
+@pytest.mark.parametrize("begin", ["Account", "Account/Type=A", "Account/Type=A/x.parquet"])
 def test_parts_count_wherever_the_given_folder_begins(
-    intake: Any, tmp_path: Path, given: str
+    intake: Any, tmp_path: Path, begin: str
 ) -> None:
     write(tmp_path / "Account/Type=A/x.parquet", Id=["001"])
-    land(intake, tmp_path / given, obj=intake.catalog["Account"])
+    land(intake, tmp_path / begin, obj=intake.catalog["Account"])
     (file,) = intake.ingestor.sweep().files
     assert intake.rows(file, "Type") == [{"Type": "A"}]
 
@@ -332,9 +334,9 @@ def test_a_folder_that_contradicts_its_file_is_an_error(
 
 def test_folders_that_contradict_each_other_are_named(intake: Any, tmp_path: Path) -> None:
     write(tmp_path / "x/Account/Type=A/type=B/x.parquet")
-    (left,) = land(intake, tmp_path / "x")
-    assert (left.state, left.unplaced) == ("left", True)
-    assert left.reason == "its folders give Type both 'B' and 'A'"
+    (file,) = land(intake, tmp_path / "x")
+    assert (file.state, file.unplaced) == ("left", True)
+    assert file.reason == "its folders give Type both 'B' and 'A'"
 
 
 def test_the_same_content_in_two_parts_is_two_files(intake: Any, tmp_path: Path) -> None:
@@ -359,16 +361,16 @@ def test_a_part_does_not_identify_the_object(intake: Any, tmp_path: Path) -> Non
         (".hoodie/hoodie.properties", "Hudi"),
     ],
 )
-@pytest.mark.parametrize("given", ["", "Account", "Account/data", "Account/data/x.parquet"])
+@pytest.mark.parametrize("begin", ["", "Account", "Account/data", "Account/data/x.parquet"])
 def test_a_table_of_another_format_is_refused_by_name(
-    intake: Any, tmp_path: Path, marker: str, kind: str, given: str
+    intake: Any, tmp_path: Path, marker: str, kind: str, begin: str
 ) -> None:
     write(tmp_path / "x/Account/data/x.parquet")
     marked = tmp_path / "x/Account" / marker
     marked.parent.mkdir(parents=True)
     marked.write_text("{}")
-    good = write(tmp_path / "x/Contact.parquet") if not given else None
-    done = {entry.state: entry for entry in land(intake, tmp_path / "x" / given)}
+    good = write(tmp_path / "x/Contact.parquet") if not begin else None
+    done = {entry.state: entry for entry in land(intake, tmp_path / "x" / begin)}
     assert f"is a {kind} table" in done["left"].reason
     assert "first" in done["left"].reason
     assert done["left"].unplaced

@@ -38,9 +38,9 @@ def test_new_column_is_taken_in_and_reported_once(intake: Any) -> None:
     assert not second.drift
     (event,) = intake.events("schema-drift")
     assert event.detail["added"] == {"Size": "int64"}
-    known = intake.registry.expected(THING)
-    assert known is not None
-    assert [f.name for f in known.fields] == ["Id", "Size"]
+    schema = intake.registry.expected(THING)
+    assert schema is not None
+    assert [f.name for f in schema.fields] == ["Id", "Size"]
 
 
 def test_number_that_needs_more_digits_widens_its_column(intake: Any) -> None:
@@ -180,9 +180,9 @@ def test_nanoseconds_are_truncated_to_the_microsecond_with_a_warning(
     whole = pa.array([10**9, None, 0, 0, 0], pa.timestamp("ns", zone))
     data = pa.table({"Id": list("abcde"), "Exported_At": at, "Whole": whole})
     result = intake.ingest(data, use_deprecated_int96_timestamps=int96)
-    kept = intake.read(result.curated_key)["Exported_At"]
-    assert kept.type == pa.timestamp("us", "UTC")
-    assert kept.cast(pa.int64()).to_pylist() == CUT
+    values = intake.read(result.curated_key)["Exported_At"]
+    assert values.type == pa.timestamp("us", "UTC")
+    assert values.cast(pa.int64()).to_pylist() == CUT
     assert result.notes == ("cut nanoseconds to microseconds in Exported_At",)
 
 
@@ -198,7 +198,7 @@ TINY, LARGE = "2.220446049250313E-16", "12345678.5"
 
 
 @pytest.mark.parametrize(
-    ("values", "kind", "kept", "messages"),
+    ("values", "kind", "curated", "messages"),
     [
         (
             ["1.2500", "NaN", "-Infinity", "2.5"],
@@ -221,14 +221,14 @@ TINY, LARGE = "2.220446049250313E-16", "12345678.5"
     ids=["no number", "tiny", "tiny last", "exponent", "float", "large float", "decimal"],
 )
 def test_a_number_that_no_decimal_holds_is_set_aside_alone(
-    intake: Any, values: list[Any], kind: pa.DataType, kept: list[str], messages: list[str]
+    intake: Any, values: list[Any], kind: pa.DataType, curated: list[str], messages: list[str]
 ) -> None:
     intake.describe(Id=pa.string(), Ratio=RATIO)
     ids = [str(n) for n in range(len(values))]
     result = intake.ingest(pa.table({"Id": ids, "Ratio": pa.array(values, kind)}))
-    assert [str(row["Ratio"]) for row in intake.rows(result, "Ratio")] == kept
+    assert [str(row["Ratio"]) for row in intake.rows(result, "Ratio")] == curated
     aside = [row["messages"][0] for row in intake.rejected_rows(result, "messages")]
-    assert [text[: len(said)] for text, said in zip(aside, messages, strict=True)] == messages
+    assert [text[: len(message)] for text, message in zip(aside, messages, strict=True)] == messages
     assert "seil schema accept Thing__c.Ratio --as text" in result.message
     assert sum(intake.events()[0].detail["set_aside"].values()) == len(messages)
 

@@ -114,12 +114,12 @@ def test_two_files_may_widen_the_schema_at_once(intake: Any) -> None:
         intake.land({"Id": ["a"], "Amount": [amount], f"New{n}": [1]}, file=f"{n}.parquet")
     report = intake.ingestor.sweep()
     assert len(report.succeeded) == 8
-    known = intake.registry.expected(THING)
-    assert known is not None
-    amount_field = known.get("Amount")
+    schema = intake.registry.expected(THING)
+    assert schema is not None
+    amount_field = schema.get("Amount")
     assert amount_field is not None
     assert amount_field.arrow == pa.decimal128(24, 8)
-    assert {f"New{n}" for n in range(1, 9)} <= {f.name for f in known.fields}
+    assert {f"New{n}" for n in range(1, 9)} <= {f.name for f in schema.fields}
 
 
 class Overtaken(SchemaRegistry):

@@ -53,8 +53,8 @@ def test_good_file_is_curated_with_lineage_moved_and_published(intake: Any) -> N
     }
     (event,) = intake.events()
     assert event.source == "seil.sf-to-dw"
-    wanted = {"state": "success", "object": "Thing__c", "landed_rows": 3, "curated_rows": 3}
-    assert wanted.items() <= event.detail.items()
+    expected = {"state": "success", "object": "Thing__c", "landed_rows": 3, "curated_rows": 3}
+    assert expected.items() <= event.detail.items()
     assert json.loads(event.to_json())["detail"]["archived_key"] == intake.keys()[0]
 
 
@@ -62,10 +62,12 @@ def test_curated_file_says_where_it_comes_from(intake: Any) -> None:
     result = intake.ingest(records(3), metadata={"seil.mode": "full", "seil.expected_rows": "3"})
     with intake.lake.curated.reader(result.curated_key) as file:
         metadata = pq.read_metadata(file).metadata
-    said = {k.decode(): v.decode() for k, v in (metadata or {}).items() if k.startswith(b"seil.")}
-    assert said.pop("seil.landed_sha256")
-    assert datetime.fromisoformat(said.pop("seil.landed_at")).tzinfo
-    assert said == {
+    entries = {
+        k.decode(): v.decode() for k, v in (metadata or {}).items() if k.startswith(b"seil.")
+    }
+    assert entries.pop("seil.landed_sha256")
+    assert datetime.fromisoformat(entries.pop("seil.landed_at")).tzinfo
+    assert entries == {
         "seil.object": "Thing__c",
         "seil.mode": "full",
         "seil.expected_rows": "3",
@@ -224,11 +226,11 @@ def test_empty_file_is_an_error_where_the_flow_says_so(intake: Any) -> None:
     assert intake.ingest(pa.table({"Id": pa.array([], pa.string())})).check == "rows"
 
 
-@pytest.mark.parametrize(("said", "state"), [(2, "success"), (5, "error")])
-def test_rows_must_agree_with_the_runs_manifest(intake: Any, said: int, state: str) -> None:
+@pytest.mark.parametrize(("count", "state"), [(2, "success"), (5, "error")])
+def test_rows_must_agree_with_the_runs_manifest(intake: Any, count: int, state: str) -> None:
     key = intake.land(records(2))
     other = {"key": "in/dev-Salesforce-Thing/run-1/other.parquet", "rows": 77}
-    body = {"pages": [other, {"key": key, "rows": said}]}
+    body = {"pages": [other, {"key": key, "rows": count}]}
     intake.lake.staging.put(manifest_key("Thing", "run-1"), json.dumps(body).encode())
     assert intake.ingestor.ingest(key).state == state
 
@@ -331,8 +333,8 @@ def test_rule_that_cannot_be_evaluated_blocks_its_object_alone(intake: Any) -> N
     }
     assert "objects.Thing__c.columns.Size" in report.blocked[0].message
     assert not report.ok
-    left = intake.keys()
-    assert "in/dev-Salesforce-Thing/run-1/page.parquet" in left
+    keys = intake.keys()
+    assert "in/dev-Salesforce-Thing/run-1/page.parquet" in keys
     assert intake.with_rule("Size >= 0").ingestor.sweep().ok
 
 
@@ -355,10 +357,10 @@ def test_what_landed_is_curated_or_set_aside(
     ids = [f"id-{n}" for n in range(len(sizes))]
     table = pa.table({"Id": pa.array(ids, pa.string()), "Size": pa.array(sizes, pa.int64())})
     result = intake.ingest(table, row_group_size=group)
-    kept = [row["Id"] for row in intake.rows(result, "Id")]
+    curated = [row["Id"] for row in intake.rows(result, "Id")]
     aside = (
         [row["Id"] for row in intake.rejected_rows(result, "Id")] if result.exceptions_key else []
     )
     assert result.landed_rows == result.curated_rows + result.rejected_rows == len(ids)
-    assert sorted(kept + aside) == sorted(ids)
+    assert sorted(curated + aside) == sorted(ids)
     assert aside == [f"id-{n}" for n, size in enumerate(sizes) if size is not None and size > limit]

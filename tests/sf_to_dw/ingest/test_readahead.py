@@ -14,17 +14,17 @@ def test_items_come_in_order_and_none_is_lost() -> None:
 
 
 def test_no_more_are_made_than_allowed() -> None:
-    made: list[int] = []
+    numbers: list[int] = []
 
     def items() -> Iterator[int]:
         for number in range(50):
-            made.append(number)
+            numbers.append(number)
             yield number
 
     for number in read_ahead(items(), limit=2):
         time.sleep(0.002)
         # The one in hand, and two that wait.
-        assert len(made) <= number + 3
+        assert len(numbers) <= number + 3
 
 
 def test_error_comes_where_its_item_would_have() -> None:

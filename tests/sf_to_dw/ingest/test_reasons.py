@@ -27,9 +27,9 @@ def in_error(intake: Any) -> list[str]:
 def test_reason_lies_beside_a_rejected_file(intake: Any, name: str) -> None:
     result = intake.ingest(b"garbage", name)
     assert in_error(intake) == [result.archived_key, f"{result.archived_key}.reason.json"]
-    kept = read_reason(intake.lake.landing, result.archived_key)
+    document = read_reason(intake.lake.landing, result.archived_key)
     [event] = intake.events()
-    assert kept == {
+    assert document == {
         "schema": "seil.reason/1",
         "key": result.key,
         "archived_key": result.archived_key,

@@ -64,10 +64,10 @@ def select_of(source: duckdb.DuckDBPyConnection) -> Callable[..., str]:
 def build(source: duckdb.DuckDBPyConnection, select_of: Callable[..., str]) -> Build:
     """Rows of a model, given the rows of the source tables it reads; nothing stays behind."""
 
-    def rows(model: str, given: Given, *, zone: str = "UTC") -> list[dict[str, Any]]:
+    def rows(model: str, source_rows: Given, *, zone: str = "UTC") -> list[dict[str, Any]]:
         source.begin()
         try:
-            for table, records in given.items():
+            for table, records in source_rows.items():
                 for record in records:
                     _insert(source, table, record)
             return source.execute(select_of(model, zone=zone)).to_arrow_table().to_pylist()

@@ -141,15 +141,19 @@ class TestLineItems:
         assert ("802B", "802A") in table_of(rows, "line_item_key", "parent_line_item_id")
 
     def test_part_of_a_line_that_is_not_there_leads_nowhere(self, build: Build) -> None:
-        given = changed("order_product", vlocity_cmt__parentitemid__c="802Z")
-        rows = build("sales_order_line_items", given)
+        records = changed("order_product", vlocity_cmt__parentitemid__c="802Z")
+        rows = build("sales_order_line_items", records)
         assert {row["parent_line_item_id"] for row in rows} == {None}
         assert {row["parent_line_item_reference"] for row in rows} == {"802Z"}
 
     def test_references_outlive_what_they_point_to(self, build: Build) -> None:
-        gone = changed("product", isdeleted=True)
-        gone = {**gone, "media_plan_placement": [], "order_product": PLACED["order_product"][:1]}
-        rows = build("sales_order_line_items", gone)
+        records = changed("product", isdeleted=True)
+        records = {
+            **records,
+            "media_plan_placement": [],
+            "order_product": PLACED["order_product"][:1],
+        }
+        rows = build("sales_order_line_items", records)
         columns = ("product_id", "product_reference", "media_plan_id", "media_plan_reference")
         assert table_of(rows, *columns) == [
             (None, "01tA", None, "a2A"),
@@ -157,7 +161,7 @@ class TestLineItems:
         ]
 
     def test_placements_of_other_products_of_the_order_stay_apart(self, build: Build) -> None:
-        given: Given = {
+        records: Given = {
             "order": [{"id": "801A"}],
             "order_product": [{"id": f"802{n}", "orderid": "801A"} for n in "ABC"],
             "order_ad_placement": [
@@ -169,7 +173,7 @@ class TestLineItems:
                 for n in "ABC"
             ],
         }
-        rows = build("sales_order_line_items", given)
+        rows = build("sales_order_line_items", records)
         columns = ("sales_order_line_item_id", "placement_id")
         assert table_of(rows, *columns) == [("802A", "a1A"), ("802B", "a1B"), ("802C", "a1C")]
 
@@ -220,10 +224,10 @@ class TestReservations:
             Decimal(900),
         )
 
-    @pytest.mark.parametrize("gone", ["order", "order_product"])
-    def test_contract_without_order_lines_keeps_one_row(self, build: Build, gone: str) -> None:
-        given = {**changed(gone, isdeleted=True), **CONTRACT}
-        [row] = build("sales_order_line_item_reservations", given)
+    @pytest.mark.parametrize("table", ["order", "order_product"])
+    def test_contract_without_order_lines_keeps_one_row(self, build: Build, table: str) -> None:
+        records = {**changed(table, isdeleted=True), **CONTRACT}
+        [row] = build("sales_order_line_item_reservations", records)
         assert (row["reservation_key"], row["sales_order_line_item_id"]) == ("800A", None)
 
     def test_deleted_contract_leaves(self, build: Build) -> None:
@@ -291,16 +295,19 @@ class TestBookedDelivered:
 
     def test_placements_without_ad_server_line_share_nothing(self, build: Build) -> None:
         placements = [{"id": "a1A"}, {"id": "a1B"}]
-        given = {"order_ad_placement": placements, "usage": [usage("u1", None, "2026-03-01", 5)]}
-        rows = build("sales_line_items_booked_delivered", given)
+        records = {"order_ad_placement": placements, "usage": [usage("u1", None, "2026-03-01", 5)]}
+        rows = build("sales_line_items_booked_delivered", records)
         assert table_of(rows, "placement_id", "delivery_date") == [("a1A", None), ("a1B", None)]
 
     def test_placements_on_one_line_each_have_its_days(self, build: Build) -> None:
         placements = [
             {"id": f"a1{n}", "vlocity_cmt__adserverorderlineidentiifier__c": "7001"} for n in "AB"
         ]
-        given = {"order_ad_placement": placements, "usage": [usage("u1", "7001", "2026-03-01", 5)]}
-        rows = build("sales_line_items_booked_delivered", given)
+        records = {
+            "order_ad_placement": placements,
+            "usage": [usage("u1", "7001", "2026-03-01", 5)],
+        }
+        rows = build("sales_line_items_booked_delivered", records)
         assert table_of(rows, "placement_id", "delivered_impressions") == [("a1A", 5), ("a1B", 5)]
 
     def test_goal_is_booked_in_its_unit(self, build: Build) -> None:
@@ -315,20 +322,20 @@ class TestBookedDelivered:
         columns = ("sales_order_line_item_id", "sales_order_id", "production_line_item_id")
         assert table_of(rows, *columns) == [("802A", "801A", "0QLA"), ("802A", "801A", None)]
 
-    @pytest.mark.parametrize("gone", ["order_product", "order", "quote_line_item"])
-    def test_deleted_lookup_keeps_the_rows(self, build: Build, gone: str) -> None:
-        rows = build("sales_line_items_booked_delivered", changed(gone, isdeleted=True))
+    @pytest.mark.parametrize("table", ["order_product", "order", "quote_line_item"])
+    def test_deleted_lookup_keeps_the_rows(self, build: Build, table: str) -> None:
+        rows = build("sales_line_items_booked_delivered", changed(table, isdeleted=True))
         assert table_of(rows, "placement_id") == [("a1A",), ("a1B",)]
 
     def test_deleted_placement_leaves(self, build: Build) -> None:
-        given = changed("order_ad_placement", isdeleted=True)
-        assert build("sales_line_items_booked_delivered", given) == []
+        records = changed("order_ad_placement", isdeleted=True)
+        assert build("sales_line_items_booked_delivered", records) == []
 
 
 class TestPublisherSystemAds:
-    def build_one(self, build: Build, given: Given, **item: Any) -> dict[str, Any]:
+    def build_one(self, build: Build, records: Given, **item: Any) -> dict[str, Any]:
         record = {"id": "0aA", "orderitemid": "802A", **item}
-        [row] = build("publisher_system_ads", {**given, "ad_order_item": [record]})
+        [row] = build("publisher_system_ads", {**records, "ad_order_item": [record]})
         return row
 
     def test_item_leads_to_its_line_system_and_production_line(self, build: Build) -> None:
@@ -370,13 +377,13 @@ class TestPublisherSystemAds:
         assert tuple(row[column] for column in columns) == expected
 
     def test_a_deleted_placement_leaves_the_other_the_only_one(self, build: Build) -> None:
-        gone, left = PLACED["order_ad_placement"]
-        given = {**PLACED, "order_ad_placement": [{**gone, "isdeleted": True}, left]}
-        assert self.build_one(build, given)["placement_id"] == "a1B"
+        first, second = PLACED["order_ad_placement"]
+        records = {**PLACED, "order_ad_placement": [{**first, "isdeleted": True}, second]}
+        assert self.build_one(build, records)["placement_id"] == "a1B"
 
     def test_of_two_placements_on_its_line_the_newest_is_used(self, build: Build) -> None:
-        given = changed("order_ad_placement", vlocity_cmt__adserverorderlineidentiifier__c="7001")
-        row = self.build_one(build, given, adserverorderlineidentifier="7001")
+        records = changed("order_ad_placement", vlocity_cmt__adserverorderlineidentiifier__c="7001")
+        row = self.build_one(build, records, adserverorderlineidentifier="7001")
         assert row["placement_id"] == "a1B"
 
     def test_system_is_taken_from_the_placement_where_the_item_has_none(self, build: Build) -> None:
@@ -384,9 +391,9 @@ class TestPublisherSystemAds:
         assert row["production_system"] == "GAM"
 
     def test_own_quote_line_comes_first(self, build: Build) -> None:
-        given = {**PLACED, "quote_line_item": [{"id": "0QLA"}, {"id": "0QLB"}]}
+        records = {**PLACED, "quote_line_item": [{"id": "0QLA"}, {"id": "0QLB"}]}
         row = self.build_one(
-            build, given, adserverorderlineidentifier="7001", quotelineitemid="0QLB"
+            build, records, adserverorderlineidentifier="7001", quotelineitemid="0QLB"
         )
         assert row["production_line_item_id"] == "0QLB"
 
@@ -408,8 +415,8 @@ class TestPublisherSystemAds:
         assert {column for column, value in row.items() if value is not None} == {"id"}
 
     def test_deleted_lookups_leave_nulls(self, build: Build) -> None:
-        given = changed("order_product", isdeleted=True)
-        row = self.build_one(build, given, adserverorderlineidentifier="7001")
+        records = changed("order_product", isdeleted=True)
+        row = self.build_one(build, records, adserverorderlineidentifier="7001")
         columns = ("sales_order_line_item_id", "sales_order_id", "placement_id")
         assert {row[column] for column in columns} == {None}
 

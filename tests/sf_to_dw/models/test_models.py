@@ -99,8 +99,8 @@ def test_empty_sources_give_no_rows_of_the_described_types(
     name: str, source: duckdb.DuckDBPyConnection, select_of: SelectOf
 ) -> None:
     result = source.execute(f"DESCRIBE {select_of(name)}").fetchall()
-    found = [(row[0], "decimal" if "DECIMAL" in row[1] else TYPES[row[1]]) for row in result]
-    assert [(c["name"], c["type"]) for c in described(name)["columns"]] == found
+    columns = [(row[0], "decimal" if "DECIMAL" in row[1] else TYPES[row[1]]) for row in result]
+    assert [(c["name"], c["type"]) for c in described(name)["columns"]] == columns
     assert source.execute(select_of(name)).fetchall() == []
 
 
@@ -181,8 +181,8 @@ def test_every_order_and_line_item_id_is_held_to_its_table(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_id_stands_beside_every_name(name: str) -> None:
     columns = {column["name"] for column in described(name)["columns"]}
-    named = {c for c in columns if c.endswith("_name") or c in PEOPLE | {"submitted_by"}}
-    for column in named - NO_RECORDS:
+    names = {c for c in columns if c.endswith("_name") or c in PEOPLE | {"submitted_by"}}
+    for column in names - NO_RECORDS:
         plain = f"{column.removesuffix('_name')}_id"
         assert {plain, ID_OF.get(column)} & columns, column
 
@@ -254,23 +254,23 @@ def test_every_table_but_two_has_one_feed() -> None:
 
 def test_feeds_have_the_headers_and_fill_the_sourced_ones() -> None:
     expected: dict[str, list[tuple[str, bool]]] = defaultdict(list)
-    with CONTRACT.open(encoding="utf-8", newline="") as listed:
-        for row in csv.DictReader(listed):
+    with CONTRACT.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
             expected[row["feed"]].append((row["column"], bool(row["source_field"])))
-    found = {
+    headers = {
         feed: [(header, bool(column)) for header, column in entry["columns"].items()]
         for feed, entry in feeds().items()
     }
-    assert found == expected
+    assert headers == expected
 
 
 def test_every_sourced_header_is_a_column_in_snake_case() -> None:
-    with CONTRACT.open(encoding="utf-8", newline="") as listed:
-        for row in csv.DictReader(listed):
+    with CONTRACT.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
             if row["source_field"] and row["column"] != "Product_ID":
                 table = feeds()[row["feed"]]["table"]
-                wanted = re.sub(r"\W", "_", row["column"]).lower()
-                assert wanted in {column["name"] for column in described(table)["columns"]}
+                column_name = re.sub(r"\W", "_", row["column"]).lower()
+                assert column_name in {column["name"] for column in described(table)["columns"]}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -85,8 +85,8 @@ def records(table: str) -> st.SearchStrategy[list[Record]]:
     fields = {column: reference(target) for column, target in REFERENCES[table].items()}
     if table != "user":
         fields["isdeleted"] = st.sampled_from([None, False, False, True])
-    named = st.fixed_dictionaries({"id": st.sampled_from([f"{table}-{i}" for i in IDS]), **fields})
-    return st.lists(named, max_size=4, unique_by=lambda record: str(record["id"]))
+    row = st.fixed_dictionaries({"id": st.sampled_from([f"{table}-{i}" for i in IDS]), **fields})
+    return st.lists(row, max_size=4, unique_by=lambda record: str(record["id"]))
 
 
 orgs = st.fixed_dictionaries({table: records(table) for table in REFERENCES})
@@ -154,8 +154,8 @@ def reservation_rows(org: Org) -> int:
 
 def delivery_rows(org: Org) -> int:
     def days(line: str | None) -> set[str]:
-        found = pointing(org, "usage", "gam_lineitemid__c", line)
-        return {row["usage_date__c"] for row in found} - {None}
+        usages = pointing(org, "usage", "gam_lineitemid__c", line)
+        return {row["usage_date__c"] for row in usages} - {None}
 
     return at_least_one(
         len(days(row["vlocity_cmt__adserverorderlineidentiifier__c"]))
@@ -249,10 +249,10 @@ def test_every_table_has_its_grain(
     source: duckdb.DuckDBPyConnection, select_of: Callable[[str], str], org: Org
 ) -> None:
     with filled(source, select_of, org):
-        found = {name: first(source, f"SELECT COUNT(*) FROM {name}") for name in NAMES}
-        assert found == {name: count(org) for name, count in GRAINS.items()}
+        counts = {name: first(source, f"SELECT COUNT(*) FROM {name}") for name in NAMES}
+        assert counts == {name: count(org) for name, count in GRAINS.items()}
         for name in NAMES:
             key = ", ".join(described(name)["key"])
             keys = f"SELECT COUNT(*) FROM (SELECT DISTINCT {key} FROM {name})"
-            assert first(source, keys) == found[name]
+            assert first(source, keys) == counts[name]
             assert list(broken_relationships(source, name)) == []

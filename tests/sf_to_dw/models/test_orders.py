@@ -221,16 +221,16 @@ def test_deleted_lookup_leaves_nulls(
 def test_quote_is_found_in_either_field(
     build: Build, own: str, package: str, sales_orders: str, approvals: str
 ) -> None:
-    given = changed("order", quoteid=own, vlocity_cmt__quoteid__c=package)
-    assert [row["quote_id"] for row in build("sales_orders", given)] == [sales_orders]
-    assert [row["quote_id"] for row in build("sales_order_approvals", given)] == [approvals]
+    records = changed("order", quoteid=own, vlocity_cmt__quoteid__c=package)
+    assert [row["quote_id"] for row in build("sales_orders", records)] == [sales_orders]
+    assert [row["quote_id"] for row in build("sales_order_approvals", records)] == [approvals]
 
 
 def test_order_without_master_name_is_called_by_its_own(build: Build) -> None:
-    given = changed("order", vlocity_cmt__masterordername__c=None)
+    records = changed("order", vlocity_cmt__masterordername__c=None)
     for table in ("sales_orders", "sales_order_accounts", "sales_order_contacts"):
-        assert {row["order_name"] for row in build(table, given)} == {"Own name"}
-    assert [row["sales_order_name"] for row in build("sales_order_users", given)] == [None]
+        assert {row["order_name"] for row in build(table, records)} == {"Own name"}
+    assert [row["sales_order_name"] for row in build("sales_order_users", records)] == [None]
 
 
 def test_account_of_an_order(build: Build) -> None:
@@ -260,10 +260,10 @@ def test_contacts_of_an_order_are_those_of_its_account(build: Build) -> None:
 
 
 def test_order_of_a_deleted_account_has_its_reference_and_no_contacts(build: Build) -> None:
-    gone = changed("account", isdeleted=True)
-    [row] = build("sales_order_accounts", gone)
+    records = changed("account", isdeleted=True)
+    [row] = build("sales_order_accounts", records)
     assert picked(row, "account_id", "account_reference", "account_name") == (None, "001A", None)
-    [row] = build("sales_order_contacts", gone)
+    [row] = build("sales_order_contacts", records)
     assert picked(row, "order_id", "account_id", "contact_id") == ("801A", None, None)
 
 

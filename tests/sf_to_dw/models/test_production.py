@@ -81,8 +81,8 @@ SLOTS: Given = {
 }
 
 
-def changed(given: Given, table: str, **values: Any) -> Given:
-    return {**given, table: [{**record, **values} for record in given[table]]}
+def changed(records: Given, table: str, **values: Any) -> Given:
+    return {**records, table: [{**record, **values} for record in records[table]]}
 
 
 def table_of(rows: Sequence[Mapping[str, Any]], *columns: str) -> list[tuple[Any, ...]]:
@@ -122,8 +122,8 @@ class TestLineItems:
         assert {column: row[column] for column in expected} == expected
 
     def test_of_two_orders_the_newest_placement_is_used(self, build: Build) -> None:
-        given = changed(PLANNED, "order_ad_placement", swm_parent_media_placement__c=None)
-        rows = build("production_line_items", given)
+        records = changed(PLANNED, "order_ad_placement", swm_parent_media_placement__c=None)
+        rows = build("production_line_items", records)
         assert table_of(rows, *self.COLUMNS)[:2] == [
             ("0QLA-a2A", "a1B", "802B"),
             ("0QLA-a2B", "a1B", "802B"),
@@ -145,13 +145,13 @@ class TestLineItems:
     def test_placement_of_a_lost_order_product_takes_the_quote_lines_newest(
         self, build: Build
     ) -> None:
-        given = changed(PLANNED, "order_ad_placement", vlocity_cmt__orderitemid__c="802Z")
-        rows = build("production_line_items", given)
+        records = changed(PLANNED, "order_ad_placement", vlocity_cmt__orderitemid__c="802Z")
+        rows = build("production_line_items", records)
         columns = (*self.COLUMNS, "sales_order_line_item_reference")
         assert ("0QLA-a2A", "a1A", "802B", "802Z") in table_of(rows, *columns)
 
     @pytest.mark.parametrize(
-        ("gone", "column"),
+        ("table", "column"),
         [
             ("media_plan_placement", "media_plan_placement_id"),
             ("order_ad_placement", "placement_id"),
@@ -159,14 +159,14 @@ class TestLineItems:
             ("product", "product_id"),
         ],
     )
-    def test_deleted_lookup_leaves_nulls(self, build: Build, gone: str, column: str) -> None:
-        rows = build("production_line_items", changed(PLANNED, gone, isdeleted=True))
+    def test_deleted_lookup_leaves_nulls(self, build: Build, table: str, column: str) -> None:
+        rows = build("production_line_items", changed(PLANNED, table, isdeleted=True))
         assert {row[column] for row in rows} == {None}
         assert {row["production_line_item_id"] for row in rows} == {"0QLA", "0QLB"}
 
     def test_deleted_quote_line_leaves(self, build: Build) -> None:
-        given = changed(PLANNED, "quote_line_item", isdeleted=True)
-        assert build("production_line_items", given) == []
+        records = changed(PLANNED, "quote_line_item", isdeleted=True)
+        assert build("production_line_items", records) == []
 
 
 class TestPlacements:
@@ -183,7 +183,7 @@ class TestPlacements:
         assert {row["ad_slot_id"] for row in rows} == {"a4A", None}
 
     @pytest.mark.parametrize(
-        ("gone", "quote_line", "account"),
+        ("table", "quote_line", "account"),
         [
             ("quote_line_item", None, None),
             ("quote", "0QLA", None),
@@ -192,9 +192,9 @@ class TestPlacements:
         ],
     )
     def test_placement_that_leads_nowhere_keeps_one_row(
-        self, build: Build, gone: str, quote_line: str | None, account: str | None
+        self, build: Build, table: str, quote_line: str | None, account: str | None
     ) -> None:
-        rows = build("production_line_item_placements", changed(SLOTS, gone, isdeleted=True))
+        rows = build("production_line_item_placements", changed(SLOTS, table, isdeleted=True))
         assert table_of(rows, *self.COLUMNS) == [
             ("a2A", quote_line, account, None),
             ("a2B", quote_line, account, None),
@@ -202,5 +202,5 @@ class TestPlacements:
         assert {row["production_line_item_reference"] for row in rows} == {"0QLA"}
 
     def test_deleted_placement_leaves(self, build: Build) -> None:
-        given = changed(SLOTS, "media_plan_placement", isdeleted=True)
-        assert build("production_line_item_placements", given) == []
+        records = changed(SLOTS, "media_plan_placement", isdeleted=True)
+        assert build("production_line_item_placements", records) == []

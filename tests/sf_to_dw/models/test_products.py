@@ -109,15 +109,15 @@ def test_product_has_ids_of_all_four_in_its_key(build: Build) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gone", "key", "name"),
+    ("table", "key", "name"),
     [
         ("ad_creative_size_type", "01tA-a5A-a6A", "Promo"),
         ("ad_space_creative_size_type", "01tA-a5A", "Promo"),
         ("ad_space_specification", "01tA", "Promo"),
     ],
 )
-def test_deleted_part_leaves_the_rest(build: Build, gone: str, key: str, name: str) -> None:
-    [row] = build("products", changed(gone, isdeleted=True))
+def test_deleted_part_leaves_the_rest(build: Build, table: str, key: str, name: str) -> None:
+    [row] = build("products", changed(table, isdeleted=True))
     assert (row["product_key"], row["product_name"]) == (key, name)
 
 
@@ -126,7 +126,7 @@ def test_deleted_product_leaves(build: Build) -> None:
 
 
 def test_product_has_a_row_a_space_and_size(build: Build) -> None:
-    given: Given = {
+    records: Given = {
         **FULL,
         "ad_space_specification": [
             {"id": f"a5{n}", "name": n, "vlocity_cmt__product2id__c": "01tA"} for n in "AB"
@@ -140,7 +140,7 @@ def test_product_has_a_row_a_space_and_size(build: Build) -> None:
             for n in "AB"
         ],
     }
-    rows = build("products", given)
+    rows = build("products", records)
     assert sorted(row["product_key"] for row in rows) == [
         "01tA-a5B",
         "01tA-a7A-a5A-a6A",
@@ -149,7 +149,7 @@ def test_product_has_a_row_a_space_and_size(build: Build) -> None:
 
 
 def test_product_has_people_and_dates(build: Build) -> None:
-    given: Given = {
+    records: Given = {
         "product": [
             {
                 "id": "01tA",
@@ -163,7 +163,7 @@ def test_product_has_people_and_dates(build: Build) -> None:
         ],
         "user": [{"id": "005A", "name": "Ann"}, {"id": "005B", "name": "Bob"}],
     }
-    [row] = build("products", given)
+    [row] = build("products", records)
     expected = {
         "created_by": "Ann",
         "product_owner": "Ann",

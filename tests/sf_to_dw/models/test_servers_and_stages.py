@@ -50,8 +50,8 @@ STAGES: Given = {
 }
 
 
-def changed(given: Given, table: str, **values: Any) -> Given:
-    return {**given, table: [{**record, **values} for record in given[table]]}
+def changed(records: Given, table: str, **values: Any) -> Given:
+    return {**records, table: [{**record, **values} for record in records[table]]}
 
 
 def by_id(rows: Sequence[Mapping[str, Any]], column: str) -> dict[Any, Mapping[str, Any]]:

@@ -65,7 +65,7 @@ class Curator:
         for name in _LINEAGE:
             whole = whole.append_column(name, lineage)
         key = f"Salesforce-{self.landing_name}/2024/01/02/03/curated_{run}-{page:05d}.parquet"
-        said = {
+        entries = {
             "object": self.object,
             "flow_run_id": run,
             "mode": "full",
@@ -76,11 +76,11 @@ class Curator:
             "curated_rows": str(rows.num_rows),
             "rejected_rows": "0",
         } | metadata
-        named = {f"seil.{name}": value for name, value in said.items() if value}
+        file_metadata = {f"seil.{name}": value for name, value in entries.items() if value}
         # As ingest does: the hour is one long past.
         announce(self.lake, self.landing_name, "curated", key, of=HOUR)
         with self.lake.curated.writer(key) as file:
-            pq.write_table(whole.replace_schema_metadata(named), file)
+            pq.write_table(whole.replace_schema_metadata(file_metadata), file)
         return key
 
     def manifest(self, run: str = "run-1", *, reported: int, landed: int) -> None:

@@ -210,10 +210,10 @@ def test_what_a_load_lists_does_not_grow_with_the_history(
     assert loads() == 101
     # The first load has left the notices to the next one.
     loads()
-    listed = ListingCount()
-    listed.watch(monkeypatch)
+    listings = ListingCount()
+    listings.watch(monkeypatch)
     assert loads() == 0
-    assert listed.keys <= 2 * 8
+    assert listings.keys <= 2 * 8
 
 
 def test_notices_are_left_to_the_warehouse_that_a_rebuild_may_not_replace(

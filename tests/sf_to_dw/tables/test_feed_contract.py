@@ -43,13 +43,13 @@ WITHOUT_FORMATS = ("ad_space_specification", "ad_order_item")
 
 def columns(models: Models) -> dict[str, dict[str, pa.DataType]]:
     """By source table: what the models read, and its type."""
-    found: dict[str, dict[str, pa.DataType]] = {}
+    tables: dict[str, dict[str, pa.DataType]] = {}
     for model in models.values():
         for source, names in referenced_columns(model.sql).items():
             fields = models.sources[source].columns
             types = {n: stored_type(fields[n].type) or TEXT for n in sorted(names) if n in fields}
-            found.setdefault(source.name, {"id": TEXT, "isdeleted": pa.bool_()}).update(types)
-    return {name: types for name, types in found.items() if name not in WITHOUT_FORMATS}
+            tables.setdefault(source.name, {"id": TEXT, "isdeleted": pa.bool_()}).update(types)
+    return {name: types for name, types in tables.items() if name not in WITHOUT_FORMATS}
 
 
 def value(kind: pa.DataType, text: str, number: int) -> Any:
@@ -62,7 +62,7 @@ def value(kind: pa.DataType, text: str, number: int) -> Any:
         (pa.types.is_date, date(2026, 3, number + 1)),
         (pa.types.is_timestamp, datetime(2026, 3, 1, 13, tzinfo=UTC) + timedelta(days=number)),
     )
-    return next((given for is_kind, given in kinds if is_kind(kind)), text)
+    return next((example for is_kind, example in kinds if is_kind(kind)), text)
 
 
 class Org:
@@ -108,8 +108,8 @@ class Org:
 
     def pointing(self, table: str, field: str, at: Mapping[str, Any]) -> list[Record]:
         """Those that point at a record that is there; an empty one where none does."""
-        found = [r for r in self.all(table) if at and r[field] == at["id"]]
-        return found or [{}]
+        referrers = [r for r in self.all(table) if at and r[field] == at["id"]]
+        return referrers or [{}]
 
 
 def ad_slots(org: Org) -> Iterator[Line]:
@@ -246,8 +246,8 @@ def written(field: Any) -> str:
 
 
 def contract() -> dict[str, list[dict[str, str]]]:
-    with CONTRACT.open(encoding="utf-8", newline="") as listed:
-        rows = list(csv.DictReader(listed))
+    with CONTRACT.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
     return {feed: [row for row in rows if row["feed"] == feed] for feed in LINES}
 
 
@@ -283,9 +283,9 @@ def test_delivery_of_many_days_is_one_line_a_placement(
     days = [{"id": f"u{n}", "gam_lineitemid__c": "7"} for n in (1, 2, 3)]
     dated = [{**day, "usage_date__c": date(2026, 3, n)} for n, day in enumerate(days, 1)]
     for table, rows in (("order_ad_placement", placements), ("usage", dated)):
-        made = pa.Table.from_pylist(rows)
-        database(warehouse).create_table(TableName("salesforce", table), made.schema)
-        database(warehouse).append(TableName("salesforce", table), made)
+        data = pa.Table.from_pylist(rows)
+        database(warehouse).create_table(TableName("salesforce", table), data.schema)
+        database(warehouse).append(TableName("salesforce", table), data)
     build(warehouse, site_models(catalog))
     feed = "Sales_Line_Item_Booked_Delivered"
     (written,) = export_feed(warehouse, tmp_path.as_uri(), at=AT, feeds=[feed])

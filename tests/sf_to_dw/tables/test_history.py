@@ -60,17 +60,17 @@ versions = st.builds(
 
 def expected(given_versions: Sequence[Version]) -> list[Interval]:
     intervals: list[Interval] = []
-    for found in sorted({v.id for v in given_versions}):
+    for record_id in sorted({v.id for v in given_versions}):
         newest: dict[tuple[int, bool], Version] = {}
         for v in sorted(given_versions, key=lambda v: (v.read_at, name_of(v))):
-            if v.id == found:
+            if v.id == record_id:
                 newest[v.stamp, v.kind == "told"] = v
         moments = sorted(newest.values(), key=lambda v: (v.stamp, v.read_at, v.kind == "told"))
         for n, v in enumerate(moments):
             after = moments[n + 1].stamp if n + 1 < len(moments) else None
             if v.kind == "live" and after != v.stamp:
                 end = None if after is None else at(after)
-                intervals.append((found, v.value, at(v.stamp), end, after is None))
+                intervals.append((record_id, v.value, at(v.stamp), end, after is None))
     return intervals
 
 
@@ -142,18 +142,18 @@ def test_history_switched_on_later_takes_versions_from_curated(
     curator: Any, lake: Lake, warehouse: Warehouse, files: int
 ) -> None:
     """And again after it was off for a while; nothing new has to come for it."""
-    told = [Version("live", "a", n, n, str(n)) for n in range(1, 6)]
-    told += [Version("told", "a", 7, 7, ""), Version("live", "b", 1, 1, "x")]
-    for number, version in enumerate(told):
+    deliveries = [Version("live", "a", n, n, str(n)) for n in range(1, 6)]
+    deliveries += [Version("told", "a", 7, 7, ""), Version("live", "b", 1, 1, "x")]
+    for number, version in enumerate(deliveries):
         deliver(curator, version)
         if number < 3 or number == 5:
             assert load(warehouse, lake, NO_HISTORY).ok
         if number == 3:
             loaded(warehouse, lake)
-            assert intervals(warehouse) == expected(told[:4])
+            assert intervals(warehouse) == expected(deliveries[:4])
     assert load(warehouse, lake, NO_HISTORY).ok
     assert load(warehouse, lake, CATALOG, limits=BatchLimits(files=files)).files == 0
-    assert intervals(warehouse) == expected(told)
+    assert intervals(warehouse) == expected(deliveries)
 
 
 def test_history_of_files_that_are_gone_begins_with_the_current_records(

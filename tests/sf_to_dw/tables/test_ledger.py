@@ -80,8 +80,8 @@ def test_a_run_balances_when_every_row_is_accounted_for(
     rejected: int,
     expected: tuple[Any, ...],
 ) -> None:
-    said = {"landed_rows": str(2 + rejected), "rejected_rows": str(rejected)}
-    curator.file([{"Id": "a"}, {"Id": "b"}], **said)
+    counts = {"landed_rows": str(2 + rejected), "rejected_rows": str(rejected)}
+    curator.file([{"Id": "a"}, {"Id": "b"}], **counts)
     if reported is not None:
         curator.manifest(reported=reported, landed=landed)
     report = load(warehouse, lake, catalog, objects=["Order"])
@@ -165,11 +165,11 @@ def test_a_manifest_that_cannot_be_read_is_reported(
 
 def unbalanced(warehouse: Warehouse) -> tuple[list[Any], list[Any]]:
     """As the table says, and as all rows say."""
-    found = warehouse.query("SELECT object, flow_run_id FROM seil.unbalanced ORDER BY ALL")
-    wanted = warehouse.query(
+    table = warehouse.query("SELECT object, flow_run_id FROM seil.unbalanced ORDER BY ALL")
+    ledger = warehouse.query(
         "SELECT object, flow_run_id FROM seil.ledger WHERE NOT balanced ORDER BY ALL"
     )
-    return found.to_pylist(), wanted.to_pylist()
+    return table.to_pylist(), ledger.to_pylist()
 
 
 def test_what_does_not_balance_is_kept_until_it_does(
@@ -182,9 +182,9 @@ def test_what_does_not_balance_is_kept_until_it_does(
             curator.manifest(run, reported=2, landed=2)
         curator.manifest("run-3", reported=1, landed=0)
         load(warehouse, lake, catalog, objects=["Order"])
-        found, wanted = unbalanced(warehouse)
-        assert found == wanted
-        seen.append([row["flow_run_id"] for row in found])
+        from_table, from_ledger = unbalanced(warehouse)
+        assert from_table == from_ledger
+        seen.append([row["flow_run_id"] for row in from_table])
     assert seen == [["run-1", "run-2", "run-3"], ["run-3"]]
 
 

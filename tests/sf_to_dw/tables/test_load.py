@@ -579,19 +579,19 @@ def test_what_fails_in_a_shared_transaction_takes_nothing_with_it(
     load(warehouse, lake, catalog)
     database(warehouse).execute("ALTER TABLE salesforce.account DROP COLUMN _file")
     curator.file([record("a", 2)], run="run-2")
-    told = [{"Id": "a", "SystemModstamp": NOON + timedelta(hours=3), "IsDeleted": True}]
-    curator.file(told, run="run-3", mode="deletions")
+    deletions = [{"Id": "a", "SystemModstamp": NOON + timedelta(hours=3), "IsDeleted": True}]
+    curator.file(deletions, run="run-3", mode="deletions")
     account.file([record("c", 1)], run="run-2")
     contact.file([record("d", 1)], run="run-2")
     report = load(warehouse, lake, catalog, bus=bus)
-    found = {entry.object: entry for entry in report.objects if entry.files or entry.errors}
-    assert {name: entry.files for name, entry in found.items()} == {
+    entries = {entry.object: entry for entry in report.objects if entry.files or entry.errors}
+    assert {name: entry.files for name, entry in entries.items()} == {
         "Account": 0,
         "Contact": 1,
         "Order": 2,
     }
-    assert "_file" in found["Account"].errors[0]
-    assert (found["Order"].errors, found["Contact"].errors) == ((), ())
+    assert "_file" in entries["Account"].errors[0]
+    assert (entries["Order"].errors, entries["Contact"].errors) == ((), ())
     rows = warehouse.query('SELECT id, name, isdeleted FROM salesforce."order"').to_pylist()
     assert rows == [{"id": "a", "name": "a at 2", "isdeleted": True}]
     assert sorted(event.detail["state"] for event in bus.events) == ["error", "success", "success"]

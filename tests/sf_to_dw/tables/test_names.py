@@ -129,8 +129,8 @@ def test_a_file_the_table_cannot_be_changed_for_holds_back_no_other(
 
 
 def ids(warehouse: Warehouse) -> list[str]:
-    found = warehouse.query('SELECT id FROM salesforce."order" ORDER BY 1')
-    return [str(value) for value in found["id"].to_pylist()]
+    rows = warehouse.query('SELECT id FROM salesforce."order" ORDER BY 1')
+    return [str(value) for value in rows["id"].to_pylist()]
 
 
 @pytest.mark.parametrize("name", ["seil", "Salesforce", "salesforce_history"])
@@ -153,5 +153,5 @@ def test_the_view_of_merges_gives_way_to_an_object_of_its_name(
     assert load(warehouse, lake, Catalog([accounts, own])).ok
     Curator(lake, "Account", "Account").file([loser], run="r3")
     assert load(warehouse, lake, Catalog([accounts, own])).ok
-    found = warehouse.query("SELECT name FROM salesforce.merged_records").to_pylist()
-    assert found == [{"name": "mine"}]
+    rows = warehouse.query("SELECT name FROM salesforce.merged_records").to_pylist()
+    assert rows == [{"name": "mine"}]

@@ -127,8 +127,8 @@ def test_ids_of_files_that_were_curated_before_are_completed(
     record = {"Id": short, "AccountId": short, "External_Id__c": short}
     curator.file([record], run=f"run-{run}")
     assert load(warehouse, lake, catalog).ok
-    kept = id18(short) if any(char.isdigit() for char in short) else short
-    row = {"id": kept, "accountid": kept, "external_id__c": short}
+    full = id18(short) if any(char.isdigit() for char in short) else short
+    row = {"id": full, "accountid": full, "external_id__c": short}
     columns = "id, accountid, external_id__c"
     assert row in rows(warehouse, f'SELECT {columns} FROM salesforce."order"')
 
@@ -143,7 +143,7 @@ def test_lookups_of_15_and_of_18_characters_meet(land_and_load: Land, warehouse:
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "kept"),
+    ("column", "value", "stored"),
     [
         ("OwnerId", SHORT, id18(SHORT)),
         ("ThirdPartyId", SHORT, id18(SHORT)),
@@ -157,10 +157,10 @@ def test_lookups_of_15_and_of_18_characters_meet(land_and_load: Land, warehouse:
     ids=["reference", "unknown", "unknown_id", "word", "custom text", "text", "no id", "18"],
 )
 def test_only_ids_are_kept_with_18_characters(
-    land_and_load: Land, warehouse: Warehouse, column: str, value: str, kept: str
+    land_and_load: Land, warehouse: Warehouse, column: str, value: str, stored: str
 ) -> None:
     land_and_load(("Account", {"Id": ["001"], "Name": ["x"], column: [value]}))
-    assert rows(warehouse, f"SELECT {column} AS v FROM salesforce.account") == [{"v": kept}]
+    assert rows(warehouse, f"SELECT {column} AS v FROM salesforce.account") == [{"v": stored}]
 
 
 @given(order=st.permutations([0, 1, 2]), again=st.integers(0, 2))
@@ -190,5 +190,5 @@ def test_no_order_and_no_repeat_makes_two_records_of_one(
     for n in (*order, again):
         data = {"Id": [ids[n]], "SystemModstamp": [stamps[n]], "Name": [str(n)], "_FILE": [f"f{n}"]}
         take(("Account", data))
-    found = rows(warehouse, "SELECT id, name, field__file FROM salesforce.account")
-    assert found == [{"id": id18(SHORT), "name": "2", "field__file": "f2"}]
+    records = rows(warehouse, "SELECT id, name, field__file FROM salesforce.account")
+    assert records == [{"id": id18(SHORT), "name": "2", "field__file": "f2"}]

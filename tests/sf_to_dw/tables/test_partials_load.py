@@ -46,15 +46,15 @@ words = st.builds(
 )
 
 
-def distinct(told: Sequence[Word]) -> list[Word]:
+def distinct(readings: Sequence[Word]) -> list[Word]:
     """One reading of a record at a time says one thing."""
-    return list({(w.mode, w.id, w.stamp, w.read_at): w for w in told}.values())
+    return list({(w.mode, w.id, w.stamp, w.read_at): w for w in readings}.values())
 
 
-def expected(told: Sequence[Word]) -> dict[str, tuple[Any, ...]]:
+def expected(readings: Sequence[Word]) -> dict[str, tuple[Any, ...]]:
     records = {}
-    for found in {w.id for w in told if w.mode == "full"}:
-        mine = [w for w in told if w.id == found]
+    for record_id in {w.id for w in readings if w.mode == "full"}:
+        mine = [w for w in readings if w.id == record_id]
         # The name of the file decides what is left: readings of the same minute.
         version = max((w for w in mine if w.mode == "full"), key=order)
         is_gone = any(
@@ -66,7 +66,7 @@ def expected(told: Sequence[Word]) -> dict[str, tuple[Any, ...]]:
         formulas = [w for w in mine if w.mode == "formulas" and w.read_at >= version.read_at]
         if formulas:
             value = max(formulas, key=lambda w: (w.read_at, name_of(w))).value
-        records[found] = (at(version.stamp), is_gone, version.value, value)
+        records[record_id] = (at(version.stamp), is_gone, version.value, value)
     return records
 
 
@@ -116,16 +116,16 @@ class Way:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(told=st.lists(words, min_size=1, max_size=8).map(distinct), data=st.data())
+@given(readings=st.lists(words, min_size=1, max_size=8).map(distinct), data=st.data())
 def test_order_and_batches_make_no_difference(
-    told: list[Word],
+    readings: list[Word],
     data: st.DataObject,
     curator: Any,
     catalog: Catalog,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    told = [Word("full", "a", 0, 0, "x"), *told]
-    shuffled = data.draw(st.permutations(told))
+    readings = [Word("full", "a", 0, 0, "x"), *readings]
+    shuffled = data.draw(st.permutations(readings))
     folder = tmp_path_factory.mktemp("way")
     way = Way(type(curator), folder, catalog)
     with open_warehouse(
@@ -136,7 +136,7 @@ def test_order_and_batches_make_no_difference(
             if data.draw(st.booleans()):
                 way.load(warehouse)
         way.load(warehouse)
-        assert way.records(warehouse) == expected(told)
+        assert way.records(warehouse) == expected(readings)
 
 
 def test_a_formula_that_comes_later_keeps_its_own_readings(
@@ -171,23 +171,23 @@ def test_of_versions_without_some_columns_the_newest_that_has_one_counts(
 ) -> None:
     """Files of other tools: when they landed says nothing of the versions in them."""
     columns = st.frozensets(st.sampled_from(["One__c", "Two__c"]))
-    held = data.draw(st.lists(columns, min_size=1, max_size=4))
+    files = data.draw(st.lists(columns, min_size=1, max_size=4))
     folder = tmp_path_factory.mktemp("way")
     way = Way(type(curator), folder, catalog)
     last: dict[str, str | None] = {"one__c": None, "two__c": None}
-    landings = data.draw(st.permutations(range(len(held))))
+    landings = data.draw(st.permutations(range(len(files))))
     with open_warehouse(
         WarehouseSettings(url=f"duckdb:{folder / 'w.duckdb'}", memory="256MB", threads=1)
     ) as warehouse:
         for landed, stamp in enumerate(landings):
-            values = {name: pa.array([str(stamp)]) for name in sorted(held[stamp])}
+            values = {name: pa.array([str(stamp)]) for name in sorted(files[stamp])}
             stamps = pa.array([at(stamp)], pa.timestamp("us", tz="UTC"))
             rows = pa.table({"Id": pa.array(["a"]), "SystemModstamp": stamps, **values})
             way.curator.file(rows, run=f"import-{stamp}", end=at(landed).isoformat())
             if data.draw(st.booleans()):
                 way.load(warehouse)
         way.load(warehouse)
-        for stamp, names in enumerate(held):
+        for stamp, names in enumerate(files):
             last |= {name.lower(): str(stamp) for name in names}
         (row,) = warehouse.query("SELECT * FROM salesforce.order").to_pylist()
         assert {name: row.get(name) for name in last} == last
@@ -206,8 +206,8 @@ def test_kept_columns_may_be_called_as_a_statement_calls_its_own(
     whole = {"Id": ["a"], "SystemModstamp": stamps[0], **values}
     curator.file(pa.table(whole), run="r0", end=at(0).isoformat())
     assert load(warehouse, lake, catalog, objects=["Order"]).ok
-    told = bare if mode == "full" else {"Id": ["a"], **values}
-    curator.file(pa.table(told), run="r1", end=at(1).isoformat(), mode=mode)
+    readings = bare if mode == "full" else {"Id": ["a"], **values}
+    curator.file(pa.table(readings), run="r1", end=at(1).isoformat(), mode=mode)
     assert load(warehouse, lake, catalog, objects=["Order"]).ok
     (row,) = warehouse.query("SELECT * FROM salesforce.order").to_pylist()
     assert {name: row[name] for name in OURS} == {name: value[0] for name, value in values.items()}

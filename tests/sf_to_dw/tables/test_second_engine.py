@@ -69,9 +69,9 @@ class OnlyMembers:
 def planted(settings: WarehouseSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
     """Chosen by its scheme, behind the same factory."""
 
-    def open_planted(wanted: WarehouseSettings, **options: Any) -> OnlyMembers:
-        url = wanted.url.replace("planted:", "duckdb:")
-        inner = open_warehouse(wanted.model_copy(update={"url": url}), **options)
+    def open_planted(chosen: WarehouseSettings, **options: Any) -> OnlyMembers:
+        url = chosen.url.replace("planted:", "duckdb:")
+        inner = open_warehouse(chosen.model_copy(update={"url": url}), **options)
         return OnlyMembers(inner, Warehouse)
 
     engine = SimpleNamespace(open_warehouse=open_planted)

@@ -14,7 +14,7 @@ from seil.sf_to_dw.extract.partials import PartialStates
 
 def live(site: Site, table: str = "account") -> set[str]:
     records = site.records(table)
-    return {found for found, record in records.items() if not record["isdeleted"]}
+    return {record_id for record_id, record in records.items() if not record["isdeleted"]}
 
 
 def ran(site: Site, catalog: str = 'compare_ids = "off"', **options: Any) -> Any:
@@ -37,17 +37,17 @@ def assert_rebuild_is_equal(site: Site) -> None:
 
 def test_hard_deletes_arrive_with_the_delta(site: Site) -> None:
     before = site.records("account")
-    gone = sorted(live(site))[:3]
-    site.purge("Account", gone)
+    deleted = sorted(live(site))[:3]
+    site.purge("Account", deleted)
     report = ran(site)
     assert flows(report) == [("deletions", 3)]
     (row,) = [row for row in report.ledger if row.mode == "deletions"]
     assert (row.reported, row.landed, row.curated, row.merged, row.balanced) == (3, 3, 3, 3, True)
     after = site.records("account")
-    for found in gone:
-        assert after[found] == {**before[found], "isdeleted": True}
-    assert {f: r for f, r in after.items() if f not in gone} == {
-        f: r for f, r in before.items() if f not in gone
+    for record_id in deleted:
+        assert after[record_id] == {**before[record_id], "isdeleted": True}
+    assert {f: r for f, r in after.items() if f not in deleted} == {
+        f: r for f, r in before.items() if f not in deleted
     }
     assert flows(ran(site)) == []
     assert_rebuild_is_equal(site)
@@ -71,12 +71,12 @@ def test_a_record_restored_after_its_deletion_lives(site: Site) -> None:
 
 
 def test_comparison_of_ids_finds_deletions_that_nobody_reported(site: Site) -> None:
-    gone = sorted(live(site))[:2]
+    deleted = sorted(live(site))[:2]
     assert flows(ran(site, 'compare_ids = "1s"')) == []
-    site.purge("Account", gone, in_get_deleted=False)
+    site.purge("Account", deleted, in_get_deleted=False)
     before = live(site)
     assert flows(ran(site, 'compare_ids = "1s"')) == [("deletions", 2)]
-    assert before - live(site) == set(gone)
+    assert before - live(site) == set(deleted)
     assert flows(ran(site, 'compare_ids = "1s"')) == []
     assert_rebuild_is_equal(site)
 
@@ -95,9 +95,9 @@ def test_comparison_of_ids_brings_records_that_never_arrived(site: Site) -> None
 
 def hide(site: Site, name: str, ids: list[str]) -> str:
     """As for a user who may not see them any more. Returns how to show them again."""
-    listed = ", ".join(f"'{found}'" for found in ids)
-    site.change_org(f'CREATE TABLE main.hidden AS FROM main."{name}" WHERE "Id" IN ({listed})')
-    site.change_org(f'DELETE FROM main."{name}" WHERE "Id" IN ({listed})')
+    quoted = ", ".join(f"'{record_id}'" for record_id in ids)
+    site.change_org(f'CREATE TABLE main.hidden AS FROM main."{name}" WHERE "Id" IN ({quoted})')
+    site.change_org(f'DELETE FROM main."{name}" WHERE "Id" IN ({quoted})')
     return f'INSERT INTO main."{name}" FROM main.hidden; DROP TABLE main.hidden'
 
 
@@ -109,13 +109,13 @@ def test_a_record_that_is_seen_again_is_alive_again(site: Site, way: str) -> Non
     hidden = sorted(live(site))[:3]
     back = hide(site, "Account", hidden)
     assert flows(ran(site, 'compare_ids = "1s"')) == [("deletions", 3)]
-    assert live(site) == {found for found in live(site) if found not in hidden}
+    assert live(site) == {record_id for record_id in live(site) if record_id not in hidden}
     site.change_org(back)
     if way == "delta":
-        listed = ", ".join(f"'{found}'" for found in hidden)
+        quoted = ", ".join(f"'{record_id}'" for record_id in hidden)
         site.change_org(
             "UPDATE main.\"Account\" SET SystemModstamp = now() AT TIME ZONE 'UTC'"
-            f" WHERE Id IN ({listed})"
+            f" WHERE Id IN ({quoted})"
         )
     due = "1s" if way == "comparison" else "off"
     report = ran(site, f'compare_ids = "{due}"', full=way == "full")
@@ -143,38 +143,38 @@ def test_what_changed_out_of_sight_is_read_when_it_is_seen_again(site: Site) -> 
     site.change_org(back)
     assert flows(ran(site, 'compare_ids = "1s"')) == [("reread", 2)]
     records = site.records("account")
-    assert {(records[found]["name"], records[found]["isdeleted"]) for found in hidden} == {
-        ("anew", False)
-    }
+    assert {
+        (records[record_id]["name"], records[record_id]["isdeleted"]) for record_id in hidden
+    } == {("anew", False)}
 
 
 def test_history_shows_no_end_of_a_record_that_was_out_of_sight(site: Site) -> None:
-    kept = 'compare_ids = "1s"\n[objects.Account]\nhistory = true\n'
-    assert flows(ran(site, kept)) == []
+    catalog = 'compare_ids = "1s"\n[objects.Account]\nhistory = true\n'
+    assert flows(ran(site, catalog)) == []
     versions = "SELECT id, valid_from, valid_to FROM salesforce_history.account ORDER BY ALL"
     before = site.query(versions)
     back = hide(site, "Account", sorted(live(site))[:2])
-    assert flows(ran(site, kept)) == [("deletions", 2)]
+    assert flows(ran(site, catalog)) == [("deletions", 2)]
     assert site.query(versions) != before
     site.change_org(back)
-    assert flows(ran(site, kept)) == [("reread", 2)]
+    assert flows(ran(site, catalog)) == [("reread", 2)]
     assert site.query(versions) == before
 
 
 @pytest.mark.parametrize(
-    ("gone", "alive", "is_believed"),
+    ("missing", "alive", "is_believed"),
     [(1, 1, False), (1, 2, True), (2, 3, False), (2, 8, True), (3, 8, False), (7, 8, False)],
 )
 def test_of_a_small_object_no_large_part_is_gone_at_once(
-    site: Site, gone: int, alive: int, is_believed: bool
+    site: Site, missing: int, alive: int, is_believed: bool
 ) -> None:
     """However few they are; and what is not believed can be."""
     assert flows(ran(site, 'compare_ids = "off"')) == []
     chosen = sorted(live(site))
-    listed = ", ".join(f"'{found}'" for found in chosen[alive:])
+    quoted = ", ".join(f"'{record_id}'" for record_id in chosen[alive:])
     with site.open() as context, context.warehouse() as warehouse:
-        database(warehouse).execute(f"DELETE FROM salesforce.account WHERE id IN ({listed})")
-    site.purge("Account", [*chosen[:gone], *chosen[alive:]], in_get_deleted=False)
+        database(warehouse).execute(f"DELETE FROM salesforce.account WHERE id IN ({quoted})")
+    site.purge("Account", [*chosen[:missing], *chosen[alive:]], in_get_deleted=False)
 
     def compared(*believe: str) -> Any:
         with site.serve('compare_ids = "off"'), site.open() as context:
@@ -184,23 +184,23 @@ def test_of_a_small_object_no_large_part_is_gone_at_once(
     report = compared()
     if not is_believed:
         (problem,) = report.problems
-        assert f"{gone} of its {alive} records are not in the org any more" in problem
+        assert f"{missing} of its {alive} records are not in the org any more" in problem
         assert "seil reconcile Account --ids --believe Account" in problem
         assert len(live(site)) == alive
         report = compared("Account")
-    assert flows(report) == [("deletions", gone)]
-    assert len(live(site)) == alive - gone
+    assert flows(report) == [("deletions", missing)]
+    assert len(live(site)) == alive - missing
 
 
 def test_a_gap_in_the_list_of_deletions_makes_the_comparison_due(site: Site) -> None:
-    gone = sorted(live(site))[:1]
-    site.purge("Account", gone, in_get_deleted=False)
+    deleted = sorted(live(site))[:1]
+    site.purge("Account", deleted, in_get_deleted=False)
     with site.open() as context:
         long_ago = datetime.now(UTC) - timedelta(days=40)
         obj = context.catalog["Account"]
         PartialStates(context.lake).change(obj, deletions_until=long_ago)
     assert flows(ran(site)) == [("deletions", 1)]
-    assert gone[0] not in live(site)
+    assert deleted[0] not in live(site)
     with site.open() as context:
         assert not PartialStates(context.lake).get(context.catalog["Account"]).is_compare_due
 
@@ -214,13 +214,13 @@ def test_formulas_are_refreshed_and_only_what_differs_lands(site: Site) -> None:
     chosen = sorted(live(site, "contact"))[:4]
     assert flows(ran(site, 'refresh_formulas = "1s"')) == []
     before = site.records("contact")
-    listed = ", ".join(f"'{found}'" for found in chosen)
-    site.change_org(f"UPDATE main.\"Contact\" SET {formulas[0]} = 'new' WHERE Id IN ({listed})")
+    quoted = ", ".join(f"'{record_id}'" for record_id in chosen)
+    site.change_org(f"UPDATE main.\"Contact\" SET {formulas[0]} = 'new' WHERE Id IN ({quoted})")
     assert flows(ran(site, 'refresh_formulas = "1s"')) == [("formulas", 4)]
     after = site.records("contact")
-    for found, record in before.items():
-        changed = {formulas[0].lower(): "new"} if found in chosen else {}
-        assert after[found] == {**record, **changed}
+    for record_id, record in before.items():
+        changed = {formulas[0].lower(): "new"} if record_id in chosen else {}
+        assert after[record_id] == {**record, **changed}
     assert flows(ran(site, 'refresh_formulas = "1s"')) == []
     assert_rebuild_is_equal(site)
 

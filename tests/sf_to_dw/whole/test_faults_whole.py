@@ -161,7 +161,7 @@ class Site:
 
     def contents(self) -> Contents:
         """Every row of every table, but for when and from which file it came."""
-        found = {}
+        rows_by_table = {}
         settings = load_settings(self.folder / "seil.toml")
         with seil.app.site.Site(settings) as context, context.warehouse() as warehouse:
             tables = warehouse.query(
@@ -170,9 +170,9 @@ class Site:
             ).to_pylist()
             for place in tables:
                 rows = warehouse.query(f'SELECT * FROM "{place["s"]}"."{place["t"]}"')
-                kept = [name for name in rows.column_names if not name.startswith("_")]
-                found[place["t"]] = sorted(map(repr, rows.select(kept).to_pylist()))
-        return found
+                names = [name for name in rows.column_names if not name.startswith("_")]
+                rows_by_table[place["t"]] = sorted(map(repr, rows.select(names).to_pylist()))
+        return rows_by_table
 
 
 def spell_in_latin_1(store: OrgStore) -> None:

@@ -35,7 +35,7 @@ def ran(site: SmallSite, **options: Any) -> list[tuple[str, int]]:
 
 
 def colours(site: SmallSite) -> dict[str, Any]:
-    return {found: row.get("colour__c") for found, row in sorted(site.records().items())}
+    return {key: row.get("colour__c") for key, row in sorted(site.records().items())}
 
 
 def lose(site: SmallSite, name: str = "Colour__c") -> dict[str, Any]:

@@ -66,8 +66,8 @@ def test_a_rebuild_that_lost_its_lease_replaces_nothing(site: Site) -> None:
             ):
                 columns = pa.schema([pa.field("number", pa.int64())])
                 commit.tables.create_table(TableName("", "theirs"), columns, key="number")
-            with super().new() as made:
-                yield made
+            with super().new() as replacement:
+                yield replacement
 
     def open_late(
         settings: WarehouseSettings, *, fence: RunFence, open_url: OpenUrl
@@ -101,8 +101,8 @@ def test_rebuild_works_without_the_old_file(site: Site, state: str) -> None:
     report = site.rebuild()
     assert (report.state, report.ok) == (state, True)
     assert site.contents() == live
-    kept = ["warehouse.duckdb.broken"] if state == "broken" else []
-    assert [file.name for file in site.folder.glob("warehouse.duckdb.*")] == kept
+    names = ["warehouse.duckdb.broken"] if state == "broken" else []
+    assert [file.name for file in site.folder.glob("warehouse.duckdb.*")] == names
 
 
 def test_rebuild_replays_the_log_of_the_old_file_before_it_takes_its_place(site: Site) -> None:
@@ -150,19 +150,19 @@ def test_rebuild_leaves_a_warehouse_in_use_alone(site: Site) -> None:
 
 
 def test_history_is_rebuilt_as_it_grew(site: Site) -> None:
-    kept = "[objects.Account]\nhistory = true\n"
+    catalog = "[objects.Account]\nhistory = true\n"
     versions = "SELECT * FROM salesforce_history.account ORDER BY id, valid_from"
-    with site.serve(kept):
+    with site.serve(catalog):
         site.run()
         for _ in range(2):
             site.tick(share=0.3)
             assert site.run(full=True).problems == []
-        told = site.query(versions)
-        current = {row["id"] for row in told if row["is_current"]}
+        history = site.query(versions)
+        current = {row["id"] for row in history if row["is_current"]}
         assert current == {f for f, r in site.records("account").items() if not r["isdeleted"]}
-        assert any(row["valid_to"] for row in told)
+        assert any(row["valid_to"] for row in history)
         assert site.rebuild().ok
-        assert site.query(versions) == told
+        assert site.query(versions) == history
 
 
 USERS = """
@@ -200,7 +200,7 @@ def test_rebuild_keeps_what_users_made(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "named"),
+    ("sql", "reason_start"),
     [
         ("CREATE MACRO twice(x) AS x * 2", "macro twice is not SEIL's and cannot be copied"),
         ("CREATE SEQUENCE numbers", "sequence numbers is not SEIL's and cannot be copied"),
@@ -211,13 +211,13 @@ def test_rebuild_keeps_what_users_made(site: Site) -> None:
     ],
     ids=["macro", "sequence", "broken view"],
 )
-def test_rebuild_refuses_what_it_cannot_keep(site: Site, made: str, named: str) -> None:
-    ask(site, made)
+def test_rebuild_refuses_what_it_cannot_keep(site: Site, sql: str, reason_start: str) -> None:
+    ask(site, sql)
     live = site.contents()
     report = site.rebuild()
     assert not report.is_replaced
     [reason] = report.refused
-    assert reason.startswith(named)
+    assert reason.startswith(reason_start)
     assert site.contents() == live
     assert site.rebuild(anyway=True).is_replaced
 

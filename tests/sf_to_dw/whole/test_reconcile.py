@@ -37,7 +37,7 @@ message = "is set aside"
 
 
 def live(site: Any) -> set[str]:
-    return {found for found, row in site.records("account").items() if not row["isdeleted"]}
+    return {record_id for record_id, row in site.records("account").items() if not row["isdeleted"]}
 
 
 def now(site: Any, *kinds: str, name: str = "Account") -> list[tuple[str, int]]:
@@ -49,12 +49,12 @@ def now(site: Any, *kinds: str, name: str = "Account") -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize("kind", ["deletions", "ids"])
 def test_deletions_are_read_on_request(site: Any, kind: str) -> None:
-    gone = sorted(live(site))[:2]
-    site.purge("Account", gone, in_get_deleted=kind == "deletions")
+    deleted = sorted(live(site))[:2]
+    site.purge("Account", deleted, in_get_deleted=kind == "deletions")
     with site.serve(OFF):
         assert now(site, kind) == [("deletions", 2)]
         assert now(site, kind) == []
-    assert not live(site) & set(gone)
+    assert not live(site) & set(deleted)
 
 
 def test_the_warehouse_is_closed_whenever_the_org_is_queried(
@@ -116,16 +116,16 @@ def test_formulas_are_refreshed_on_request(site: Any) -> None:
 
 
 def test_the_command_compares_all_three_ways(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    gone = min(live(site))
-    site.purge("Account", [gone], in_get_deleted=False)
+    deleted = min(live(site))
+    site.purge("Account", [deleted], in_get_deleted=False)
     monkeypatch.chdir(site.folder)
     with site.serve(OFF):
         ran = CliRunner().invoke(app, ["reconcile", "Account"])
-        said = "Besides: 1 records by deletions, of 1 objects"
-        assert (ran.exit_code, said in ran.stdout) == (0, True)
+        summary = "Besides: 1 records by deletions, of 1 objects"
+        assert (ran.exit_code, summary in ran.stdout) == (0, True)
         never = CliRunner().invoke(app, ["reconcile", "Order", "--ids"])
         assert (never.exit_code, "Order: was never read" in never.stdout) == (1, True)
-    assert gone not in live(site)
+    assert deleted not in live(site)
 
 
 def test_records_set_aside_are_read_again_only_when_they_or_the_rules_change(site: Any) -> None:
@@ -155,15 +155,15 @@ def test_records_set_aside_are_read_again_only_when_they_or_the_rules_change(sit
 
 def test_a_deletion_that_a_rule_set_aside_is_marked(site: Any) -> None:
     catalog = "deletions = false\n" + OFF + RULE.format(rule="NOT IsDeleted")
-    gone = min(live(site))
+    deleted = min(live(site))
     with site.serve(catalog):
-        site.write("DELETE", f"Account/{gone}")
+        site.write("DELETE", f"Account/{deleted}")
         site.pass_a_second()
         assert site.run().ingest.rejected_rows > 0
-        assert gone in live(site)
+        assert deleted in live(site)
         assert now(site, "ids") == [("deletions", 1)]
         assert now(site, "ids") == []
-    assert gone not in live(site)
+    assert deleted not in live(site)
 
 
 def test_the_plan_counts_what_is_due_besides(site: Any) -> None:
@@ -179,13 +179,13 @@ def test_the_plan_counts_what_is_due_besides(site: Any) -> None:
         obj = context.catalog["Account"]
         PartialStates(context.lake).change(obj, compared_at=long_ago, refreshed_at=long_ago)
     alone = plan_entry("deletions = false\n" + OFF)
-    listed = plan_entry(OFF)
+    with_deletions = plan_entry(OFF)
     whole = plan_entry('refresh_formulas = "1d"')
-    assert (alone.also_due, listed.also_due) == ((), ("deletions",))
+    assert (alone.also_due, with_deletions.also_due) == ((), ("deletions",))
     assert whole.also_due == ("deletions", "Ids", "formulas")
-    assert (alone.jobs, listed.jobs, whole.jobs) == (1, 1, 3)
-    assert listed.calls == alone.calls + 1
-    assert whole.calls >= listed.calls + 2 * 7
+    assert (alone.jobs, with_deletions.jobs, whole.jobs) == (1, 1, 3)
+    assert with_deletions.calls == alone.calls + 1
+    assert whole.calls >= with_deletions.calls + 2 * 7
 
 
 def test_a_comparison_that_the_quota_ends_stays_due(site: Any) -> None:
@@ -195,10 +195,10 @@ def test_a_comparison_that_the_quota_ends_stays_due(site: Any) -> None:
     site.purge("Account", sorted(live(site))[:1], in_get_deleted=False)
     before = live(site)
     with site.serve(OFF) as server:
-        told = {"Sforce-Limit-Info": "api-usage=100000/100000"}
+        headers = {"Sforce-Limit-Info": "api-usage=100000/100000"}
         # The comparison's job asks for little; the flow's for every field.
         server.faults.add(
-            OrgFault(body="SELECT Id, SystemModstamp, IsDeleted FROM", set_headers=told)
+            OrgFault(body="SELECT Id, SystemModstamp, IsDeleted FROM", set_headers=headers)
         )
         with pytest.raises(QuotaExhaustedError) as stopped:
             site.run()
@@ -218,24 +218,24 @@ def test_a_dropped_column_is_read_again(site: Any) -> None:
             review = SchemaReview(context.state.decisions, context.registry)
             readable = context.org.describe("Account")
             decided: list[tuple[Policy, bool]] = [("drop", False), ("read", True)]
-            for policy, kept in decided:
+            for policy, is_read in decided:
                 accept(review, obj, readable, decision(policy, by="me", column="Website"))
-                assert (review.admit(obj, readable).get("Website") is not None) is kept
+                assert (review.admit(obj, readable).get("Website") is not None) is is_read
             with pytest.raises(ObjectRejectedError, match="was not dropped"):
                 accept(review, obj, readable, decision("read", by="me", column="Website"))
         assert site.run().problems == []
 
 
 def test_a_list_that_is_too_long_is_read_in_halves(site: Any) -> None:
-    gone = sorted(live(site))[:3]
-    site.purge("Account", gone)
+    deleted = sorted(live(site))[:3]
+    site.purge("Account", deleted)
     with site.serve(OFF) as server:
         server.faults.add(
             OrgFault(path="/deleted/", status=400, code="EXCEEDED_ID_LIMIT", message="x", times=2)
         )
         assert now(site, "deletions") == [("deletions", 3)]
         assert httpx.get(f"{server.url}/sandbox/faults").json()[0]["seen"] > 4
-    assert not live(site) & set(gone)
+    assert not live(site) & set(deleted)
 
 
 @pytest.mark.parametrize(("times", "due"), [(1, False), (2, True)])
@@ -244,12 +244,12 @@ def test_a_refused_date_is_first_taken_for_the_end(site: Any, times: int, due: b
     refused = OrgFault(
         path="/deleted/", status=400, code="INVALID_REPLICATION_DATE", message="x", times=times
     )
-    gone = sorted(live(site))[:1]
-    site.purge("Account", gone, in_get_deleted=False)
+    deleted = sorted(live(site))[:1]
+    site.purge("Account", deleted, in_get_deleted=False)
     with site.serve(OFF) as server:
         server.faults.add(refused)
         assert now(site, "deletions") == ([("deletions", 1)] if due else [])
-    assert (gone[0] in live(site)) is not due
+    assert (deleted[0] in live(site)) is not due
 
 
 def test_with_a_lag_no_end_lies_ahead(site: Any) -> None:

@@ -36,14 +36,14 @@ def command(site: Site, *arguments: str) -> tuple[int, Any]:
 
 
 def changes(site: Site) -> dict[str, str]:
-    _, found = command(site, "schema", "diff", "Account")
-    return {entry["column"]: entry["change"] for entry in found["objects"][0]["changes"]}
+    _, document = command(site, "schema", "diff", "Account")
+    return {entry["column"]: entry["change"] for entry in document["objects"][0]["changes"]}
 
 
 def touch(site: Site, value: object) -> str:
     """Gives one account a value in the field; the others keep their versions."""
     records = site.records("account").items()
-    chosen = str(min(found for found, record in records if not record["isdeleted"]))
+    chosen = str(min(record_id for record_id, record in records if not record["isdeleted"]))
     site.write("PATCH", f"Account/{chosen}", {FIELD: value})
     return chosen
 
@@ -66,8 +66,10 @@ def test_added_widened_and_removed_columns_flow_through(site: Site) -> None:
         assert ran(site).problems == []
         record = site.records("account")[chosen]
         assert (record["name"], float(record[FIELD.lower()])) == ("New", 99.1234)
-        _, found = command(site, "schema", "diff", "Account", "--history")
-    assert [e["added"] for e in found["objects"][0]["history"]][-3] == {FIELD: "decimal128(6, 1)"}
+        _, document = command(site, "schema", "diff", "Account", "--history")
+    assert [e["added"] for e in document["objects"][0]["history"]][-3] == {
+        FIELD: "decimal128(6, 1)"
+    }
 
 
 @pytest.fixture
@@ -100,12 +102,12 @@ def test_incompatible_column_stops_its_object_until_decided(
         (problem,) = report.problems
         assert f"{FIELD} was decimal(8,2) and is text now" in problem
         assert [flow.error is None for flow in report.extract.flows] == [False, True]
-        code, found = command(site, "schema", "diff", "Account")
-        assert (code, found["objects"][0]["stops"]) == (1, True)
-        code, said = command(site, "schema", "accept", "Account")
-        assert (code, "Say how" in said) == (1, True)
-        code, said = command(site, "schema", "accept", f"Account.{FIELD}", *arguments)
-        assert code == 0, said
+        code, document = command(site, "schema", "diff", "Account")
+        assert (code, document["objects"][0]["stops"]) == (1, True)
+        code, answer = command(site, "schema", "accept", "Account")
+        assert (code, "Say how" in answer) == (1, True)
+        code, answer = command(site, "schema", "accept", f"Account.{FIELD}", *arguments)
+        assert code == 0, answer
         assert ran(site).problems == []
         record = site.records("account")[chosen]
         assert {name: record[name] for name in columns} == columns
@@ -113,9 +115,9 @@ def test_incompatible_column_stops_its_object_until_decided(
     rows = site.query("SELECT change, column_name FROM seil.schema_changes")
     assert {"change": f"accepted-{arguments[1]}", "column_name": FIELD.lower()} in rows
     with site.open() as context:
-        told = [e for _, e in context.journal.read() if e.detail_type == "schema-accepted"]
+        accepted = [e for _, e in context.journal.read() if e.detail_type == "schema-accepted"]
         history = context.registry.history(context.catalog["Account"])
-    assert len(told) == 1
+    assert len(accepted) == 1
     assert any(entry["source"].startswith("accepted by") for entry in history)
     contents = site.contents()
     assert site.rebuild().ok
@@ -138,5 +140,5 @@ def test_reviewed_object_stops_at_any_change_until_accepted(site: Site) -> None:
 
 def test_nothing_to_decide_is_reported(site: Site) -> None:
     with site.serve():
-        code, said = command(site, "schema", "accept", "Account.Name")
-    assert (code, "no change that needs a decision" in said) == (1, True)
+        code, answer = command(site, "schema", "accept", "Account.Name")
+    assert (code, "no change that needs a decision" in answer) == (1, True)
