@@ -32,9 +32,9 @@ def assert_same_as_org(site: Site) -> None:
     with closing(OrgStore.open(site.org)) as store:
         expected = {name: org_records(store, name) for name in tables}
     with site.warehouse() as warehouse:
-        found = {name: current_records(warehouse, table) for name, table in tables.items()}
+        current = {name: current_records(warehouse, table) for name, table in tables.items()}
     for name, records in expected.items():
-        assert found[name] == records, name
+        assert current[name] == records, name
     assert len(expected) == 33
 
 

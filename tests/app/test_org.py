@@ -44,19 +44,19 @@ NOTES_OF_RUNS = ("run.lock", "run.lease", "conditional#0", "site.json")
 def files(home: Path) -> dict[str, bytes]:
     """All that was read and how far; not the lock, and the note of how the last run ended."""
     lake = home / "seil-data" / "lake"
-    held = {str(path.relative_to(lake)): path for path in lake.rglob("*") if path.is_file()}
+    paths = {str(path.relative_to(lake)): path for path in lake.rglob("*") if path.is_file()}
     return {
         name: path.read_bytes()
-        for name, path in held.items()
+        for name, path in paths.items()
         if not any(note in name for note in NOTES_OF_RUNS)
     }
 
 
 def test_identity_is_kept_with_the_state(site: Path) -> None:
     lake = Lake.at((site / "seil-data/lake").as_uri(), env="dev", project="seil")
-    kept = stored_identity(lake)
-    assert kept is not None
-    assert (kept.org_id, kept.instance, kept.is_sandbox, kept.time_zone) == (
+    identity = stored_identity(lake)
+    assert identity is not None
+    assert (identity.org_id, identity.instance, identity.is_sandbox, identity.time_zone) == (
         ORG_ID,
         "CS5g",
         True,

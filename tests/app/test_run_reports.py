@@ -22,8 +22,8 @@ def site(home: Path) -> Iterator[Site]:
 def kill(site: Site, run_id: str) -> None:
     """As if its process had ended."""
     with site.state.database.transaction() as transaction:
-        gone = "UPDATE runs SET process_start = '1' WHERE run_id = :run_id"
-        transaction.execute(gone, run_id=run_id)
+        other_process = "UPDATE runs SET process_start = '1' WHERE run_id = :run_id"
+        transaction.execute(other_process, run_id=run_id)
 
 
 def test_a_dead_run_is_found_before_another_one_ended(site: Site) -> None:

@@ -32,8 +32,8 @@ NEXT_DAY = datetime(2026, 11, 30, 10, tzinfo=UTC)
 def state(tmp_path: Path) -> Iterator[State]:
     from seil.settings import StateSettings
 
-    with open_state(StateSettings(url=f"sqlite:{tmp_path / 'state.sqlite'}")) as found:
-        yield found
+    with open_state(StateSettings(url=f"sqlite:{tmp_path / 'state.sqlite'}")) as database:
+        yield database
 
 
 @pytest.fixture

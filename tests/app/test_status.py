@@ -288,8 +288,8 @@ def test_a_comparison_that_failed_is_over_once_it_goes_well(
 
 def test_what_ended_the_last_run_is_named_first(context: Site) -> None:
     """What ended earlier ones may be mended: the run did not get as far as to tell."""
-    held = translate("w", duckdb.IOException("set lock on file: held in python (PID 7)"))
-    for error in (LakeError("file:///l", "write", "full"), held):
+    error_of_lock = translate("w", duckdb.IOException("set lock on file: held in python (PID 7)"))
+    for error in (LakeError("file:///l", "write", "full"), error_of_lock):
         with pytest.raises(type(error)), context.runs.run("run"):
             raise error
     first = sentence()

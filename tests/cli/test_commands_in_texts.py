@@ -57,7 +57,7 @@ def commands_of_source(source: Path) -> Iterator[tuple[str, str]]:
     for number, text in strings(source):
         parts = text.split(", ") if re.fullmatch(_WHOLE, text) else []
         whole = [part for part in parts if part.startswith("seil ")]
-        for command in (found for found in (*_SPAN.findall(text), *whole) if found != "seil {}"):
+        for command in (span for span in (*_SPAN.findall(text), *whole) if span != "seil {}"):
             yield f"{source.relative_to(ROOT)}:{number}", command
 
 
@@ -108,9 +108,9 @@ def test_commands_of_a_page_can_be_typed(page: Path) -> None:
 
 
 def test_commands_in_messages_and_hints_can_be_typed() -> None:
-    found = [command for source in SOURCES for command in commands_of_source(source)]
-    assert len(found) > 40
-    assert {(at, c): why for at, c in found if (why := problem(c))} == {}
+    commands = [command for source in SOURCES for command in commands_of_source(source)]
+    assert len(commands) > 40
+    assert {(at, c): why for at, c in commands if (why := problem(c))} == {}
 
 
 def test_commands_in_messages_stand_in_backticks() -> None:

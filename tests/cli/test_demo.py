@@ -78,13 +78,13 @@ def test_no_order_is_of_a_day_to_come(demo_output: tuple[Path, str]) -> None:
 
 def test_sixteen_tables_stay_in_a_file(demo_output: tuple[Path, str]) -> None:
     folder, text = demo_output
-    said = {line.split()[0]: numbers(line)[-1] for line in table(text, "table")}
-    assert len(said) == 16
+    printed = {line.split()[0]: numbers(line)[-1] for line in table(text, "table")}
+    assert len(printed) == 16
     with duckdb.connect(
         str(folder / "demo" / "warehouse.read.duckdb"), read_only=True
     ) as warehouse:
-        found = {name: warehouse.table(name).count("*").fetchall()[0][0] for name in said}
-    assert said == found
+        stored = {name: warehouse.table(name).count("*").fetchall()[0][0] for name in printed}
+    assert printed == stored
 
 
 def test_plan_of_a_push_has_three_fields(demo_output: tuple[Path, str]) -> None:
@@ -209,6 +209,6 @@ def test_interrupted_demo_ends_with_130_and_one_line(
         assert demo.stderr
         demo.stdout.readline()  # The org is made; the full load begins.
         demo.send_signal(signal.SIGINT)
-        said = demo.stderr.read()
+        message = demo.stderr.read()
     assert demo.returncode == 130
-    assert re.fullmatch(rf"interrupted\. .*{re.escape(again)} starts over\n", said)
+    assert re.fullmatch(rf"interrupted\. .*{re.escape(again)} starts over\n", message)

@@ -42,10 +42,10 @@ def test_no_journal_is_no_event_and_stays_none(seil: Seil, home: Path) -> None:
 
 def test_the_newest_are_listed_oldest_first(seil: Seil, journal: Journal) -> None:
     journal.publish([ingestion_event(n) for n in range(60)])
-    listed = seil("events", "--limit", "3").out.splitlines()
-    assert listed[0].split() == ["number", "time", "type", "object", "state", "what"]
-    assert [line.split()[0] for line in listed[1:]] == ["58", "59", "60"]
-    assert listed[-1].endswith("file-ingestion  OrderItem  success  59.parquet: no. 59")
+    listing = seil("events", "--limit", "3").out.splitlines()
+    assert listing[0].split() == ["number", "time", "type", "object", "state", "what"]
+    assert [line.split()[0] for line in listing[1:]] == ["58", "59", "60"]
+    assert listing[-1].endswith("file-ingestion  OrderItem  success  59.parquet: no. 59")
 
 
 @pytest.mark.parametrize(
@@ -145,13 +145,13 @@ def test_dead_letters_are_listed_and_redelivered(seil: Seil, journal: Journal) -
     journal.publish([ingestion_event(0), ingestion_event(1)])
     dispatcher.drain()
 
-    listed = seil("events", "dead")
-    assert listed.code == 1
-    assert [line.split()[:2] for line in listed.out.splitlines()[1:]] == [
+    listing = seil("events", "dead")
+    assert listing.code == 1
+    assert [line.split()[:2] for line in listing.out.splitlines()[1:]] == [
         ["1", "ingest"],
         ["2", "ingest"],
     ]
-    assert listed.out.count("ValueError: odd file") == 2
+    assert listing.out.count("ValueError: odd file") == 2
     assert seil("events", "dead", "--subscriber", "other").code == 0
 
     assert seil("events", "redeliver", "1").out == "1 dead letter will be delivered again.\n"

@@ -124,7 +124,7 @@ def test_every_command_of_a_module_is_listed() -> None:
         part = frame.group("")
         import_module(f"seil.cli.{module}").register(part)
         registered = typer.main.get_group(part).commands
-        assert set(registered) == {name for name, held in Root.modules.items() if held == module}
+        assert set(registered) == {name for name, place in Root.modules.items() if place == module}
 
 
 def test_an_unknown_command_is_met_with_the_likely_one(seil: Seil) -> None:
@@ -214,18 +214,18 @@ def test_a_failure_behind_an_answer_is_the_only_document() -> None:
 
 
 def test_sigterm_runs_every_finally() -> None:
-    left: list[str] = []
+    steps: list[str] = []
 
     def wait(call: frame.Call) -> None:
         try:
             os.kill(os.getpid(), signal.SIGTERM)
             signal.pause()
         finally:
-            left.append("in order")
+            steps.append("in order")
 
     with raised_signals():
         result = CliRunner().invoke(probe(wait), ["probe"])
-    assert (result.exit_code, left) == (143, ["in order"])
+    assert (result.exit_code, steps) == (143, ["in order"])
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 

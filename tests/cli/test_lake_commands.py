@@ -278,9 +278,9 @@ def test_a_run_under_way_keeps_the_steps_out(seil: Seil, loaded: Path) -> None:
 
 
 def test_files_are_listed_by_place_and_object(seil: Seil, loaded: Path) -> None:
-    listed = seil("files", "list").out.splitlines()
-    assert listed[0].split() == ["state", "modified", "size", "place"]
-    assert sorted(line.split()[0] for line in listed[1:]) == [
+    listing = seil("files", "list").out.splitlines()
+    assert listing[0].split() == ["state", "modified", "size", "place"]
+    assert sorted(line.split()[0] for line in listing[1:]) == [
         "curated",
         "curated",
         "error",
@@ -298,13 +298,13 @@ def test_files_are_listed_by_place_and_object(seil: Seil, loaded: Path) -> None:
 
 def test_why_shows_the_reason_and_the_history(seil: Seil, loaded: Path) -> None:
     [failed] = seil("files", "--state", "error", "--json").json["files"]
-    told = seil("files", "why", failed["key"])
-    assert told.code == 0
-    assert told.out.splitlines()[:2] == [
+    answer = seil("files", "why", failed["key"])
+    assert answer.code == 0
+    assert answer.out.splitlines()[:2] == [
         f"error: {failed['key']}",
         "the file is not Parquet: it begins with b'garb'",
     ]
-    assert "file-ingestion" in told.out
+    assert "file-ingestion" in answer.out
     as_json = seil("files", "why", failed["key"], "--json").json
     assert [event["detail-type"] for event in as_json["events"]] == [
         "Object Created",
@@ -333,12 +333,12 @@ def test_retry_sends_a_mended_file_round_again(seil: Seil, loaded: Path, exporte
 
 
 def test_retry_of_everything_of_one_object(seil: Seil, loaded: Path) -> None:
-    told = seil("files", "retry", "--object", "Order").out
-    assert told == "Nothing to move back: no file lies below error/.\n"
+    answer = seil("files", "retry", "--object", "Order").out
+    assert answer == "Nothing to move back: no file lies below error/.\n"
     [moved] = seil("files", "retry", "--object", "contact", "--json").json["files"]
     assert moved["target"].startswith("in/dev-Salesforce-Contact/")
-    told = seil("files", "retry", "--all", "--exceptions").out
-    assert told == "Nothing to move back: no file lies below error/ or exceptions/.\n"
+    answer = seil("files", "retry", "--all", "--exceptions").out
+    assert answer == "Nothing to move back: no file lies below error/ or exceptions/.\n"
 
 
 def test_status_shows_files_and_ledger(seil: Seil, loaded: Path) -> None:
@@ -358,8 +358,8 @@ def test_status_shows_files_and_ledger(seil: Seil, loaded: Path) -> None:
 
 
 def test_status_lists_a_file_without_a_ledger_row(seil: Seil, loaded: Path) -> None:
-    told = "1 file could not be ingested, the newest "
-    assert told in seil("status").out.splitlines()[0]
+    message = "1 file could not be ingested, the newest "
+    assert message in seil("status").out.splitlines()[0]
     assert "could not be ingested" not in seil("status", "Account").out
 
 
@@ -429,9 +429,9 @@ def test_status_gives_the_age_of_what_it_read(seil: Seil, loaded: Path) -> None:
     copy = Path("seil-data/warehouse.read.duckdb")
     begun = datetime.now(UTC)
     os.utime(copy, (begun.timestamp(), begun.timestamp() - 240))
-    found = seil("status", "--json").json
-    assert datetime.fromisoformat(found["as_of"]) < begun - timedelta(seconds=239)
-    assert 240 <= found["age_seconds"] < 3600
+    document = seil("status", "--json").json
+    assert datetime.fromisoformat(document["as_of"]) < begun - timedelta(seconds=239)
+    assert 240 <= document["age_seconds"] < 3600
     assert "4m" in seil("query", "SELECT 1").err
 
 
@@ -514,8 +514,8 @@ def test_records_set_aside_are_shown_with_their_reasons(seil: Seil, home: Path) 
     names = pa.table({"Id": ids, "LastName": ["NA", "Good", "NA"]})
     pq.write_table(names, home / "Contact.parquet")
     seil("ingest", "--from", str(home / "Contact.parquet"))
-    shown = seil("files", "show").out.splitlines()
-    assert [re.split("  +", line) for line in shown[1:3]] == [
+    listing = seil("files", "show").out.splitlines()
+    assert [re.split("  +", line) for line in listing[1:3]] == [
         ["Contact", ids[0], "is a placeholder"],
         ["Contact", ids[2], "is a placeholder"],
     ]

@@ -42,10 +42,10 @@ def test_once_does_what_is_to_be_done(seil: Seil, home: Path) -> None:
     (home / IN / "dev-Salesforce-Contact" / "r" / "x.parquet").write_bytes(b"garbage " * 9)
     ran = seil("listen", "--once")
     assert ran.code == 1
-    told = [tuple(line.split()[2:4]) for line in ran.out.splitlines()]
+    steps = [tuple(line.split()[2:4]) for line in ran.out.splitlines()]
     # Two files are taken in at once.
-    assert sorted(told[:2]) == [("ingest", "error"), ("ingest", "success")]
-    assert told[2:] == [("load", "success"), ("build", "success")]
+    assert sorted(steps[:2]) == [("ingest", "error"), ("ingest", "success")]
+    assert steps[2:] == [("load", "success"), ("build", "success")]
     assert ids(seil, "account") == ["001A", "001B"]
     [run] = seil("runs", "list", "--json").json["runs"][:1]
     assert (run["command"], run["outcome"]) == ("listen", "incomplete")
@@ -86,8 +86,8 @@ def test_ended_in_the_middle_and_started_again(
         drop(home, "Account", one, run=f"run-{one}")
     with seil_process("listen", "--sweep", "1s", "--json") as first:
         assert first.stdout
-        told = json.loads(first.stdout.readline())
-        assert (told["step"], told["state"]) == ("ingest", "success")
+        step = json.loads(first.stdout.readline())
+        assert (step["step"], step["state"]) == ("ingest", "success")
         first.send_signal(number)
         _, err = first.communicate(timeout=HANGS)
     assert first.returncode == {signal.SIGKILL: -9, signal.SIGTERM: 143}[number], err
@@ -96,5 +96,5 @@ def test_ended_in_the_middle_and_started_again(
     loads = seil("query", "SELECT count(*) AS n, sum(merged_rows) AS m FROM seil.loads", "--csv")
     assert loads.out == "n,m\n12,12\n"
     assert seil("events", "dead").code == 0
-    taken = seil("events", "--type", "file-ingestion", "--json").json["events"]
-    assert len({event["detail"]["key"] for event in taken}) == len(taken) == 12
+    ingested = seil("events", "--type", "file-ingestion", "--json").json["events"]
+    assert len({event["detail"]["key"] for event in ingested}) == len(ingested) == 12

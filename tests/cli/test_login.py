@@ -42,9 +42,9 @@ def test_token_is_kept_and_the_settings_to_make_are_printed(
     assert httpx.get(address(process), follow_redirects=True).status_code == 200
     out, err = process.communicate(timeout=HANGS)
     assert process.returncode == 0, err
-    kept = home / "seil-data" / "refresh-token"
-    assert kept.stat().st_mode & 0o777 == 0o600
-    assert kept.read_text() not in out + err
+    token = home / "seil-data" / "refresh-token"
+    assert token.stat().st_mode & 0o777 == 0o600
+    assert token.read_text() not in out + err
     settings = out.partition("Set in seil.toml:")[2].partition("Next:")[0]
     (home / "seil.toml").write_text(settings)
     for _ in range(2):  # Each call is a process of its own to the token, which rotates.

@@ -140,7 +140,7 @@ def _shell(home: Path, line: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    ("line", "codes", "said"),
+    ("line", "codes", "words"),
     [
         ("$SEIL status >&-", {0}, ""),
         ("$SEIL status --json >&-", {0}, ""),
@@ -151,10 +151,10 @@ def _shell(home: Path, line: str) -> tuple[int, str]:
         ("$SEIL files why $(printf '\\377') --json", {1}, ""),
     ],
 )
-def test_no_stream_ends_in_a_traceback(site: Path, line: str, codes: set[int], said: str) -> None:
+def test_no_stream_ends_in_a_traceback(site: Path, line: str, codes: set[int], words: str) -> None:
     code, err = _shell(site, line)
     assert code in codes, err
-    assert said in err
+    assert words in err
     assert "Traceback" not in err
     assert "Error:" not in err
 

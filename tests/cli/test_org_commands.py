@@ -158,10 +158,10 @@ def test_an_object_that_fails_does_not_stop_the_others(
     planned = seil("plan", "Nothing__c")
     assert planned.code == 1
     assert "NOT_FOUND: The requested resource does not exist" in planned.out
-    told = seil("doctor")
-    assert told.code == 1
-    assert "fail  object Nothing__c: is not visible to this user" in told.out
-    assert "or set enabled = false for objects.Nothing__c in objects.toml" in told.out
+    answer = seil("doctor")
+    assert answer.code == 1
+    assert "fail  object Nothing__c: is not visible to this user" in answer.out
+    assert "or set enabled = false for objects.Nothing__c in objects.toml" in answer.out
 
 
 @pytest.mark.parametrize(
@@ -203,11 +203,11 @@ def test_a_wrong_secret(seil: Seil, org: OrgServer, home: Path) -> None:
     ran = seil("run")
     assert ran.code == 3
     assert ran.err.splitlines()[-1].startswith(f"error: Login at {org.url} failed: invalid_client")
-    told = seil("doctor")
-    assert told.code == 1
-    assert f"fail  login: Login at {org.url} failed: invalid_client" in told.out
-    assert "client_secret does not belong to client_id" in told.out
-    for text in (ran.out, ran.err, told.out, told.err):
+    answer = seil("doctor")
+    assert answer.code == 1
+    assert f"fail  login: Login at {org.url} failed: invalid_client" in answer.out
+    assert "client_secret does not belong to client_id" in answer.out
+    for text in (ran.out, ran.err, answer.out, answer.err):
         assert "wrong-one" not in text
 
 
@@ -217,9 +217,9 @@ def test_an_org_that_is_down(seil: Seil, home: Path, unused_port: int) -> None:
     assert ran.code == 3
     assert "error: Salesforce" in ran.err
     assert "Run the same command later" in ran.err
-    told = seil("doctor")
-    assert told.code == 1
-    assert "-> start the stand-in with `seil sandbox salesforce`, or set login_url" in told.out
+    answer = seil("doctor")
+    assert answer.code == 1
+    assert "-> start the stand-in with `seil sandbox salesforce`, or set login_url" in answer.out
     configure(home, "https://no-such-domain.invalid")
     assert "-> check login_url in [salesforce]" in seil("doctor").out
 
@@ -236,9 +236,9 @@ def test_a_spent_allowance(seil: Seil, serve: Serve) -> None:
 def test_doctor_on_a_spent_allowance(seil: Seil, serve: Serve) -> None:
     serve(quotas=Quotas(api_requests=4))
     seil("doctor")
-    told = seil("doctor", "--json")
-    assert (told.code, told.json["ok"]) == (1, False)
-    failed = [check for check in told.json["checks"] if check["state"] == "fail"]
+    answer = seil("doctor", "--json")
+    assert (answer.code, answer.json["ok"]) == (1, False)
+    failed = [check for check in answer.json["checks"] if check["state"] == "fail"]
     assert "allowance is used up" in failed[0]["detail"]
 
 
@@ -322,9 +322,9 @@ def test_a_tick_shows_in_the_next_run(seil: Seil, org: OrgServer, home: Path) ->
 
 
 def test_an_error_of_all_objects_is_printed_once(seil: Seil, org: OrgServer) -> None:
-    told = seil("reconcile", "Account", "Order", "Contact")
-    assert told.code == 1
-    [line] = [line for line in told.out.splitlines() if "never read" in line]
+    answer = seil("reconcile", "Account", "Order", "Contact")
+    assert answer.code == 1
+    [line] = [line for line in answer.out.splitlines() if "never read" in line]
     assert line == (
         "  Account, Order, Contact: was never read: there is nothing to compare. "
         "Run `seil run` first"
@@ -332,9 +332,9 @@ def test_an_error_of_all_objects_is_printed_once(seil: Seil, org: OrgServer) -> 
 
 
 def test_schema_diff_does_not_judge_what_was_never_read(seil: Seil, org: OrgServer) -> None:
-    told = seil("schema", "diff", "Account", "Order")
-    assert told.code == 0
-    assert told.out.splitlines() == [
+    answer = seil("schema", "diff", "Account", "Order")
+    assert answer.code == 0
+    assert answer.out.splitlines() == [
         "Never read, so there is nothing to compare: Account, Order. `seil run` reads them."
     ]
 
@@ -351,9 +351,9 @@ def test_schema_accept_says_that_nothing_has_changed(seil: Seil, org: OrgServer)
 
 def test_an_empty_warehouse_exports_no_feed(seil: Seil, home: Path) -> None:
     seil("build", "--quiet")
-    told = seil("export", "feed", "--to", "out")
-    assert told.code == 3
-    assert "nothing was loaded into it yet. Run `seil run` first" in told.err
+    answer = seil("export", "feed", "--to", "out")
+    assert answer.code == 3
+    assert "nothing was loaded into it yet. Run `seil run` first" in answer.err
     assert not (home / "out").exists()
 
 
@@ -365,9 +365,9 @@ def test_doctor_minds_dead_letters_and_a_broken_rule(
         "validations = [{type = 're', rule = 'x', level = 'reject'}]\n"
     )
     (home / "objects.toml").write_text(NO_LAG + rule)
-    told = seil("doctor")
-    assert told.code == 1
-    assert "fail  object Account: objects.Account.columns" in told.out
+    answer = seil("doctor")
+    assert answer.code == 1
+    assert "fail  object Account: objects.Account.columns" in answer.out
 
 
 def until_locked() -> None:
@@ -398,14 +398,14 @@ def test_log_lines_of_a_run_carry_run_object_file_and_counts(
         lines[-1]["run_id"]
     }
     by_logger = {line["logger"]: line for line in lines if "rows" in line or "landed_rows" in line}
-    read, taken = (
+    read, ingest = (
         by_logger["seil.sf_to_dw.extract.flow_run"],
         by_logger["seil.sf_to_dw.ingest.ingestor"],
     )
-    assert read["object"] == taken["object"] == "Account"
-    assert read["flow_run_id"] == taken["flow_run_id"]
-    assert taken["file"].startswith("in/dev-Salesforce-Account/")
-    assert read["rows"] >= taken["landed_rows"] == taken["curated_rows"] > 0
+    assert read["object"] == ingest["object"] == "Account"
+    assert read["flow_run_id"] == ingest["flow_run_id"]
+    assert ingest["file"].startswith("in/dev-Salesforce-Account/")
+    assert read["rows"] >= ingest["landed_rows"] == ingest["curated_rows"] > 0
     loads = [line for line in lines if line["logger"] == "seil.sf_to_dw.load.object_loader"]
     assert loads[0]["flow_run_ids"] == [read["flow_run_id"]]
     assert {line["flow_run_id"] for line in loads[1:]} == {read["flow_run_id"]}

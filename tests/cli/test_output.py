@@ -85,10 +85,10 @@ def test_table_on_a_terminal_is_red_where_something_is_wrong(
 ) -> None:
     terminal = on_terminal(monkeypatch)
     output.table(("object", "rows"), [("Order [x]", 1200), ("Account", Bad(3))])
-    shown = terminal.getvalue()
-    assert "Order [x]" in shown
-    assert "1,200" in shown
-    assert "\x1b[31m    3" in shown
+    text = terminal.getvalue()
+    assert "Order [x]" in text
+    assert "1,200" in text
+    assert "\x1b[31m    3" in text
 
 
 def test_line_is_styled_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

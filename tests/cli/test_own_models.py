@@ -45,10 +45,10 @@ def test_the_pages_model_is_built_queried_and_traced(seil: Seil, own: Path) -> N
 
 def test_the_page_shows_the_error_of_a_replacement_without_a_column(seil: Seil, own: Path) -> None:
     (own / "sales_stages.sql").write_text("SELECT id AS opportunity_id FROM salesforce.opportunity")
-    (shown,) = [text for text in blocks("") if "which feed" in text]
+    (block,) = [text for text in blocks("") if "which feed" in text]
     refused = seil("build")
     assert refused.code == 2
-    assert shown.strip() in refused.err
+    assert block.strip() in refused.err
 
 
 def test_a_table_whose_model_is_gone_is_named_until_it_is_dropped(seil: Seil, own: Path) -> None:

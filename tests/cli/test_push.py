@@ -59,9 +59,9 @@ def org(home: Path, seil: Seil) -> Iterator[OrgServer]:
 
 
 def test_a_plan_is_seen_applied_listed_and_undone(seil: Seil, org: OrgServer) -> None:
-    shown = seil("push", "plan", "notes")
-    assert "4 records" not in shown.out
-    assert "records   2: 0 same, 2 to change, 0 new" in shown.out
+    summary = seil("push", "plan", "notes")
+    assert "4 records" not in summary.out
+    assert "records   2: 0 same, 2 to change, 0 new" in summary.out
     plan = seil("push", "plan", "notes", "--json").json
     assert [(v["field"], v["old"], v["new"]) for v in plan["values"]] == [
         ("Note__c", "old", "new")
@@ -92,13 +92,13 @@ def test_rejected_rows_are_exported_and_sent_again(seil: Seil, org: OrgServer, h
     plan = seil("push", "plan", "notes", "--json").json
     applied = seil("push", "apply", "notes", plan["hash"], "--json")
     assert applied.json["states"] == {"rejected": 2}
-    asked = ("--state", "rejected", "--code", refusal["statusCode"])
-    assert "2 outcomes" in seil("outcomes", *asked, "--output", "bad.jsonl").out
+    filters = ("--state", "rejected", "--code", refusal["statusCode"])
+    assert "2 outcomes" in seil("outcomes", *filters, "--output", "bad.jsonl").out
     rows = [json.loads(line) for line in (home / "bad.jsonl").read_text().splitlines()]
     assert [(row["fields"], row["image_before"], row["reason"]) for row in rows] == [
         ({"Note__c": "new"}, {"Note__c": "old"}, "closed")
     ] * 2
-    assert seil("outcomes", "retry", *asked, "--json").code == 1
+    assert seil("outcomes", "retry", *filters, "--json").code == 1
     org.faults.clear()
     again = seil("outcomes", "retry", "--flow", "push:notes", "--json")
     assert (again.code, again.json["flows"][0]["states"]) == (0, {"written": 2})

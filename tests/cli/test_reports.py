@@ -153,8 +153,8 @@ def test_an_idle_run_is_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_records_read_by_a_comparison_are_new(capsys: pytest.CaptureFixture[str]) -> None:
-    found = FlowResult("Object7__c", mode="fields", reported=15, landed=15, files=1)
-    show_run(TEXT, replace(run_report(updated=0), reconciliation=[found]), [])
+    result = FlowResult("Object7__c", mode="fields", reported=15, landed=15, files=1)
+    show_run(TEXT, replace(run_report(updated=0), reconciliation=[result]), [])
     lines = output_lines(capsys)
     assert "Besides: 15 records by fields, of 1 objects" in lines
     assert any(line.split()[:1] == ["Object7__c"] for line in lines)
@@ -164,13 +164,13 @@ def test_records_read_by_a_comparison_are_new(capsys: pytest.CaptureFixture[str]
 def test_a_run_lists_what_changed_or_was_set_aside(capsys: pytest.CaptureFixture[str]) -> None:
     show_run(TEXT, run_report(updated=1, rejected=2), ["Object7__c"])
     lines = output_lines(capsys)
-    listed = lines[lines.index("") + 1 :]
-    assert [line.split() for line in listed[1:3]] == [
+    listing = lines[lines.index("") + 1 :]
+    assert [line.split() for line in listing[1:3]] == [
         ["Object7__c", "delta", "3", "3", "0", "3"],
         ["Object9__c", "delta", "3", "3", "2", "1"],
     ]
-    assert listed[3] == "All 2 balance: reported = landed = merged + aside."
-    assert listed[4].endswith("31 more ledger rows balance, of objects without changes.")
+    assert listing[3] == "All 2 balance: reported = landed = merged + aside."
+    assert listing[4].endswith("31 more ledger rows balance, of objects without changes.")
 
 
 def test_status_counts_the_pages_of_a_run_under_way(seil: Seil, context: Site) -> None:
@@ -219,7 +219,7 @@ def test_progress_is_bars_on_a_terminal_and_silence_on_request(
 def test_a_journal_is_closed_with_its_context(home: Path) -> None:
     with Site(load_settings()) as context:
         context.journal.publish([Event("seil.test", "x", {})])
-        held: Journal = context.journal
-    assert held.file._connection is None
-    assert output.text(held.last()) == "1"
-    held.close()
+        journal: Journal = context.journal
+    assert journal.file._connection is None
+    assert output.text(journal.last()) == "1"
+    journal.close()

@@ -40,8 +40,8 @@ def test_a_run_whose_process_is_gone_has_died_in_its_step(seil: Seil) -> None:
             record = site.state.runs.get(run.run_id)
             assert record
             with site.state.database.transaction() as transaction:
-                gone = "UPDATE runs SET process_start = '1' WHERE run_id = :run_id"
-                transaction.execute(gone, run_id=run.run_id)
+                dead = "UPDATE runs SET process_start = '1' WHERE run_id = :run_id"
+                transaction.execute(dead, run_id=run.run_id)
             died = seil("runs", "show", run.run_id)
             report = seil("runs", "show", run.run_id, "--json").json
     assert "died       in extract Contact: its process is gone" in died.out

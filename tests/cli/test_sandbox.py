@@ -73,10 +73,14 @@ def test_first_start_makes_an_org_and_a_signal_stops_it(
     arguments = ("sandbox", "salesforce", "--state", "org", "--orders", "1", "--port", "0")
     with seil_process(*arguments, "--json", "--as-of", "2026-01-31") as process:
         assert process.stdout
-        said = json.loads(process.stdout.readline())
-        assert (said["made"], said["state"], said["client_id"]) == (True, "org", "seil-sandbox")
-        assert (home / said["jwt_key"]).exists()
-        assert _answer(said["url"]).status_code == 200
+        answer = json.loads(process.stdout.readline())
+        assert (answer["made"], answer["state"], answer["client_id"]) == (
+            True,
+            "org",
+            "seil-sandbox",
+        )
+        assert (home / answer["jwt_key"]).exists()
+        assert _answer(answer["url"]).status_code == 200
         process.terminate()
         rest, _ = process.communicate(timeout=HANGS)
     assert (process.returncode, rest) == (0, "")
@@ -159,8 +163,8 @@ def test_wrong_faults_and_keys_are_named_all_at_once(seil: Seil, home: Path) -> 
 
 
 def test_a_port_in_use_is_one_clear_line(seil: Seil, home: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         ran = seil("sandbox", "salesforce", "--port", str(port))
     assert ran.code == 2
     assert f"127.0.0.1:{port}: the port is already in use" in ran.err
@@ -202,14 +206,14 @@ def test_tick_of_somebody_else(seil: Seil, org: Path) -> None:
 
 def test_reset_removes_the_org_and_nothing_else(seil: Seil, org: Path) -> None:
     with OrgServer(org):
-        held = seil("sandbox", "reset", "--state", str(org), "--yes")
-    assert held.code == 3
+        refused = seil("sandbox", "reset", "--state", str(org), "--yes")
+    assert refused.code == 3
     (org / "notes.txt").write_text("mine")
     assert seil("sandbox", "reset", "--state", str(org)).code == 1  # not confirmed
     assert (org / FILE_NAME).exists()
     ran = seil("sandbox", "reset", "--state", str(org), "--yes")
     assert (ran.code, ran.out) == (0, f"Removed the org in {org}.\n")
-    assert [found.name for found in org.iterdir()] == ["notes.txt"]
+    assert [path.name for path in org.iterdir()] == ["notes.txt"]
     again = seil("sandbox", "reset", "--state", str(org), "--yes", "--json")
     assert again.code == 2
 
@@ -223,10 +227,10 @@ def test_reset_as_json(seil: Seil, org: Path) -> None:
 def test_faults_are_listed_as_a_running_stand_in_lists_them(
     seil: Seil, home: Path, org: Path, name: str
 ) -> None:
-    listed = json.loads(seil("sandbox", "faults", name, "--json").out)["faults"]
+    command = json.loads(seil("sandbox", "faults", name, "--json").out)["faults"]
     makers = {"salesforce": OrgServer, "admanager": AdManagerServer, "techone": TechOneServer}
     with makers[name](org if name == "salesforce" else home / name) as running:
         kinds = httpx.get(f"{running.url}/sandbox/faults/kinds").json()
-    assert listed == {name: kinds}
+    assert command == {name: kinds}
     printed = seil("sandbox", "faults").out
     assert all(fault in printed for fault in kinds)

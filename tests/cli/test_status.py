@@ -77,9 +77,9 @@ def test_a_run_that_was_killed_is_seen(
         served_site(generated, home, job_delay=30.0),
         seil_process("run", "Account") as running,
     ):
-        while not (found := seil("status", "--json").json["under_way"]):
+        while not (under_way := seil("status", "--json").json["under_way"]):
             assert running.poll() is None
-        assert (found[0]["pid"], found[0]["is_alive"]) == (running.pid, True)
+        assert (under_way[0]["pid"], under_way[0]["is_alive"]) == (running.pid, True)
         assert seil("status").out.splitlines()[-2].startswith("  under way: `seil run`")
         running.send_signal(signal.SIGKILL)
     first = seil("status").out.splitlines()[0]

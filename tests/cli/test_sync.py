@@ -50,9 +50,9 @@ def org(home: Path, network: AdManagerServer) -> Iterator[OrgServer]:
 
 
 def test_a_run_is_shown_first_then_written_and_recorded(seil: Seil, org: OrgServer) -> None:
-    shown = seil("sync", "gam-to-sf", "--dry-run")
-    assert shown.code == 0
-    assert "Ready  DELIVERING" in shown.out
+    plan = seil("sync", "gam-to-sf", "--dry-run")
+    assert plan.code == 0
+    assert "Ready  DELIVERING" in plan.out
     ran = seil("sync", "gam-to-sf", "--json").json
     line_items = next(step for step in ran["steps"] if step["step"] == "line items")
     assert line_items["states"] == {"written": 1}
@@ -152,9 +152,9 @@ def test_doctor_checks_the_network_and_each_object(
 
 
 def test_what_was_left_out_before_is_counted_only(seil: Seil, org: OrgServer) -> None:
-    shown = [seil("sync", "gam-to-sf", *options).out for options in ((), (), ("--verbose",))]
-    assert ["not in salesforce: " in text for text in shown] == [True, False, True]
-    assert "`--verbose` lists it" in shown[1]
+    texts = [seil("sync", "gam-to-sf", *options).out for options in ((), (), ("--verbose",))]
+    assert ["not in salesforce: " in text for text in texts] == [True, False, True]
+    assert "`--verbose` lists it" in texts[1]
 
 
 def test_doctor_checks_a_network_that_only_the_schedule_uses(seil: Seil, home: Path) -> None:

@@ -122,9 +122,9 @@ class Site:
 
     def request(self, *args: str, number: int = 0, **options: Any) -> dict[str, Any]:
         """`at` is the moment to be killed at, `after` the second: see driver.py."""
-        named = self.objects if args[0] in ("run", "extract", "reconcile") else ()
+        objects = self.objects if args[0] in ("run", "extract", "reconcile") else ()
         return {
-            "args": ["--config", str(self.folder / "seil.toml"), "--quiet", *args, *named],
+            "args": ["--config", str(self.folder / "seil.toml"), "--quiet", *args, *objects],
             "log": str(self.folder / f"moments-{number}"),
             "out": str(self.folder / f"said-{number}"),
             **options,
@@ -160,7 +160,7 @@ class Site:
             place = f"in/{context.lake.env}-Salesforce-{context.catalog[name].landing_name}/"
             keys = [entry.key for entry in context.lake.landing.list(place)]
             pages = [io.BytesIO(context.lake.landing.get(key)) for key in keys]
-        return [str(found) for page in pages for found in pq.read_table(page)["Id"].to_pylist()]
+        return [str(value) for page in pages for value in pq.read_table(page)["Id"].to_pylist()]
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         with self.open() as context, context.warehouse(read_only=True) as warehouse:
@@ -171,17 +171,17 @@ class Site:
         with self.open() as context:
             names = [f'salesforce."{obj.table}"' for obj in context.catalog.select(self.objects)]
             with context.warehouse(read_only=True) as warehouse:
-                found = {
+                tables = {
                     name: warehouse.query(f"SELECT * FROM {name}").to_pylist()
                     for name in (*names, *TABLES, "salesforce_history.contact")
                 }
-                found["unbalanced"] = warehouse.query(
+                tables["unbalanced"] = warehouse.query(
                     "SELECT object, flow_run_id FROM seil.ledger WHERE NOT balanced"
                 ).to_pylist()
-                found["aside"] = warehouse.query(
+                tables["aside"] = warehouse.query(
                     "SELECT DISTINCT object FROM seil.ledger WHERE set_aside > 0"
                 ).to_pylist()
-        return {name: sorted(map(_values_by_name, rows), key=repr) for name, rows in found.items()}
+        return {name: sorted(map(_values_by_name, rows), key=repr) for name, rows in tables.items()}
 
     def untold(self) -> set[str]:
         """What is done, and no event tells of it, or more than one: files, flow runs, builds unless
@@ -192,7 +192,7 @@ class Site:
             done = {e.key.rpartition("/")[2] for e in context.lake.landing.list("processed/")}
             done |= {Path(e.key).stem for e in context.lake.staging.list("manifests/")}
             events = [event for _, event in context.journal.read()]
-        told = Counter(
+        counts = Counter(
             str(event.detail[name]).rpartition("/")[2]
             for event in events
             for kind, name in TOLD_BY.items()
@@ -205,7 +205,7 @@ class Site:
         for event in events:
             if event.detail_type == "load":
                 loaded[event.detail["object"]] -= event.detail["files"]
-        return {name for name in done if told[name] != 1} | set(+loaded)
+        return {name for name in done if counts[name] != 1} | set(+loaded)
 
     def left_over(self) -> list[str]:
         """What a killed command has left, and nobody has taken away or up."""
@@ -246,8 +246,8 @@ class Undisturbed:
 
 @pytest.fixture(scope="session")
 def driver() -> Iterator[Driver]:
-    with closing(Driver()) as found:
-        yield found
+    with closing(Driver()) as process:
+        yield process
 
 
 @pytest.fixture(scope="session")

@@ -72,9 +72,9 @@ class Effects:
             self._counts[name] += 1
             if not self._at:
                 return
-            wanted = self._at.get("name")
-            number = self._counts[wanted] if wanted else self._counts.total()
-            if number == self._at["nth"] and wanted in (None, name):
+            name_of_moment = self._at.get("name")
+            number = self._counts[name_of_moment] if name_of_moment else self._counts.total()
+            if number == self._at["nth"] and name_of_moment in (None, name):
                 os.kill(os.getpid(), self._at.get("signal", signal.SIGKILL))
 
     def around(self, name: str, call: Callable[[], Any]) -> Any:
@@ -89,8 +89,8 @@ EFFECTS = Effects()
 
 def place(path: object) -> str:
     """Bucket and topmost folder; for anything else the file's name."""
-    found = _BUCKET.search(str(path))
-    return f"{found[1]}/{found[2].partition('-')[0]}" if found else Path(str(path)).name
+    match = _BUCKET.search(str(path))
+    return f"{match[1]}/{match[2].partition('-')[0]}" if match else Path(str(path)).name
 
 
 def watch_files() -> None:
@@ -139,8 +139,8 @@ class Warehouse:
         verb = sql.split(None, 1)[0].upper()
         if verb == "BEGIN":
             self._is_open, self._written = True, ""
-        if (found := _WRITTEN.search(sql)) and self._written not in _NAMING:
-            self._written = ".".join(filter(None, found.groups()))
+        if (match := _WRITTEN.search(sql)) and self._written not in _NAMING:
+            self._written = ".".join(filter(None, match.groups()))
         name = self._name(verb, sql)
         if verb in ("COMMIT", "ROLLBACK"):
             self._is_open = False
@@ -160,8 +160,8 @@ class Journal(sqlite3.Connection):
     _written = ""
 
     def execute(self, sql: str, *args: Any) -> Any:
-        if found := _WRITTEN.search(sql):
-            self._written = found[1]
+        if match := _WRITTEN.search(sql):
+            self._written = match[1]
         return super().execute(sql, *args)
 
     def commit(self) -> None:

@@ -57,10 +57,10 @@ def test_curated_files_loaded_in_reverse_order(site: Any, undisturbed: Any) -> N
         curated = context.lake.curated
         entries = [e for e in curated.list() if e.key.startswith("Salesforce-")]
         entries.sort(key=lambda entry: entry.modified)
-        held = [(entry.key, entry.modified, curated.path(entry.key)) for entry in entries]
-    for _, _, path in held:
+        files = [(entry.key, entry.modified, curated.path(entry.key)) for entry in entries]
+    for _, _, path in files:
         path.rename(path.with_name(f"{path.name}.held"))
-    for _, _, path in reversed(held):
+    for _, _, path in reversed(files):
         path.with_name(f"{path.name}.held").rename(path)
         site.finish("load")
     site.finish("build")

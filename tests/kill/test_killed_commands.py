@@ -54,29 +54,29 @@ def killings(moments: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
 
 
 def compare(
-    ready: Any, asked: tuple[str, ...], told: Callable[[Any], Any], *, folder: Path, part: int
+    ready: Any, command: tuple[str, ...], outcome: Callable[[Any], Any], *, folder: Path, part: int
 ) -> list[str]:
     """`ready` as it was left, lived through without a kill and with, every life of this part.
     Returns what was done.
     """
     undisturbed = ready.copied(folder / "undisturbed")
     with undisturbed.serve(catalog=CATALOG):
-        undisturbed.finish(*asked)
+        undisturbed.finish(*command)
         moments: list[str] = undisturbed.moments()
         undisturbed.finish("run")
-    expected, expected_told = undisturbed.contents(), told(undisturbed)
+    expected, expected_outcome = undisturbed.contents(), outcome(undisturbed)
     for number, kills in enumerate([*killings(moments)][part::PARTS]):
         site = ready.copied(folder / str(number))
         with site.serve(catalog=CATALOG):
             for kill in kills:
-                site.ask(*asked, **kill)
+                site.ask(*command, **kill)
             assert site.kills, kills
-            site.finish(*asked)
+            site.finish(*command)
             site.finish("run")
         contents = site.contents()
         for name, rows in expected.items():
             assert contents[name] == rows, (name, kills)
-        assert told(site) == expected_told, kills
+        assert outcome(site) == expected_outcome, kills
         # What goes round again is told of once more.
         assert site.untold() == undisturbed.untold()
         assert site.left_over() == []
@@ -85,29 +85,31 @@ def compare(
 
 @pytest.fixture
 def site(undisturbed: Any, orgs: Orgs, tmp_path: Path) -> Any:
-    found = undisturbed.site.copied(tmp_path / "ready")
-    shutil.rmtree(found.folder / "org")
-    shutil.copytree(orgs[1], found.folder / "org")
-    return found
+    copy = undisturbed.site.copied(tmp_path / "ready")
+    shutil.rmtree(copy.folder / "org")
+    shutil.copytree(orgs[1], copy.folder / "org")
+    return copy
 
 
 def decided(site: Any) -> list[list[dict[str, Any]]]:
     """What was decided, what the events say of it, each once, and how often history does."""
     with site.open() as context:
         account = context.catalog["Account"]
-        kept = [vars(entry) for entry in context.state.decisions.get("Account")]
-        told = [
+        decisions = [vars(entry) for entry in context.state.decisions.get("Account")]
+        outcome = [
             entry
             for _, event in context.journal.read(detail_type="schema-accepted")
             for entry in event.detail["decisions"]
         ]
-        noted = [
+        notes = [
             {"source": entry["source"]}
             for entry in context.registry.history(account)
             if entry["source"].startswith("accepted")
         ]
-    said = [[{k: v for k, v in e.items() if k != "at"} for e in some] for some in (kept, told)]
-    return [*said, noted]
+    lists = [
+        [{k: v for k, v in e.items() if k != "at"} for e in some] for some in (decisions, outcome)
+    ]
+    return [*lists, notes]
 
 
 def retried(site: Any) -> set[str]:
@@ -125,8 +127,8 @@ def test_a_decision_on_a_column(site: Any, tmp_path: Path, policy: str, part: in
         body = {**number, "type": "string", "length": 40}
         httpx.post(f"{server.url}/sandbox/schema", json=body).raise_for_status()
         httpx.post(f"{server.url}/sandbox/tick", json={"share": 0.1}, timeout=60).raise_for_status()
-    asked = ("schema", "accept", "Account.NumberOfEmployees", "--as", policy)
-    compare(site, asked, decided, folder=tmp_path, part=part)
+    command = ("schema", "accept", "Account.NumberOfEmployees", "--as", policy)
+    compare(site, command, decided, folder=tmp_path, part=part)
 
 
 @pytest.fixture
@@ -149,8 +151,8 @@ def test_sending_files_and_records_round_again(extracted: Any, tmp_path: Path, p
             file = landed_file(entry.key)
             assert file
             landing.move(entry.key, file.archive_key("error", entry.modified))
-    asked = ("files", "retry", "--all", "--exceptions")
-    moments = compare(extracted, asked, retried, folder=tmp_path, part=part)
+    command = ("files", "retry", "--all", "--exceptions")
+    moments = compare(extracted, command, retried, folder=tmp_path, part=part)
     assert moments.count("after move to landing/in") > len(failed) > 1
 
 
@@ -160,15 +162,15 @@ def test_a_comparison_with_the_org(site: Any, tmp_path: Path, how: str, part: in
     with closing(OrgStore.open(site.folder / "org")) as store:
         move_formula(store, "anew")
         with store.write() as cursor:
-            gone = cursor.execute(
+            deleted = cursor.execute(
                 'DELETE FROM main."OrderItem" WHERE Id IN (SELECT Id FROM main."OrderItem"'
                 " WHERE NOT IsDeleted ORDER BY Id LIMIT 6) RETURNING Id"
             ).fetchall()
-        told = [row[0] for row in gone[:3]]
-        store.remember_hard_deleted("OrderItem", told, datetime.now(UTC))
+        ids = [row[0] for row in deleted[:3]]
+        store.remember_hard_deleted("OrderItem", ids, datetime.now(UTC))
     before = site.contents()
-    asked = ("reconcile", *([] if how == "all ways" else [how]))
-    compare(site, asked, lambda s: s.contents() != before, folder=tmp_path, part=part)
+    command = ("reconcile", *([] if how == "all ways" else [how]))
+    compare(site, command, lambda s: s.contents() != before, folder=tmp_path, part=part)
     assert replace(site, folder=tmp_path / "undisturbed").contents() != before
 
 

@@ -50,18 +50,18 @@ def test_only_pages_that_have_not_landed_are_read_again(killed: Any, orgs: Orgs)
     assert killed.running(ITEM) is None
 
 
-@pytest.mark.parametrize("gone", ["results", "all of it"])
-def test_a_job_that_has_expired_restarts_its_window(killed: Any, orgs: Orgs, gone: str) -> None:
+@pytest.mark.parametrize("missing", ["results", "all of it"])
+def test_a_job_that_has_expired_restarts_its_window(killed: Any, orgs: Orgs, missing: str) -> None:
     running = killed.running(ITEM)
-    path = f"jobs/query/{running.job_id}" + ("/results" if gone == "results" else "")
+    path = f"jobs/query/{running.job_id}" + ("/results" if missing == "results" else "")
     with killed.serve() as server:
         fault = {"path": path, "status": 404, "code": "NOT_FOUND"}
         httpx.post(f"{server.url}/sandbox/faults", json=fault).raise_for_status()
         killed.finish("run")
         assert killed.moments().count("before POST jobs/query") >= 1
-        found = [row["id"] for row in killed.query("SELECT id FROM salesforce.order_product")]
-        assert len(found) == len(set(found))
-        assert set(found) == in_org(orgs[0])
+        ids = [row["id"] for row in killed.query("SELECT id FROM salesforce.order_product")]
+        assert len(ids) == len(set(ids))
+        assert set(ids) == in_org(orgs[0])
         killed.finish("run")
         assert killed.running(ITEM) is None
     assert killed.left_over() == []

@@ -18,8 +18,8 @@ from seil.settings import ApiSettings, Settings
 def document(tmp_path: Path, **api: Any) -> dict[str, Any]:
     settings = Settings(api=ApiSettings(state=tmp_path, **api))
     with served(settings) as url:
-        found: dict[str, Any] = httpx.get(f"{url}/openapi.json", timeout=HANGS).json()
-    return found
+        answer: dict[str, Any] = httpx.get(f"{url}/openapi.json", timeout=HANGS).json()
+    return answer
 
 
 def test_api_without_an_issuer_names_the_setting_and_the_way_out() -> None:
@@ -32,16 +32,16 @@ def test_api_without_an_issuer_names_the_setting_and_the_way_out() -> None:
 
 
 def test_the_stand_in_issuer_is_served_beside_the_api(tmp_path: Path) -> None:
-    found = document(tmp_path)
+    openapi = document(tmp_path)
 
-    assert {"/oauth2/token", "/.well-known/jwks.json"} <= set(found["paths"])
-    flow = found["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]
+    assert {"/oauth2/token", "/.well-known/jwks.json"} <= set(openapi["paths"])
+    flow = openapi["components"]["securitySchemes"]["oauth2"]["flows"]["clientCredentials"]
     assert flow["tokenUrl"] == "/oauth2/token"
     assert list((tmp_path / "sandbox" / "issuer").glob("signing-*.pem"))
 
 
 def test_an_issuer_of_the_settings_comes_instead_of_the_stand_in(tmp_path: Path) -> None:
-    found = document(tmp_path, issuer="https://issuer.test")
+    openapi = document(tmp_path, issuer="https://issuer.test")
 
-    assert "/oauth2/token" not in found["paths"]
+    assert "/oauth2/token" not in openapi["paths"]
     assert not (tmp_path / "sandbox").exists()

@@ -37,30 +37,30 @@ def test_a_site_without_a_number_has_the_first_layout(lake: Lake) -> None:
 
 
 def test_steps_are_taken_once_and_in_order(lake: Lake) -> None:
-    taken: list[int] = []
+    steps_taken: list[int] = []
     steps = [
-        Migration(2, "", lambda _: taken.append(2)),
-        Migration(3, "", lambda _: taken.append(3)),
+        Migration(2, "", lambda _: steps_taken.append(2)),
+        Migration(3, "", lambda _: steps_taken.append(3)),
     ]
     migrate(used(lake), steps)
     migrate(lake, steps)
-    assert taken == [2, 3]
+    assert steps_taken == [2, 3]
 
 
 def test_a_step_that_was_killed_is_taken_again(lake: Lake) -> None:
-    taken: list[str] = []
+    steps_taken: list[str] = []
 
     def killed(_: Lake) -> None:
-        taken.append("again")
-        if len(taken) == 1:
+        steps_taken.append("again")
+        if len(steps_taken) == 1:
             raise KeyboardInterrupt
 
-    steps = [Migration(2, "", lambda _: taken.clear()), Migration(3, "", killed)]
+    steps = [Migration(2, "", lambda _: steps_taken.clear()), Migration(3, "", killed)]
     with pytest.raises(KeyboardInterrupt):
         migrate(used(lake), steps)
     assert site_layout(lake) == 2
     migrate(lake, steps)
-    assert (site_layout(lake), taken) == (3, ["again", "again"])
+    assert (site_layout(lake), steps_taken) == (3, ["again", "again"])
 
 
 def test_a_newer_site_is_refused_before_anything_is_written(lake: Lake) -> None:

@@ -62,8 +62,8 @@ def test_decisions_are_kept(as_it_was: OldSite, upgraded: OldSite) -> None:
 
 
 def test_rejected_files_can_still_be_retried(upgraded: OldSite) -> None:
-    listed = upgraded.seil("files", "list", "--state", "error", "--json")
-    assert "broken.parquet" in json.dumps(json.loads(listed.stdout))
+    listing = upgraded.seil("files", "list", "--state", "error", "--json")
+    assert "broken.parquet" in json.dumps(json.loads(listing.stdout))
 
 
 @pytest.mark.parametrize(

@@ -69,8 +69,8 @@ def owners(folder: Path) -> set[str]:
     body = json.loads((folder / STAGING / "site.json").read_text())
     assert (body["layout"], body["has_state"]) == (LAYOUT, True)
     with closing(sqlite3.connect(folder / "state.sqlite")) as file:
-        (held,) = file.execute("SELECT value FROM meta WHERE name = 'site_id'").fetchone()
-    return {body["site_id"], held}
+        (stored,) = file.execute("SELECT value FROM meta WHERE name = 'site_id'").fetchone()
+    return {body["site_id"], stored}
 
 
 def test_before_the_upgrade_its_runs_and_failures_are_shown(tmp_path: Path) -> None:
@@ -87,9 +87,9 @@ def test_before_the_upgrade_its_runs_and_failures_are_shown(tmp_path: Path) -> N
 def test_a_site_that_kept_no_run_says_so(tmp_path: Path) -> None:
     site = OldSite(unpack(tmp_path))
     shutil.rmtree(tmp_path / STAGING / "health")
-    listed = site.seil("runs", "list").stdout
-    assert "No runs." in listed
-    assert "layout 3, which has kept no run: later runs are listed" in listed
+    listing = site.seil("runs", "list").stdout
+    assert "No runs." in listing
+    assert "layout 3, which has kept no run: later runs are listed" in listing
 
 
 def test_the_first_command_that_writes_upgrades_it(tmp_path: Path) -> None:

@@ -78,10 +78,10 @@ class Google:
                 **fields,
             },
         )
-        made = self.orders.batch_create_orders(
+        answer = self.orders.batch_create_orders(
             parent=NETWORK, requests=[gam.CreateOrderRequest(parent=NETWORK, order=order)]
         )
-        return made.orders[0]
+        return answer.orders[0]
 
     def line_item(self, order: str, now: datetime, **fields: Any) -> Any:
         """A new line item."""
@@ -132,8 +132,8 @@ class Soap:
 
     def service(self, name: str, version: str = "v202608") -> Any:
         if name not in self._services:
-            made = self.client.GetService(name, version=version, server=self.server.url)
-            self._services[name] = made
+            answer = self.client.GetService(name, version=version, server=self.server.url)
+            self._services[name] = answer
         return self._services[name]
 
     @property
@@ -146,7 +146,7 @@ class Soap:
 
     def proposal(self, **fields: Any) -> Any:
         """A new proposal, with all that a buyer has to know."""
-        given = {
+        values = {
             "name": "A proposal",
             "marketplaceInfo": {"buyerAccountId": BUYER_ACCOUNT_ID},
             "advertiser": {"companyId": ADVERTISER_ID, "type": "ADVERTISER"},
@@ -155,7 +155,7 @@ class Soap:
             "sellerContactIds": [SALESPERSON_ID],
             **fields,
         }
-        return self.proposals.createProposals([_set(given)])[0]
+        return self.proposals.createProposals([_set(values)])[0]
 
     def line(self, proposal: int, now: datetime, **fields: Any) -> Any:
         """A new proposal line item."""
@@ -282,9 +282,9 @@ class Running:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    found = Running(tmp_path_factory.mktemp("network"))
-    yield found
-    found.server.stop()
+    network = Running(tmp_path_factory.mktemp("network"))
+    yield network
+    network.server.stop()
 
 
 @pytest.fixture

@@ -21,13 +21,13 @@ def test_command_serves_until_it_is_stopped(folder: Path) -> None:
     command = _command(folder, "--json", "--port", "0", "--network-code", "42", "--fault", "quota")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
-        summary = httpx.get(f"{told['url']}/sandbox/summary").json()
-        refused = httpx.get(f"{told['url']}/v1/networks/42/orders")
+        answer = json.loads(process.stdout.readline())
+        summary = httpx.get(f"{answer['url']}/sandbox/summary").json()
+        refused = httpx.get(f"{answer['url']}/v1/networks/42/orders")
         process.send_signal(signal.SIGTERM)
         assert process.wait(HANGS) == 0
-    assert (told["network_code"], summary["network"]) == ("42", "42")
-    assert Path(told["service_account_key"]).exists()
+    assert (answer["network_code"], summary["network"]) == ("42", "42")
+    assert Path(answer["service_account_key"]).exists()
     assert refused.status_code == 429
 
 

@@ -425,7 +425,7 @@ def test_advertiser_stays_once_inventory_is_reserved(soap: Soap, clock: Time) ->
     number = soap.proposal()["id"]
     soap.line(number, clock.now)
     soap.act("ReserveProposals", number)
-    found = soap.read(number)
-    found["advertiser"]["companyId"] = ADVERTISER_ID + 1
+    proposal = soap.read(number)
+    proposal["advertiser"]["companyId"] = ADVERTISER_ID + 1
     with refused("ProposalError.UPDATE_ADVERTISER_NOT_ALLOWED"):
-        soap.proposals.updateProposals([found])
+        soap.proposals.updateProposals([proposal])

@@ -87,9 +87,9 @@ def test_extension_days_are_served_after_the_end(
     item = google.line_item(_approved(google), clock.now, auto_extension_days=2)
     http.post(f"/sandbox/lineItems/{item.name.rpartition('/')[2]}/creatives")
     clock.pass_by(days=11, hours=1)
-    shown = google.line_items.get_line_item(name=item.name)
-    assert shown.status in (Status.DELIVERY_EXTENDED, Status.COMPLETED)
-    assert shown.end_time == shown.target_end_time + timedelta(days=2)
+    current = google.line_items.get_line_item(name=item.name)
+    assert current.status in (Status.DELIVERY_EXTENDED, Status.COMPLETED)
+    assert current.end_time == current.target_end_time + timedelta(days=2)
 
 
 _REFUSED = [
@@ -218,10 +218,10 @@ def test_batch_makes_all_or_none(google: Google, clock: Time) -> None:
     with pytest.raises(BadRequest) as error:
         google.line_items.batch_create_line_items(request={"parent": NETWORK, "requests": requests})
     assert error.value.details[1]["fieldPath"] == "requests[1].lineItem.order"
-    found = google.line_items.list_line_items(
+    matches = google.line_items.list_line_items(
         request={"parent": NETWORK, "filter": f'order = "{order}"'}
     )
-    assert not list(found)
+    assert not list(matches)
 
 
 def _update(google: Google, item: gam.LineItem, *paths: str) -> Any:
@@ -257,8 +257,8 @@ def test_overbooking_is_refused_unless_it_is_wanted(google: Google, clock: Time)
         _act(google, "reserve", item.name)
     assert _reason(error) == "ForecastError.NOT_ENOUGH_INVENTORY"
     _act(google, "reserve_and_overbook", item.name)
-    shown = google.line_items.get_line_item(name=item.name)
-    assert shown.reservation_status.name == "RESERVED"
+    current = google.line_items.get_line_item(name=item.name)
+    assert current.reservation_status.name == "RESERVED"
 
 
 def _forecast(google: Google, item: str) -> Any:
@@ -279,10 +279,10 @@ def test_forecast_is_the_same_twice_and_in_order(google: Google, clock: Time) ->
     targeting = line_item(_READY, clock.now).targeting
     targeting.inventory_targeting.targeted_placements = [f"{NETWORK}/placements/{PLACEMENT_ID}"]
     item = google.line_item(google.order().name, clock.now, targeting=targeting)
-    found = _forecast(google, item.name)
-    assert found.matched_units >= found.possible_units >= found.available_units > 0
-    assert found.reserved_units == item.goal.units
-    assert found == _forecast(google, item.name)
+    matches = _forecast(google, item.name)
+    assert matches.matched_units >= matches.possible_units >= matches.available_units > 0
+    assert matches.reserved_units == item.goal.units
+    assert matches == _forecast(google, item.name)
 
 
 def test_reserved_inventory_is_not_available_to_others(google: Google, clock: Time) -> None:
@@ -358,16 +358,16 @@ def test_whole_report_is_the_whole_of_the_stats(google: Google) -> None:
 
 
 def test_report_is_filtered(google: Google) -> None:
-    wanted = ORDER_IDS[1]
+    order_id = ORDER_IDS[1]
     condition = {
         "field_filter": {
             "field": {"dimension": "ORDER_ID"},
             "operation": "IN",
-            "values": [{"int_list_value": {"values": [wanted]}}],
+            "values": [{"int_list_value": {"values": [order_id]}}],
         }
     }
     report = _report(google, dimensions=["ORDER_ID"], filters=[condition])
-    assert [row[0] for row in _rows(google, report)] == [wanted]
+    assert [row[0] for row in _rows(google, report)] == [order_id]
 
 
 @pytest.mark.parametrize(

@@ -27,13 +27,13 @@ def _reason(error: pytest.ExceptionInfo[Any]) -> str:
 
 
 def test_order_is_created_and_listed(google: Google) -> None:
-    made = google.order("Winter campaign", po_number="PO-1", external_order_id=7)
-    assert made.status == Status.DRAFT
-    assert (made.po_number, made.external_order_id, made.currency_code) == ("PO-1", 7, "AUD")
-    found = google.orders.list_orders(
+    new = google.order("Winter campaign", po_number="PO-1", external_order_id=7)
+    assert new.status == Status.DRAFT
+    assert (new.po_number, new.external_order_id, new.currency_code) == ("PO-1", 7, "AUD")
+    orders = google.orders.list_orders(
         request=gam.ListOrdersRequest(parent=NETWORK, filter='displayName = "Winter campaign"')
     )
-    assert [order.name for order in found] == [made.name]
+    assert [order.name for order in orders] == [new.name]
 
 
 _PATHS = [
@@ -139,13 +139,13 @@ def test_archived_line_item_stays_when_its_order_changes(google: Google, clock: 
     google.line_items.batch_archive_line_items(parent=NETWORK, names=[item.name])
     for action in ("approve_orders", "pause_orders", "resume_orders"):
         _act(google, action, order.name)
-    found = {
+    states = {
         item.name: (item.archived, item.reservation_status.name)
         for item in google.line_items.list_line_items(
             request={"parent": NETWORK, "filter": f'order = "{order.name}"'}
         )
     }
-    assert found == {item.name: (True, "UNRESERVED"), other.name: (False, "RESERVED")}
+    assert states == {item.name: (True, "UNRESERVED"), other.name: (False, "RESERVED")}
 
 
 def test_deleted_order_cannot_be_changed(google: Google) -> None:
@@ -160,8 +160,8 @@ def test_deleted_order_cannot_be_changed(google: Google) -> None:
 
 
 def test_every_action_of_the_table_is_one_of_the_clients() -> None:
-    known = {name.removesuffix("Request") for name in dir(gam) if name.endswith("OrdersRequest")}
-    assert set(ORDER_ACTIONS) <= known | {
+    messages = {name.removesuffix("Request") for name in dir(gam) if name.endswith("OrdersRequest")}
+    assert set(ORDER_ACTIONS) <= messages | {
         name.removesuffix("Request") for name in dir(gam) if name.startswith("Batch")
     }
 
@@ -233,8 +233,8 @@ def test_bad_order_is_refused(
         "advertiser": f"{NETWORK}/companies/{ADVERTISER_ID}",
         "trafficker": f"{NETWORK}/users/240000001",
     }
-    given = {name: value for name, value in {**order, **fields}.items() if value is not None}
-    request = {"parent": NETWORK, "requests": [{"parent": NETWORK, "order": given}]}
+    sent = {name: value for name, value in {**order, **fields}.items() if value is not None}
+    request = {"parent": NETWORK, "requests": [{"parent": NETWORK, "order": sent}]}
     with pytest.raises(BadRequest) as error:
         google.orders.batch_create_orders(request=request)
     assert _reason(error) == reason
@@ -242,9 +242,9 @@ def test_bad_order_is_refused(
 
 
 def test_output_only_fields_of_a_new_order_are_ignored(google: Google) -> None:
-    made = google.order(status=Status.APPROVED, archived=True, order_id=5)
-    assert (made.status, made.archived) == (Status.DRAFT, False)
-    assert made.name.endswith(str(made.order_id))
+    order = google.order(status=Status.APPROVED, archived=True, order_id=5)
+    assert (order.status, order.archived) == (Status.DRAFT, False)
+    assert order.name.endswith(str(order.order_id))
 
 
 def _update(google: Google, order: gam.Order, *paths: str) -> Any:
@@ -254,30 +254,30 @@ def _update(google: Google, order: gam.Order, *paths: str) -> Any:
 
 
 def test_update_changes_what_the_mask_names(google: Google) -> None:
-    made = google.order(po_number="PO-1", notes="old")
-    changed = _update(google, gam.Order(name=made.name, notes="new", po_number="PO-2"), "notes")
+    order = google.order(po_number="PO-1", notes="old")
+    changed = _update(google, gam.Order(name=order.name, notes="new", po_number="PO-2"), "notes")
     assert (changed.notes, changed.po_number) == ("new", "PO-1")
-    cleared = _update(google, gam.Order(name=made.name), "notes")
+    cleared = _update(google, gam.Order(name=order.name), "notes")
     assert not cleared.notes
 
 
 def test_update_without_a_mask_changes_what_is_given(google: Google) -> None:
-    made = google.order("An order", po_number="PO-1")
-    changed = _update(google, gam.Order(name=made.name, notes="new"))
+    order = google.order("An order", po_number="PO-1")
+    changed = _update(google, gam.Order(name=order.name, notes="new"))
     assert (changed.notes, changed.po_number, changed.display_name) == ("new", "PO-1", "An order")
 
 
 @pytest.mark.parametrize("path", ["status", "name", "archived", "nothing"])
 def test_update_of_what_cannot_be_set_is_refused(google: Google, path: str) -> None:
-    made = google.order()
+    order = google.order()
     with pytest.raises(BadRequest, match=f"update_mask names {path}"):
-        _update(google, gam.Order(name=made.name), path)
+        _update(google, gam.Order(name=order.name), path)
 
 
 def test_required_field_cannot_be_cleared(google: Google) -> None:
-    made = google.order()
+    order = google.order()
     with pytest.raises(BadRequest) as error:
-        _update(google, gam.Order(name=made.name), "display_name")
+        _update(google, gam.Order(name=order.name), "display_name")
     assert _reason(error) == "RequiredError.REQUIRED"
 
 
@@ -291,10 +291,10 @@ def test_required_field_cannot_be_cleared(google: Google) -> None:
 def test_update_in_a_state_that_forbids_it_is_refused(
     google: Google, action: str, reason: str
 ) -> None:
-    made = google.order()
-    _act(google, action, made.name)
+    order = google.order()
+    _act(google, action, order.name)
     with pytest.raises(BadRequest) as error:
-        _update(google, gam.Order(name=made.name, notes="new"), "notes")
+        _update(google, gam.Order(name=order.name, notes="new"), "notes")
     assert _reason(error) == reason
 
 

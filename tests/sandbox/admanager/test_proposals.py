@@ -35,9 +35,9 @@ def _fault(error: pytest.ExceptionInfo[Any]) -> str:
 
 
 def _state(soap: Soap, proposal: int) -> tuple[str, str, bool]:
-    found = soap.read(proposal)
-    info = found["marketplaceInfo"]
-    return found["status"], info["negotiationStatus"], info["hasLocalVersionEdits"]
+    current = soap.read(proposal)
+    info = current["marketplaceInfo"]
+    return current["status"], info["negotiationStatus"], info["hasLocalVersionEdits"]
 
 
 def _sent(soap: Soap, clock: Time, action: str = "RequestBuyerAcceptance") -> tuple[int, int]:
@@ -48,8 +48,8 @@ def _sent(soap: Soap, clock: Time, action: str = "RequestBuyerAcceptance") -> tu
 
 
 def _line(soap: Soap, number: int) -> Any:
-    found = soap.lines.getProposalLineItemsByStatement(by_id(number).ToStatement())
-    return found["results"][0]
+    page = soap.lines.getProposalLineItemsByStatement(by_id(number).ToStatement())
+    return page["results"][0]
 
 
 def test_current_network_is_returned(soap: Soap) -> None:
@@ -59,11 +59,11 @@ def test_current_network_is_returned(soap: Soap) -> None:
 
 
 def test_new_proposal_is_a_draft_with_its_buyer(soap: Soap) -> None:
-    made = soap.proposal(name="Spring deal")
-    assert made["status"] == "DRAFT"
-    assert made["marketplaceInfo"]["negotiationStatus"] == "SELLER_INITIATED"
-    assert made["marketplaceInfo"]["partnerClientId"] == PARTNER_CLIENT_ID
-    assert soap.read(made["id"])["name"] == "Spring deal"
+    proposal = soap.proposal(name="Spring deal")
+    assert proposal["status"] == "DRAFT"
+    assert proposal["marketplaceInfo"]["negotiationStatus"] == "SELLER_INITIATED"
+    assert proposal["marketplaceInfo"]["partnerClientId"] == PARTNER_CLIENT_ID
+    assert soap.read(proposal["id"])["name"] == "Spring deal"
 
 
 def test_accepted_proposal_becomes_an_order_with_line_items(
@@ -103,8 +103,8 @@ def test_counter_of_the_buyer_changes_rate_and_units(
     wishes = {"netRate": 9_000_000, "units": 150_000, "comment": "Too dear"}
     http.post(f"/sandbox/proposals/{proposal}/counter", json=wishes).raise_for_status()
     assert _state(soap, proposal) == ("DRAFT", "AWAITING_SELLER_REVIEW", False)
-    found = _line(soap, line)
-    assert (found["netRate"]["microAmount"], found["goal"]["units"]) == (9_000_000, 150_000)
+    current = _line(soap, line)
+    assert (current["netRate"]["microAmount"], current["goal"]["units"]) == (9_000_000, 150_000)
     soap.act("EditProposalsForNegotiation", proposal)
     soap.act("RequestBuyerAcceptance", proposal)
     assert _state(soap, proposal)[1] == "ONLY_SELLER_ACCEPTED"
@@ -376,20 +376,20 @@ def test_proposal_is_not_sent_before_it_is_whole(soap: Soap, clock: Time, field:
 
 
 def test_update_replaces_the_whole_of_a_proposal(soap: Soap) -> None:
-    made = soap.proposal(internalNotes="old")
-    del made["internalNotes"]
-    made["name"] = "New name"
-    changed = soap.proposals.updateProposals([made])[0]
+    proposal = soap.proposal(internalNotes="old")
+    del proposal["internalNotes"]
+    proposal["name"] = "New name"
+    changed = soap.proposals.updateProposals([proposal])[0]
     assert (changed["name"], changed["internalNotes"]) == ("New name", None)
     assert changed["status"] == "DRAFT"
 
 
 def test_update_of_a_proposal_with_the_buyer_is_refused(soap: Soap, clock: Time) -> None:
     proposal, line = _sent(soap, clock)
-    found = soap.read(proposal)
-    found["advertiser"] = {"companyId": ADVERTISER_ID + 1, "type": "ADVERTISER"}
+    current = soap.read(proposal)
+    current["advertiser"] = {"companyId": ADVERTISER_ID + 1, "type": "ADVERTISER"}
     with pytest.raises(GoogleAdsServerFault) as error:
-        soap.proposals.updateProposals([found])
+        soap.proposals.updateProposals([current])
     assert _fault(error) == "ProposalError.UPDATE_PROPOSAL_NOT_ALLOWED"
     with pytest.raises(GoogleAdsServerFault) as error:
         soap.lines.updateProposalLineItems([_line(soap, line)])
@@ -470,9 +470,9 @@ def test_forecast_of_a_line_item_that_may_be_booked(soap: Soap, clock: Time) -> 
         },
         "advertiserId": ADVERTISER_ID,
     }
-    found = service.getAvailabilityForecast(wish, {"includeContendingLineItems": False})
-    assert found["matchedUnits"] >= found["possibleUnits"] >= found["availableUnits"] > 0
-    assert (found["reservedUnits"], found["orderId"]) == (200_000, ORDER_IDS[0])
+    answer = service.getAvailabilityForecast(wish, {"includeContendingLineItems": False})
+    assert answer["matchedUnits"] >= answer["possibleUnits"] >= answer["availableUnits"] > 0
+    assert (answer["reservedUnits"], answer["orderId"]) == (200_000, ORDER_IDS[0])
     for field in ("targeting", "creativePlaceholders", "endDateTime"):
         partial = {k: v for k, v in wish["lineItem"].items() if k != field}  # type: ignore[attr-defined]
         with pytest.raises(GoogleAdsServerFault) as error:
@@ -481,8 +481,8 @@ def test_forecast_of_a_line_item_that_may_be_booked(soap: Soap, clock: Time) -> 
     with pytest.raises(GoogleAdsServerFault) as error:
         service.getAvailabilityForecast({**wish, "advertiserId": 1}, {})
     assert _fault(error) == "CommonError.NOT_FOUND"
-    known = service.getAvailabilityForecastById(ORDER_IDS[0] + 1, {})
-    assert (known["lineItemId"], known["deliveredUnits"] > 0) == (ORDER_IDS[0] + 1, True)
+    forecast = service.getAvailabilityForecastById(ORDER_IDS[0] + 1, {})
+    assert (forecast["lineItemId"], forecast["deliveredUnits"] > 0) == (ORDER_IDS[0] + 1, True)
 
 
 def test_statement_pages_and_sorts(soap: Soap) -> None:
@@ -495,7 +495,7 @@ def test_statement_pages_and_sorts(soap: Soap) -> None:
     }
     page = soap.proposals.getProposalsByStatement(statement)
     assert (page["totalResultSetSize"], page["startIndex"]) == (5, 1)
-    assert [found["name"] for found in page["results"]] == ["Deal 3", "Deal 2"]
+    assert [entry["name"] for entry in page["results"]] == ["Deal 3", "Deal 2"]
 
 
 @pytest.mark.parametrize(

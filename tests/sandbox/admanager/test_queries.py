@@ -161,9 +161,9 @@ def test_values_of_every_kind_are_bound() -> None:
     "value", [_value("Number", "x"), _value("Text", "x"), _value("Boolean", True)]
 )
 def test_value_of_a_wrong_kind_is_refused_or_matches_nothing(value: dict[str, Any]) -> None:
-    found: list[int] = []
-    refusal = _refusal(lambda: found.extend(_ids("WHERE at = :value", value=value)))
-    assert found == []
+    matches: list[int] = []
+    refusal = _refusal(lambda: matches.extend(_ids("WHERE at = :value", value=value)))
+    assert matches == []
     assert refusal is None or refusal.kind == "PublisherQueryLanguageContextError"
 
 

@@ -38,8 +38,8 @@ _SECTION = f"{NETWORK}/adUnits/{seed.AD_UNIT_ID - 1}"
 
 
 def _reason(error: pytest.ExceptionInfo[Any]) -> tuple[str, str]:
-    known = error.value.details[1]
-    return str(known["errorCode"]), str(known.get("fieldPath", ""))
+    cause = error.value.details[1]
+    return str(cause["errorCode"]), str(cause.get("fieldPath", ""))
 
 
 def _goal(kind: str, units: int = 50, unit: str = "IMPRESSIONS") -> Fields:
@@ -107,8 +107,8 @@ def _device(category: int) -> Fields:
 
 
 def _field(number: int, **value: Any) -> Fields:
-    named = {"custom_field": f"{NETWORK}/customFields/{number}", "value": value}
-    return {"custom_field_values": [named]}
+    custom = {"custom_field": f"{NETWORK}/customFields/{number}", "value": value}
+    return {"custom_field_values": [custom]}
 
 
 def _labels(*labels: tuple[int, bool]) -> Fields:
@@ -308,10 +308,10 @@ def test_line_item_within_the_rules_is_created(google: Google, clock: Time, fiel
 
 def _order_rules() -> Iterator[tuple[str, Fields, str]]:
     user = f"{NETWORK}/users"
-    gone, seller = f"{user}/{seed.INACTIVE_USER_ID}", f"{user}/{seed.SALESPERSON_ID}"
-    yield "inactive-trafficker", {"trafficker": gone}, "CommonError.NOT_FOUND"
-    yield "inactive-salesperson", {"salesperson": gone}, "CommonError.NOT_FOUND"
-    yield "inactive-helper", {"secondary_traffickers": [gone]}, "CommonError.NOT_FOUND"
+    inactive, seller = f"{user}/{seed.INACTIVE_USER_ID}", f"{user}/{seed.SALESPERSON_ID}"
+    yield "inactive-trafficker", {"trafficker": inactive}, "CommonError.NOT_FOUND"
+    yield "inactive-salesperson", {"salesperson": inactive}, "CommonError.NOT_FOUND"
+    yield "inactive-helper", {"secondary_traffickers": [inactive]}, "CommonError.NOT_FOUND"
     yield (
         "trafficker-twice",
         {"secondary_traffickers": [f"{user}/{seed.TRAFFICKER_ID}"]},
@@ -361,7 +361,7 @@ def test_name_of_an_order_is_given_once(google: Google, renamed: bool) -> None:
 
 
 def test_order_names_whom_and_what_there_is(google: Google) -> None:
-    made = google.order(
+    created = google.order(
         salesperson=f"{NETWORK}/users/{seed.SALESPERSON_ID}",
         secondary_salespeople=[f"{NETWORK}/users/{seed.SALESPERSON_ID + 1}"],
         agency=f"{NETWORK}/companies/{seed.AGENCY_ID}",
@@ -371,8 +371,8 @@ def test_order_names_whom_and_what_there_is(google: Google) -> None:
         **_labels((catalog.LABEL_ID, False)),
         **_field(catalog.ORDER_FIELD_ID, string_value="801A"),
     )
-    assert made.status.name == "DRAFT"
-    assert made.custom_field_values[0].value.string_value == "801A"
+    assert created.status.name == "DRAFT"
+    assert created.custom_field_values[0].value.string_value == "801A"
 
 
 def _update(google: Google, name: str, **fields: Any) -> Any:
@@ -470,8 +470,8 @@ def test_forecast_of_what_cannot_be_booked_is_refused(
     soap: Soap, clock: Time, fields: Fields, reason: str
 ) -> None:
     line = proposal_line(0, clock.now)
-    kept = ("lineItemType", "startDateTime", "endDateTime", "targeting", "creativePlaceholders")
-    wish = {**{name: line[name] for name in kept}, "primaryGoal": line["goal"], "costType": "CPM"}
+    common = ("lineItemType", "startDateTime", "endDateTime", "targeting", "creativePlaceholders")
+    wish = {**{name: line[name] for name in common}, "primaryGoal": line["goal"], "costType": "CPM"}
     with pytest.raises(GoogleAdsServerFault) as error:
         soap.service("ForecastService").getAvailabilityForecast(
             {"lineItem": {**wish, **fields}}, {}
@@ -575,12 +575,12 @@ def test_network_made_before_the_catalog_gets_it(folder: Path) -> None:
 
 def test_every_resource_that_a_targeting_can_name_is_looked_up() -> None:
     """The client's own documentation says which fields hold resource names."""
-    seen, left = set(), [schema.descriptor("google.ads.admanager.v1.Targeting")]
+    seen, todo = set(), [schema.descriptor("google.ads.admanager.v1.Targeting")]
     free = {"targetedUserDomains", "excludedUserDomains"}
-    while left:
-        for field in left.pop().fields:
+    while todo:
+        for field in todo.pop().fields:
             if field.message_type:
-                left.append(field.message_type)
+                todo.append(field.message_type)
             elif field.type == field.TYPE_STRING:
                 seen.add(field.json_name)
     assert seen - free == REFERENCES.keys() - {"excludedPlacements"}

@@ -28,21 +28,21 @@ _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
 def _account(server: AdManagerServer) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(server.service_account_key.read_text())
-    return found
+    account: dict[str, Any] = json.loads(server.service_account_key.read_text())
+    return account
 
 
 def _assertion(server: AdManagerServer, **claims: Any) -> str:
     account, now = _account(server), int(time.time())
-    known = {
+    usual = {
         "iss": account["client_email"],
         "aud": account["token_uri"],
         "iat": now,
         "exp": now + 3600,
         "scope": READ_WRITE,
     }
-    given = {name: value for name, value in {**known, **claims}.items() if value is not None}
-    return jwt.encode(given, account["private_key"], algorithm="RS256")
+    payload = {name: value for name, value in {**usual, **claims}.items() if value is not None}
+    return jwt.encode(payload, account["private_key"], algorithm="RS256")
 
 
 def _token(http: httpx.Client, assertion: str, grant: str = _GRANT) -> httpx.Response:
@@ -130,7 +130,7 @@ def test_token_ends(folder: Path, clock: Time) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "words"),
     [
         ({"requests": [], "colour": "red"}, "colour"),
         ({"requests": [{"order": {"displayNam": "x"}}]}, "displayNam"),
@@ -143,12 +143,12 @@ def test_token_ends(folder: Path, clock: Time) -> None:
     ids=str,
 )
 def test_body_that_the_types_do_not_have_is_refused(
-    bearer: httpx.Client, body: Any, said: str
+    bearer: httpx.Client, body: Any, words: str
 ) -> None:
     answer = bearer.post(f"{_ORDERS}:batchCreate", json=body)
     assert answer.status_code == 400
     assert answer.json()["error"]["status"] == "INVALID_ARGUMENT"
-    assert said in answer.json()["error"]["message"]
+    assert words in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_fault_is_met_by_the_official_client(
 
 
 @pytest.mark.parametrize(
-    ("kind", "status", "said"),
+    ("kind", "status", "words"),
     [
         ("html-answer", 200, "<html>"),
         ("wrong-shape", 200, "surprise"),
@@ -293,12 +293,12 @@ def test_fault_is_met_by_the_official_client(
     ],
 )
 def test_fault_spoils_the_answer(
-    server: AdManagerServer, http: httpx.Client, kind: str, status: int, said: str
+    server: AdManagerServer, http: httpx.Client, kind: str, status: int, words: str
 ) -> None:
     (fault,) = KINDS[kind].faults
     server.faults.add(fault.model_copy(update={"delay": min(fault.delay, 0.05)}))
     answer = http.get(_ORDERS)
-    assert (answer.status_code, said in answer.text) == (status, True)
+    assert (answer.status_code, words in answer.text) == (status, True)
 
 
 @pytest.mark.parametrize("kind", ["reset", "cut-answer"])
@@ -330,11 +330,11 @@ def test_token_that_ends_in_the_middle(folder: Path, clock: Time) -> None:
 
 @pytest.mark.filterwarnings("ignore:The 'warn' method:DeprecationWarning")
 def test_concurrent_modification_is_a_soap_fault_once(soap: Soap, server: AdManagerServer) -> None:
-    made = soap.proposal()
+    proposal = soap.proposal()
     server.faults.add(*KINDS["concurrent-modification"].faults)
     with pytest.raises(Exception, match=r"CommonError\.CONCURRENT_MODIFICATION"):
-        soap.proposals.updateProposals([made])
-    assert soap.proposals.updateProposals([made])[0]["id"] == made["id"]
+        soap.proposals.updateProposals([proposal])
+    assert soap.proposals.updateProposals([proposal])[0]["id"] == proposal["id"]
 
 
 def test_faults_are_ordered_listed_and_cleared(http: httpx.Client) -> None:

@@ -236,8 +236,8 @@ class Org:
         return str(answer.json()["id"])
 
     def finished(self, kind: str, job: str) -> dict[str, Any]:
-        found = until(lambda: _ended(self.http.get(f"/jobs/{kind}/{job}").json()))
-        return dict(found)
+        job_document = until(lambda: _ended(self.http.get(f"/jobs/{kind}/{job}").json()))
+        return dict(job_document)
 
     def csv(self, soql: str, **details: Any) -> str:
         job = self.query_job(soql, **details)
@@ -261,14 +261,14 @@ class Org:
 
 
 def login(server: OrgServer, **form: str) -> dict[str, Any]:
-    known = server.options.credentials
-    wanted = {
+    credentials = server.options.credentials
+    fields = {
         "grant_type": "client_credentials",
-        "client_id": known.client_id,
-        "client_secret": known.client_secret,
+        "client_id": credentials.client_id,
+        "client_secret": credentials.client_secret,
         **form,
     }
-    answer = httpx.post(f"{server.url}/services/oauth2/token", data=wanted)
+    answer = httpx.post(f"{server.url}/services/oauth2/token", data=fields)
     return dict(answer.json())
 
 

@@ -33,14 +33,14 @@ def _works(org: Org, token: str) -> bool:
 
 
 def _assertion(org: Org, *, key: bytes | None = None, **claims: Any) -> dict[str, str]:
-    wanted = {
+    payload = {
         "iss": CLIENT["client_id"],
         "sub": USER,
         "aud": "https://login.salesforce.com",
         "exp": int(time.time()) + 180,
         **claims,
     }
-    signed = jwt.encode(wanted, key or org.server.jwt_key.read_bytes(), algorithm="RS256")
+    signed = jwt.encode(payload, key or org.server.jwt_key.read_bytes(), algorithm="RS256")
     return {"grant_type": JWT_GRANT, "assertion": signed}
 
 
@@ -118,8 +118,8 @@ def in_an_hour() -> str:
 )
 def test_jwt_bearer(shared: Org, claims: dict[str, Any]) -> None:
     values = {name: value() if callable(value) else value for name, value in claims.items()}
-    given = {name: value for name, value in values.items() if value is not None}
-    form = _assertion(shared, **given)
+    present = {name: value for name, value in values.items() if value is not None}
+    form = _assertion(shared, **present)
     if "sub" in claims:
         claimed = {"iss": "seil-sandbox", "aud": shared.server.url, "exp": int(time.time()) + 60}
         key = shared.server.jwt_key.read_bytes()
@@ -130,7 +130,7 @@ def test_jwt_bearer(shared: Org, claims: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("claims", "error", "told"),
+    ("claims", "error", "description"),
     [
         ({"iss": "somebody"}, "invalid_client_id", "client identifier invalid"),
         ({"sub": "somebody"}, "invalid_grant", "user hasn't approved this consumer"),
@@ -140,10 +140,10 @@ def test_jwt_bearer(shared: Org, claims: dict[str, Any]) -> None:
         ({"exp": "soon"}, "invalid_grant", "invalid assertion"),
     ],
 )
-def test_jwt_refused(shared: Org, claims: dict[str, Any], error: str, told: str) -> None:
+def test_jwt_refused(shared: Org, claims: dict[str, Any], error: str, description: str) -> None:
     answer = _token(shared, _assertion(shared, **claims))
     assert answer.status_code == 400
-    assert answer.json() == {"error": error, "error_description": told}
+    assert answer.json() == {"error": error, "error_description": description}
 
 
 def test_jwt_with_another_key_or_none(shared: Org) -> None:
@@ -175,7 +175,7 @@ def test_the_pair_made_is_for_its_owner_only(shared: Org) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "error", "told"),
+    ("form", "error", "description"),
     [
         ({}, "invalid_request", "grant_type is required"),
         ({"grant_type": "magic"}, "unsupported_grant_type", "grant type not supported"),
@@ -201,10 +201,10 @@ def test_the_pair_made_is_for_its_owner_only(shared: Org) -> None:
         ),
     ],
 )
-def test_token_refused(shared: Org, form: dict[str, str], error: str, told: str) -> None:
+def test_token_refused(shared: Org, form: dict[str, str], error: str, description: str) -> None:
     answer = _token(shared, form)
     assert answer.status_code == 400
-    assert answer.json() == {"error": error, "error_description": told}
+    assert answer.json() == {"error": error, "error_description": description}
 
 
 @pytest.mark.parametrize("encoded", ["!", base64.b64encode(b"\xff").decode()])
@@ -250,10 +250,10 @@ def _soap(org: Org, username: str, password: str, *, version: str = "59.0") -> h
 def test_soap_login(shared: Org) -> None:
     answer = _soap(shared, USER, "sandbox-passwordsandbox-token")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/xml;charset=UTF-8")
-    found = {e.tag.rpartition("}")[2]: e.text for e in ET.fromstring(answer.text).iter()}
+    elements = {e.tag.rpartition("}")[2]: e.text for e in ET.fromstring(answer.text).iter()}
     host = shared.server.url.removeprefix("http://")
-    assert (found["serverUrl"] or "").split("/")[2] == host
-    assert _works(shared, found["sessionId"] or "")
+    assert (elements["serverUrl"] or "").split("/")[2] == host
+    assert _works(shared, elements["sessionId"] or "")
 
 
 def test_soap_login_refused(shared: Org) -> None:
@@ -296,29 +296,29 @@ def test_soap_login_ends_with_version_65(shared: Org, version: str, status: int)
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("changes", "words"),
     [
         ({"client_id": "somebody"}, "invalid_client_id"),
         ({"redirect_uri": "https://evil.example/callback"}, "redirect_uri_mismatch"),
     ],
 )
-def test_browser_is_sent_to_no_stranger(shared: Org, asked: dict[str, str], words: str) -> None:
+def test_browser_is_sent_to_no_stranger(shared: Org, changes: dict[str, str], words: str) -> None:
     good = {"client_id": "seil-sandbox", "redirect_uri": "http://localhost:1717/callback"}
     url = f"{shared.server.url}/services/oauth2/authorize"
-    answer = httpx.get(url, params={**good, **asked})
+    answer = httpx.get(url, params={**good, **changes})
     assert (answer.status_code, words in answer.text) == (400, True)
 
 
 @pytest.mark.parametrize("method", ["", "plain"])
 def test_code_needs_pkce(shared: Org, method: str) -> None:
-    asked = {
+    params = {
         "response_type": "code",
         "client_id": "seil-sandbox",
         "redirect_uri": "http://localhost:1717/callback",
         "code_challenge": "x",
         "code_challenge_method": method,
     }
-    answer = httpx.get(f"{shared.server.url}/services/oauth2/authorize", params=asked)
+    answer = httpx.get(f"{shared.server.url}/services/oauth2/authorize", params=params)
     assert "error=invalid_request" in answer.headers["Location"]
 
 

@@ -62,14 +62,14 @@ def clients(folder: Path) -> Iterator[Clients]:
     hosts = ("127.0.0.1", "acme.my.salesforce.com", "login.salesforce.com", "test.salesforce.com")
     for name, pem in zip(("tls.crt", "tls.key"), self_signed(*hosts), strict=True):
         (folder / name).write_bytes(pem)
-    with ExitStack() as held:
+    with ExitStack() as stack:
         options = OrgOptions(tls=True, query_page_rows=2)
-        server = held.enter_context(OrgServer(folder, options=options))
-        yield Clients(server, held.enter_context(proxy_to(server.host, server.port)))
+        server = stack.enter_context(OrgServer(folder, options=options))
+        yield Clients(server, stack.enter_context(proxy_to(server.host, server.port)))
 
 
 @pytest.mark.parametrize(
-    ("name", "left", "more"),
+    ("name", "remaining", "more"),
     [
         pytest.param(
             "aio_sf", 4, {"created by upsert": False, "token's end is known": True}, id="aio-sf"
@@ -86,13 +86,13 @@ def clients(folder: Path) -> Iterator[Clients]:
     ],
 )
 def test_a_client_reads_and_writes(
-    clients: Clients, name: str, left: int, more: dict[str, Any]
+    clients: Clients, name: str, remaining: int, more: dict[str, Any]
 ) -> None:
     seen = clients.run(name)
     assert seen["names"] == _NAMES
     assert len(seen["created"]) == 18
     assert seen["changed"] == "Changed"
-    assert (seen["left"], seen["more"]) == (left, more)
+    assert (seen["left"], seen["more"]) == (remaining, more)
 
 
 def test_singers_tap_reads_a_whole_object(clients: Clients) -> None:

@@ -35,9 +35,9 @@ def test_batch_writes_and_queries(org: Org) -> None:
         {"method": "GET", "url": "v62.0/query/?q=SELECT+Name+FROM+Account+LIMIT+1"},
     )
     assert answer["hasErrors"] is False
-    written, found = answer["results"]
+    written, queried = answer["results"]
     assert written == {"statusCode": 204, "result": None}
-    assert found["result"]["records"][0]["Name"] == "Changed"
+    assert queried["result"]["records"][0]["Name"] == "Changed"
 
 
 def test_batch_halts_on_error_where_requested(org: Org) -> None:
@@ -77,12 +77,12 @@ def _count(org: Org, name: str) -> int:
 
 def test_composite_hands_answers_on(org: Org) -> None:
     contact = {"LastName": "Child", "AccountId": "@{refAccount.id}"}
-    found = "query?q=SELECT+Id,+Name,+Staff__c+FROM+Account+WHERE+Id='@{refAccount.id}'"
+    query = "query?q=SELECT+Id,+Name,+Staff__c+FROM+Account+WHERE+Id='@{refAccount.id}'"
     results = _composite(
         org,
         _new_account(Staff__c=7),
         _sub("refContact", "POST", "sobjects/Contact", contact),
-        _sub("refQuery", "GET", found),
+        _sub("refQuery", "GET", query),
         _sub(
             "refUpdate",
             "PATCH",
@@ -99,8 +99,8 @@ def test_composite_hands_answers_on(org: Org) -> None:
         "referenceId": "refAccount",
     }
     assert (results[3]["body"], results[3]["httpHeaders"]) == (None, {})
-    held = org.http.get(f"/sobjects/Account/{account}").json()
-    assert (held["Code__c"], held["Description"]) == (7.0, f"of {results[1]['body']['id']}!")
+    record = org.http.get(f"/sobjects/Account/{account}").json()
+    assert (record["Code__c"], record["Description"]) == (7.0, f"of {results[1]['body']['id']}!")
     child = org.http.get(f"/sobjects/Contact/{results[1]['body']['id']}").json()
     assert child["AccountId"] == account
 
@@ -195,7 +195,7 @@ _GRAPH = {"graphId": "g", "compositeRequest": [_sub("r", "GET", f"sobjects/Accou
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "code", "told"),
+    ("path", "body", "code", "words"),
     [
         ("sobjects", {"allOrNone": "false", "records": [_RECORD]}, "JSON", "of boolean from"),
         ("sobjects", {"allOrNothing": True, "records": [_RECORD]}, "JSON", '"allOrNothing" at [li'),
@@ -215,11 +215,11 @@ _GRAPH = {"graphId": "g", "compositeRequest": [_sub("r", "GET", f"sobjects/Accou
     ],
 )
 def test_what_a_request_does_not_have_is_refused(
-    shared: Org, path: str, body: dict[str, Any], code: str, told: str
+    shared: Org, path: str, body: dict[str, Any], code: str, words: str
 ) -> None:
     answer = shared.http.post(f"/composite/{path}", json=body)
     (error,) = answer.json()
-    assert (answer.status_code, told in error["message"]) == (400, True), error
+    assert (answer.status_code, words in error["message"]) == (400, True), error
     assert error["errorCode"].startswith(code)
 
 
@@ -286,7 +286,7 @@ def test_trees_are_created_whole_or_not_at_all(org: Org) -> None:
 
 
 @pytest.mark.parametrize(
-    ("records", "told"),
+    ("records", "words"),
     [
         ([{"Name": "x"}], "Include a reference ID for each record in the request."),
         ([_branch("r", "Account", Name="x")] * 2, "Duplicate ReferenceId provided in the request."),
@@ -299,7 +299,7 @@ def test_trees_are_created_whole_or_not_at_all(org: Org) -> None:
     ],
     ids=["no-reference", "one-twice", "wrong-type", "no-relationship", "no-list"],
 )
-def test_trees_refused(shared: Org, records: Any, told: str) -> None:
+def test_trees_refused(shared: Org, records: Any, words: str) -> None:
     answer = shared.http.post("/composite/tree/Account", json={"records": records})
     assert answer.status_code == 400
-    assert told in answer.text
+    assert words in answer.text

@@ -73,5 +73,5 @@ def test_the_organization_takes_no_second_and_has_no_namespace(served_org: Org) 
     assert _described(served_org, "Organization")["createable"] is False
     (error,) = served_org.http.post("/sobjects/Organization", json={"Name": "x"}).json()
     assert error["errorCode"] == "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
-    found = served_org.query("SELECT NamespacePrefix FROM Organization")
-    assert found == [{"NamespacePrefix": None}]
+    rows = served_org.query("SELECT NamespacePrefix FROM Organization")
+    assert rows == [{"NamespacePrefix": None}]

@@ -52,8 +52,8 @@ def _written(
 def test_line_sql_writes(kind: str, sql: str, text: str) -> None:
     with duckdb.connect() as connection:
         line = line_sql([SelectedColumn(("A",), kind, "x")], Dialect())
-        found = connection.execute(f"SELECT {line} FROM (SELECT {sql} AS x)").fetchone()
-    assert found == (text + "\n",)
+        row = connection.execute(f"SELECT {line} FROM (SELECT {sql} AS x)").fetchone()
+    assert row == (text + "\n",)
 
 
 @settings(

@@ -58,8 +58,8 @@ def test_describe(shared: Org) -> None:
 
 def test_describe_only_if_modified(org: Org) -> None:
     first = org.http.get("/sobjects/Account/describe")
-    known = {"If-Modified-Since": first.headers["Last-Modified"]}
-    assert org.http.get("/sobjects/Account/describe", headers=known).status_code == 304
+    headers = {"If-Modified-Since": first.headers["Last-Modified"]}
+    assert org.http.get("/sobjects/Account/describe", headers=headers).status_code == 304
     earlier = format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True)
     since = {"If-Modified-Since": earlier}
     assert org.http.get("/sobjects", headers=since).status_code == 200

@@ -33,9 +33,9 @@ def test_usages_of_a_day(shared: Org) -> None:
 def test_uploaded_content_comes_back(org: Org) -> None:
     data = bytes(range(256))
     row = {"Title": "a/b c", "VersionData": base64.b64encode(data).decode()}
-    made = org.http.post("/sobjects/ContentVersion", json=row)
-    assert made.status_code == 201
-    identifier = made.json()["id"]
+    created = org.http.post("/sobjects/ContentVersion", json=row)
+    assert created.status_code == 201
+    identifier = created.json()["id"]
     for url in (
         f"/sobjects/ContentVersion/{identifier}/VersionData",
         f"/connect/files/{identifier}/content",

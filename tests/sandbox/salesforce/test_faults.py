@@ -81,9 +81,9 @@ def test_wrong_fault_is_refused_over_http(shared: Org) -> None:
 def test_the_table_can_be_read_and_cleared(faulty: Org) -> None:
     url = f"{faulty.server.url}/sandbox/faults"
     first, second = _order(faulty, path="/x"), _order(faulty, path="/y", status=500)
-    listed = httpx.get(url).json()
-    assert [entry["id"] for entry in listed] == [first, second]
-    assert listed[1]["status"] == 500
+    table = httpx.get(url).json()
+    assert [entry["id"] for entry in table] == [first, second]
+    assert table[1]["status"] == 500
     assert httpx.delete(f"{url}/{first}").status_code == 204
     assert [entry["id"] for entry in httpx.get(url).json()] == [second]
 
@@ -127,18 +127,18 @@ def test_cut_longer_than_the_body_changes_nothing(faulty: Org) -> None:
     assert faulty.http.get("/sobjects/Account/describe").content == whole
 
 
-@pytest.mark.parametrize(("told", "expected"), [("+3", "7"), ("-1", "3"), (99, "99")])
-def test_number_of_records_lies(faulty: Org, told: Any, expected: str) -> None:
-    _order(faulty, path="/results", number_of_records=told)
+@pytest.mark.parametrize(("number", "expected"), [("+3", "7"), ("-1", "3"), (99, "99")])
+def test_number_of_records_lies(faulty: Org, number: Any, expected: str) -> None:
+    _order(faulty, path="/results", number_of_records=number)
     assert _page(faulty).headers["Sforce-NumberOfRecords"] == expected
 
 
 def test_nul_bytes_and_byte_order_mark(faulty: Org) -> None:
     true = _page(faulty).content
     _order(faulty, path="/results", nul_bytes=True, bom=True)
-    found = _page(faulty).content
-    assert found.startswith(codecs.BOM_UTF8 + b'\x00"')
-    assert found.removeprefix(codecs.BOM_UTF8).replace(b"\x00", b"") == true
+    content = _page(faulty).content
+    assert content.startswith(codecs.BOM_UTF8 + b'\x00"')
+    assert content.removeprefix(codecs.BOM_UTF8).replace(b"\x00", b"") == true
 
 
 def test_charsets(faulty: Org) -> None:
@@ -218,8 +218,8 @@ def test_jobs_fail_by_a_fault(faulty: Org) -> None:
 
 def test_a_fault_may_look_into_the_body_and_spares_the_levers(faulty: Org) -> None:
     _order(faulty, body="FROM Contact", status=403, code="FORBIDDEN", message="no")
-    wanted = {"operation": "query", "query": "SELECT Id FROM Contact"}
-    assert faulty.http.post("/jobs/query", json=wanted).status_code == 403
+    job = {"operation": "query", "query": "SELECT Id FROM Contact"}
+    assert faulty.http.post("/jobs/query", json=job).status_code == 403
     assert faulty.query_job("SELECT Id FROM Account")
     _order(faulty, status=500)
     assert faulty.http.get("/limits").status_code == 500
@@ -262,14 +262,14 @@ def test_every_strikes_the_first_of_so_many() -> None:
     assert struck == [False, True, False, False, True, False, False, False, False]
 
 
-@pytest.mark.parametrize(("when", "made"), [("before", 0), ("after", 1)])
-def test_connections_are_reset(faulty: Org, when: str, made: int) -> None:
+@pytest.mark.parametrize(("when", "created"), [("before", 0), ("after", 1)])
+def test_connections_are_reset(faulty: Org, when: str, created: int) -> None:
     jobs = len(faulty.http.get("/jobs/query").json()["records"])
     _order(faulty, method="POST", path="/jobs/query", reset=when, times=1)
-    wanted = {"operation": "query", "query": "SELECT Id FROM Contact"}
+    job = {"operation": "query", "query": "SELECT Id FROM Contact"}
     with pytest.raises(httpx.TransportError):
-        faulty.http.post("/jobs/query", json=wanted)
-    assert len(faulty.http.get("/jobs/query").json()["records"]) == jobs + made
+        faulty.http.post("/jobs/query", json=job)
+    assert len(faulty.http.get("/jobs/query").json()["records"]) == jobs + created
 
 
 def test_members_go_into_json_answers_only(faulty: Org) -> None:
@@ -291,10 +291,10 @@ def test_pages_twice_and_a_locator_that_goes_nowhere(faulty: Org) -> None:
     job = faulty.query_job("SELECT Id FROM Account")
     faulty.finished("query", job)
     address = f"/jobs/query/{job}"
-    listed = faulty.http.get(f"{address}/resultPages?maxRecords=1").json()["resultPages"]
+    pages = faulty.http.get(f"{address}/resultPages?maxRecords=1").json()["resultPages"]
     _order(faulty, path="/resultPages", pages_twice=True)
     twice = faulty.http.get(f"{address}/resultPages?maxRecords=1").json()["resultPages"]
-    assert twice == [page for page in listed for _ in range(2)]
+    assert twice == [page for page in pages for _ in range(2)]
     _order(faulty, path="/results", stuck_locator=True)
     locator = faulty.http.get(f"{address}/results?maxRecords=1").headers["Sforce-Locator"]
     stuck = faulty.http.get(f"{address}/results", params={"locator": locator, "maxRecords": 1})

@@ -61,14 +61,14 @@ def test_limit_info_counts_every_request(serving: Callable[..., Org]) -> None:
     assert org.http.get("/limits/").headers["Sforce-Limit-Info"] == (
         "api-usage=3/5000; per-app-api-usage=3/250(appName=app)"
     )
-    left = org.http.get("/limits").json()
-    assert left["DailyApiRequests"] == {"Max": 5000, "Remaining": 4996}
+    limits = org.http.get("/limits").json()
+    assert limits["DailyApiRequests"] == {"Max": 5000, "Remaining": 4996}
     assert {
         "DailyBulkApiBatches",
         "DailyBulkApiRequests",
         "DailyBulkV2QueryJobs",
         "DailyBulkV2QueryFileStorageMB",
-    } <= set(left)
+    } <= set(limits)
 
 
 def test_quota_gone(serving: Callable[..., Org]) -> None:

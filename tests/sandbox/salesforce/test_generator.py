@@ -89,8 +89,8 @@ def wide_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory, wide_file: Path) -> Iterator[OrgStore]:
     folder = tmp_path_factory.mktemp("generated")
-    with generate(folder, orders=400, as_of=AS_OF, extra=[(wide_file, 700)]) as made:
-        yield made
+    with generate(folder, orders=400, as_of=AS_OF, extra=[(wide_file, 700)]) as org:
+        yield org
 
 
 def rows(store: OrgStore, query: str) -> list[tuple[Any, ...]]:
@@ -98,16 +98,16 @@ def rows(store: OrgStore, query: str) -> list[tuple[Any, ...]]:
 
 
 def value(store: OrgStore, query: str) -> Any:
-    ((found,),) = rows(store, query)
-    return found
+    ((result,),) = rows(store, query)
+    return result
 
 
 def digest(store: OrgStore) -> dict[str, tuple[Any, ...]]:
-    found = {}
+    digests = {}
     for name in store.objects:
         table = ident(name)
-        (found[name],) = rows(store, f"FROM {table} t SELECT count(*), bit_xor(hash(t))")
-    return found
+        (digests[name],) = rows(store, f"FROM {table} t SELECT count(*), bit_xor(hash(t))")
+    return digests
 
 
 def test_every_object_of_the_catalog_has_records(store: OrgStore) -> None:
@@ -130,8 +130,8 @@ def test_every_reference_resolves(store: OrgStore) -> None:
         for link in entry.stored_fields:
             if link.type != "reference":
                 continue
-            known = [ident(t) for t in link.reference_to if t in store.objects]
-            targets = " UNION ALL ".join(f"FROM {target} SELECT Id" for target in known)
+            names = [ident(t) for t in link.reference_to if t in store.objects]
+            targets = " UNION ALL ".join(f"FROM {target} SELECT Id" for target in names)
             column, table = ident(link.name), ident(name)
             lost = f"AND {column} NOT IN ({targets})" if targets else ""
             query = f"FROM {table} SELECT count(*) WHERE {column} IS NOT NULL {lost}"
@@ -190,7 +190,7 @@ def test_values_keep_to_what_is_described(store: OrgStore) -> None:
                 assert (longest or 0) <= column.length, place
             if column.type == "picklist" and column.values:
                 used = rows(store, f"FROM {table} SELECT DISTINCT {quoted_column}")
-                assert {found for (found,) in used} <= {None, *column.values}, place
+                assert {value_used for (value_used,) in used} <= {None, *column.values}, place
 
 
 def test_orders_are_uneven(store: OrgStore) -> None:
@@ -427,15 +427,15 @@ def _account_describe(*, without: str = "") -> dict[str, Any]:
 
 def test_a_describe_of_an_object_that_is_there_is_taken_whole(tmp_path: Path) -> None:
     file = tmp_path / "Account.json"
-    given = _account_describe()
-    file.write_text(json.dumps(given), "utf-8")
-    with generate(tmp_path / "org", orders=5, as_of=AS_OF, extra=[(file, 50)]) as made:
-        account = made.object("Account")
+    describe = _account_describe()
+    file.write_text(json.dumps(describe), "utf-8")
+    with generate(tmp_path / "org", orders=5, as_of=AS_OF, extra=[(file, 50)]) as org:
+        account = org.object("Account")
         assert account.label == "Client"
-        assert [entry.raw for entry in account.fields] == given["fields"]
-        assert value(made, "FROM Account SELECT count(Name)") == 50
+        assert [entry.raw for entry in account.fields] == describe["fields"]
+        assert value(org, "FROM Account SELECT count(Name)") == 50
         owned = 'FROM Account JOIN "User" u ON u.Id = OwnerId SELECT count(*)'
-        assert value(made, owned) == 50
+        assert value(org, owned) == 50
 
 
 def test_fewer_records_than_others_refer_to_are_refused(tmp_path: Path) -> None:
@@ -456,11 +456,11 @@ def test_a_describe_without_what_records_are_made_with_is_refused(tmp_path: Path
 def test_real_describes_are_taken_whole(tmp_path: Path) -> None:
     names = ("Account", "Contact", "Opportunity", "OpportunityContactRole")
     extra = [(REAL / f"{name}.json", 100) for name in names]
-    with generate(tmp_path / "org", orders=5, as_of=AS_OF, extra=extra) as made:
+    with generate(tmp_path / "org", orders=5, as_of=AS_OF, extra=extra) as org:
         for name, (file, count) in zip(names, extra, strict=True):
-            given = json.loads(file.read_text("utf-8"))
-            assert [entry.raw for entry in made.object(name).fields] == given["fields"], name
-            assert value(made, f"FROM {ident(name)} SELECT count(Id)") == count, name
+            describe = json.loads(file.read_text("utf-8"))
+            assert [entry.raw for entry in org.object(name).fields] == describe["fields"], name
+            assert value(org, f"FROM {ident(name)} SELECT count(Id)") == count, name
 
 
 @pytest.mark.parametrize(
@@ -505,8 +505,8 @@ def test_an_org_cut_short_is_made_anew(tmp_path: Path) -> None:
         generate(tmp_path, orders=1, progress=Interrupted())
     with pytest.raises(ConfigurationError, match="cut short"):
         OrgStore.open(tmp_path)
-    with generate(tmp_path, orders=1, as_of=AS_OF) as made:
-        assert value(made, 'FROM "Order" SELECT count(*)') == 1
+    with generate(tmp_path, orders=1, as_of=AS_OF) as org:
+        assert value(org, 'FROM "Order" SELECT count(*)') == 1
 
 
 def test_progress_counts_the_records_of_an_org_as_of_today(tmp_path: Path) -> None:
@@ -532,10 +532,10 @@ def test_progress_counts_the_records_of_an_org_as_of_today(tmp_path: Path) -> No
         def __exit__(self, *error: object) -> None: ...
 
     before = datetime.now(UTC).date()
-    with generate(tmp_path, orders=3, progress=StepRecorder()) as made:
-        counted = {n: value(made, f"FROM {ident(n)} SELECT count(*)") for n in made.objects}
-        newest = value(made, 'FROM "Order" SELECT max(SystemModstamp)')
-        assert date.fromisoformat(made.setting("as_of")) in (before, datetime.now(UTC).date())
+    with generate(tmp_path, orders=3, progress=StepRecorder()) as org:
+        counted = {n: value(org, f"FROM {ident(n)} SELECT count(*)") for n in org.objects}
+        newest = value(org, 'FROM "Order" SELECT max(SystemModstamp)')
+        assert date.fromisoformat(org.setting("as_of")) in (before, datetime.now(UTC).date())
     assert steps == {f"make {name}": count for name, count in counted.items()}
     assert newest < datetime.now(UTC).replace(tzinfo=None)
 

@@ -76,7 +76,7 @@ def test_userinfo_agrees_with_the_user_record(generated_org: Org) -> None:
     fields = "Name, FirstName, LastName, Username, Email, IsActive, TimeZoneSidKey, LocaleSidKey"
     select = f"SELECT {fields} FROM User WHERE Id = '{info['user_id']}'"
     (user,) = generated_org.query(select)
-    told = {
+    facts = {
         "Name": info["name"],
         "FirstName": info["given_name"],
         "LastName": info["family_name"],
@@ -86,7 +86,7 @@ def test_userinfo_agrees_with_the_user_record(generated_org: Org) -> None:
         "TimeZoneSidKey": info["zoneinfo"],
         "LocaleSidKey": info["locale"],
     }
-    assert {name: user[name] for name in told} == told
+    assert {name: user[name] for name in facts} == facts
     assert info["preferred_username"] == OrgOptions().credentials.username
     assert info["sub"] == login(generated_org.server)["id"]
 
@@ -128,10 +128,12 @@ def _advertised(value: Any) -> Iterator[str]:
 
 def _addresses(org: Org, path: str) -> set[str]:
     answer = org.http.get(f"{org.server.url}{path}").json()
-    told = answer if isinstance(answer, dict) else {str(n): each for n, each in enumerate(answer)}
+    document = (
+        answer if isinstance(answer, dict) else {str(n): each for n, each in enumerate(answer)}
+    )
     return {
         address.replace("{version}", "62.0").replace("{ID}", "0015g0000000001AAA")
-        for address in _advertised(told)
+        for address in _advertised(document)
     }
 
 

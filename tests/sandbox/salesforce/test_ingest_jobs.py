@@ -42,8 +42,8 @@ def test_create_answers_what_clients_read(org: Org) -> None:
 
 def test_uploads_count_against_the_bulk_allowance(org: Org) -> None:
     org.ingest("Account", "insert", "Name\nx\n")
-    left = org.http.get("/limits").json()["DailyBulkApiRequests"]
-    assert left == {"Max": 15_000, "Remaining": 14_999}
+    limit = org.http.get("/limits").json()["DailyBulkApiRequests"]
+    assert limit == {"Max": 15_000, "Remaining": 14_999}
 
 
 def test_insert_gives_every_row_its_outcome(org: Org) -> None:
@@ -96,8 +96,8 @@ def test_upsert_reports_which_rows_it_created(org: Org) -> None:
     ]
     (bad,) = _dicts(org.ingest_result(job, "failedResults"))
     assert bad["sf__Error"].startswith("DUPLICATE_VALUE:Duplicate external id specified: dup")
-    (made,) = org.query("SELECT ParentId FROM Account WHERE Ext__c = 'new'")
-    assert made == {"ParentId": TWO}
+    (record,) = org.query("SELECT ParentId FROM Account WHERE Ext__c = 'new'")
+    assert record == {"ParentId": TWO}
 
 
 def test_upsert_by_id_and_by_a_value_several_carry(org: Org) -> None:
@@ -114,11 +114,11 @@ def test_delete_and_hard_delete(org: Org) -> None:
     assert len(org.query("SELECT Id FROM Account")) == 3
     job = org.ingest("Account", "hardDelete", f"Id\n{TWO}\n{FIVE}\n")
     assert job["numberRecordsFailed"] == 0
-    left = org.query("SELECT Id FROM Account", deleted_too=True)
-    assert [record["Id"] for record in left] == [ONE, THREE, FOUR]
+    rest = org.query("SELECT Id FROM Account", deleted_too=True)
+    assert [record["Id"] for record in rest] == [ONE, THREE, FOUR]
     window = {"start": "2024-01-01T00:00:00Z", "end": "2099-01-01T00:00:00Z"}
-    gone = org.http.get("/sobjects/Account/deleted", params=window).json()["deletedRecords"]
-    assert {record["id"] for record in gone} == {ONE, TWO, FIVE}
+    deleted = org.http.get("/sobjects/Account/deleted", params=window).json()["deletedRecords"]
+    assert {record["id"] for record in deleted} == {ONE, TWO, FIVE}
 
 
 def test_a_user_has_no_recycle_bin(org: Org) -> None:
@@ -128,7 +128,7 @@ def test_a_user_has_no_recycle_bin(org: Org) -> None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "text", "told"),
+    ("operation", "text", "words"),
     [
         ("insert", "Name,Foo\nx,1\n", "InvalidBatch : Field name not found : Foo"),
         ("insert", "Name,Foo.Ext__c\nx,1\n", "Field name not found : Foo.Ext__c"),
@@ -143,11 +143,11 @@ def test_a_user_has_no_recycle_bin(org: Org) -> None:
     ],
 )
 def test_a_file_that_cannot_be_taken_fails_the_job(
-    org: Org, operation: str, text: str | bytes, told: str
+    org: Org, operation: str, text: str | bytes, words: str
 ) -> None:
     job = org.ingest("Account", operation, text)
     assert job["state"] == "Failed"
-    assert told in job["errorMessage"]
+    assert words in job["errorMessage"]
     assert len(org.query("SELECT Id FROM Account")) == 4
 
 
@@ -196,8 +196,8 @@ def test_states_and_uploads_are_kept_in_order(org: Org) -> None:
     assert again.json()[0]["errorCode"] == "INVALIDJOBSTATE"
     late = org.http.put(f"{url}/batches", content=b"Name\nx\n", headers=csv_type)
     assert late.json()[0]["errorCode"] == "INVALIDJOBSTATE"
-    listed = org.http.get("/jobs/ingest").json()["records"]
-    assert [record["id"] for record in listed] == [job["id"]]
+    jobs = org.http.get("/jobs/ingest").json()["records"]
+    assert [record["id"] for record in jobs] == [job["id"]]
     assert org.http.delete(url).status_code == 204
     assert org.http.get(url).status_code == 404
 
@@ -222,7 +222,7 @@ def test_a_job_aborted_on_its_way_writes_nothing_more(serving: Callable[..., Org
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "words"),
     [
         ({"operation": "merge", "object": "Account"}, "Unsupported operation"),
         ({"operation": "insert", "object": "Foo"}, "Unable to find object: Foo"),
@@ -236,11 +236,11 @@ def test_a_job_aborted_on_its_way_writes_nothing_more(serving: Callable[..., Org
         ),
     ],
 )
-def test_create_refused(shared: Org, body: dict[str, str], told: str) -> None:
+def test_create_refused(shared: Org, body: dict[str, str], words: str) -> None:
     answer = shared.http.post("/jobs/ingest", json=body)
     assert answer.status_code == 400
     assert answer.json()[0]["errorCode"] == "INVALIDJOB"
-    assert told in answer.json()[0]["message"]
+    assert words in answer.json()[0]["message"]
 
 
 def test_an_upload_over_the_limit_is_refused(

@@ -24,7 +24,7 @@ def _error(answer: Any) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "kind", "token", "shown"),
+    ("name", "value", "kind", "token", "text"),
     [
         ("Active__c", "true", "boolean", "VALUE_STRING", "true"),
         ("Active__c", 1, "boolean", "VALUE_NUMBER_INT", "1"),
@@ -50,14 +50,14 @@ def _error(answer: Any) -> tuple[int, str, str]:
     ],
 )
 def test_a_value_of_another_type(
-    shared: Org, name: str, value: Any, kind: str, token: str, shown: str
+    shared: Org, name: str, value: Any, kind: str, token: str, text: str
 ) -> None:
     answer = shared.http.post(
         ACCOUNT, content=json.dumps({"Ext__c": "x", name: value}), headers=_JSON
     )
     column = len('{"Ext__c": "x", ') + len(f'"{name}": ') + 1
     reason = (
-        f"Cannot deserialize instance of {kind} from {token} value {shown} or request may be"
+        f"Cannot deserialize instance of {kind} from {token} value {text} or request may be"
         f" missing a required field at [line:1, column:{column}]"
     )
     assert _error(answer) == (400, "JSON_PARSER_ERROR", reason)
@@ -73,7 +73,7 @@ def test_a_list_for_a_value(shared: Org, name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "field", "held"),
+    ("row", "field", "stored"),
     [
         ({"Staff__c": "7"}, "Staff__c", 7),
         ({"Amount__c": "1.5"}, "Amount__c", 1.5),
@@ -86,13 +86,13 @@ def test_a_list_for_a_value(shared: Org, name: str, kind: str) -> None:
         ({"Amount__c": None, "Name": "x"}, "Amount__c", None),
     ],
 )
-def test_values_that_are_taken(org: Org, row: dict[str, Any], field: str, held: Any) -> None:
+def test_values_that_are_taken(org: Org, row: dict[str, Any], field: str, stored: Any) -> None:
     assert org.http.patch(f"{ACCOUNT}/{ONE}", json=row).status_code == 204
-    assert org.http.get(f"{ACCOUNT}/{ONE}").json()[field] == held
+    assert org.http.get(f"{ACCOUNT}/{ONE}").json()[field] == stored
 
 
 @pytest.mark.parametrize(
-    ("body", "code", "told"),
+    ("body", "code", "words"),
     [
         ("", "JSON_PARSER_ERROR", "this request has no entity body"),
         ("[]", "INVALID_FIELD", "Json Deserialization failed on token 'null'"),
@@ -106,10 +106,10 @@ def test_values_that_are_taken(org: Org, row: dict[str, Any], field: str, held: 
         ('{"Foo": 1}', "INVALID_FIELD", "No such column 'Foo' on sobject of type Account"),
     ],
 )
-def test_bodies_that_are_no_record(shared: Org, body: str, code: str, told: str) -> None:
-    status, found, message = _error(shared.http.post(ACCOUNT, content=body, headers=_JSON))
-    assert (status, found) == (400, code)
-    assert told in message
+def test_bodies_that_are_no_record(shared: Org, body: str, code: str, words: str) -> None:
+    status, error_code, message = _error(shared.http.post(ACCOUNT, content=body, headers=_JSON))
+    assert (status, error_code) == (400, code)
+    assert words in message
 
 
 def test_what_the_address_says_is_not_in_the_body(shared: Org) -> None:

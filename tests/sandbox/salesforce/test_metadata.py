@@ -93,8 +93,8 @@ def test_inactive_picklist_values_are_left_out() -> None:
 def test_describe_names_the_children_of_an_object() -> None:
     order, item = packaged("Order"), packaged("OrderItem")
     children = order.describe([order, item])["childRelationships"]
-    found = next(c for c in children if c["childSObject"] == "OrderItem" and c["cascadeDelete"])
-    assert found["field"] == "OrderId"
+    child = next(c for c in children if c["childSObject"] == "OrderItem" and c["cascadeDelete"])
+    assert child["field"] == "OrderId"
     assert item.describe()["childRelationships"] == []
 
 
@@ -103,8 +103,8 @@ def test_custom_children_are_reached_through_a_custom_relationship() -> None:
     child = SObject.of(
         "Sail__c", [SField.of("Ship__c", "reference", reference_to=["Ship__c"])], label="Sail"
     )
-    (found,) = parent.describe([parent, child])["childRelationships"]
-    assert found["relationshipName"] == "Sails__r"
+    (relationship,) = parent.describe([parent, child])["childRelationships"]
+    assert relationship["relationshipName"] == "Sails__r"
 
 
 def test_a_given_describe_keeps_the_child_relationships_it_names() -> None:

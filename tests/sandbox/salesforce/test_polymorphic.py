@@ -48,8 +48,8 @@ def tasks(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     ],
 )
 def test_filters(tasks: Org, where: str, subjects: list[str]) -> None:
-    found = tasks.query(f"SELECT Subject FROM Task WHERE {where} ORDER BY Id")
-    assert [record["Subject"] for record in found] == subjects
+    records = tasks.query(f"SELECT Subject FROM Task WHERE {where} ORDER BY Id")
+    assert [record["Subject"] for record in records] == subjects
     rows = tasks.csv(f"SELECT Subject FROM Task WHERE {where} ORDER BY Id").splitlines()[1:]
     assert [row.strip('"') for row in rows] == subjects
 

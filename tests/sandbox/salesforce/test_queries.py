@@ -20,7 +20,7 @@ SHORT_ONE = ONE[:15]
 
 
 @pytest.mark.parametrize(
-    ("where", "found"),
+    ("where", "matches"),
     [
         ("Name = 'acme'", "1"),
         ("Name != 'Acme'", "234"),
@@ -86,9 +86,9 @@ SHORT_ONE = ONE[:15]
         ("(Name = 'Acme' OR Name = 'Zoë & Co_') AND Active__c = TRUE", "13"),
     ],
 )
-def test_where_finds(shared: Org, where: str, found: str) -> None:
+def test_where_finds(shared: Org, where: str, matches: str) -> None:
     records = shared.query(f"SELECT Id FROM Account WHERE {where} ORDER BY Id")
-    assert "".join(record["Id"][-4] for record in records) == found
+    assert "".join(record["Id"][-4] for record in records) == matches
 
 
 def test_where_takes_an_alias_and_spaces_sent_as_plus(shared: Org) -> None:
@@ -104,7 +104,7 @@ def test_query_all_and_all_rows_show_what_is_deleted(shared: Org) -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "found"),
+    ("order", "expected"),
     [
         ("Name DESC", "3421"),
         ("Ext__c", "3124"),
@@ -114,9 +114,9 @@ def test_query_all_and_all_rows_show_what_is_deleted(shared: Org) -> None:
         ("Parent.Name NULLS LAST", "2314"),
     ],
 )
-def test_order_by(shared: Org, order: str, found: str) -> None:
+def test_order_by(shared: Org, order: str, expected: str) -> None:
     records = shared.query(f"SELECT Id FROM Account ORDER BY {order}")
-    assert "".join(record["Id"][-4] for record in records) == found
+    assert "".join(record["Id"][-4] for record in records) == expected
 
 
 def test_limit_and_offset(shared: Org) -> None:
@@ -196,12 +196,12 @@ def test_a_count_is_of_what_limit_and_offset_leave(shared: Org, page: str, total
 
 
 def test_grouped_fields_take_an_alias(shared: Org) -> None:
-    found = shared.query(
+    rows = shared.query(
         "SELECT BillingCity city, Parent.Name, COUNT(Id), MAX(Staff__c) most, COUNT(Name)"
         " FROM Account WHERE BillingCity != null GROUP BY BillingCity, Parent.Name"
         " ORDER BY BillingCity"
     )
-    assert found == [
+    assert rows == [
         {"city": "Perth", "Name": None, "expr0": 1, "most": 5, "expr1": 1},
         {"city": "Sydney", "Name": "Acme", "expr0": 1, "most": 50, "expr1": 1},
     ]
@@ -209,10 +209,10 @@ def test_grouped_fields_take_an_alias(shared: Org) -> None:
 
 def test_fields_and_relationships_come_in_the_order_of_the_select(shared: Org) -> None:
     text = "SELECT Staff__c, Parent.Name, Name, Owner.Name, Parent.Owner.Name, Parent.Id, Id"
-    found = shared.query(f"{text} FROM Account WHERE Id = '{TWO}'")
-    assert list(found[0]) == ["Staff__c", "Parent", "Name", "Owner", "Id"]
-    assert list(found[0]["Parent"]) == ["attributes", "Name", "Owner", "Id"]
-    assert list(found[0]["Owner"]) == ["attributes", "Name"]
+    rows = shared.query(f"{text} FROM Account WHERE Id = '{TWO}'")
+    assert list(rows[0]) == ["Staff__c", "Parent", "Name", "Owner", "Id"]
+    assert list(rows[0]["Parent"]) == ["attributes", "Name", "Owner", "Id"]
+    assert list(rows[0]["Owner"]) == ["attributes", "Name"]
     header = shared.csv(f"{text} FROM Account").splitlines()[0].replace('"', "")
     assert f"SELECT {header.replace(',', ', ')}" == text
 
@@ -263,11 +263,11 @@ def test_columns_of_groups_are_described(shared: Org) -> None:
     query = "SELECT BillingCity city, AVG(Amount__c), MAX(Name) top FROM Account"
     answer = _columns(shared, f"{query} GROUP BY BillingCity")
     assert (answer["groupBy"], answer["idSelected"]) == (True, False)
-    found = [
+    rows = [
         (column["columnName"], column["displayName"], column["aggregate"], column["numberType"])
         for column in answer["columnMetadata"]
     ]
-    assert found == [
+    assert rows == [
         ("city", "BillingCity", False, False),
         ("expr0", "avg(Amount__c)", True, True),
         ("top", "max(Name)", True, False),
@@ -290,7 +290,7 @@ E1 = "ERROR at Row:1:Column:8\nNo such column 'Foo' on entity 'Account'. If you 
 
 
 @pytest.mark.parametrize(
-    ("query", "code", "told"),
+    ("query", "code", "words"),
     [
         ("SELECT Foo FROM Account", "INVALID_FIELD", E1),
         ("SELECT Id FROM Foo", "INVALID_TYPE", "sObject type 'Foo' is not supported."),
@@ -441,10 +441,10 @@ E1 = "ERROR at Row:1:Column:8\nNo such column 'Foo' on entity 'Account'. If you 
         ),
     ],
 )
-def test_query_refused(shared: Org, query: str, code: str, told: str) -> None:
+def test_query_refused(shared: Org, query: str, code: str, words: str) -> None:
     error = shared.refused(query)
     assert error["errorCode"] == code
-    assert told in error["message"]
+    assert words in error["message"]
 
 
 _SELECTED = (
@@ -489,9 +489,9 @@ def test_any_text_is_found_by_its_literal(store: OrgStore, text: str) -> None:
     with store.write() as cursor:
         cursor.execute('UPDATE main."Account" SET "Name" = $1 WHERE "Id" = $2', [text, FOUR])
     query = soql.parse(f"SELECT Id FROM Account WHERE Name = {soql.quote(text)}")
-    made = translate(store.objects, query, deleted_too=False)
-    found = store.cursor().execute(made.select('t1."Id"'), list(made.values)).fetchall()
-    assert (FOUR,) in found
+    sql = translate(store.objects, query, deleted_too=False)
+    rows = store.cursor().execute(sql.select('t1."Id"'), list(sql.values)).fetchall()
+    assert (FOUR,) in rows
 
 
 def _add_accounts(store: OrgStore, count: int) -> None:
@@ -518,8 +518,8 @@ def test_pages_hold_while_records_change_and_the_server_restarts(
         _add_accounts(store, 500)
     org = serving()
     org.http.headers["Sforce-Query-Options"] = "batchSize=200"
-    asked = {"q": "SELECT Id, Name, Parent.Name, CreatedDate FROM Account"}
-    first = org.http.get("/query", params=asked).json()
+    params = {"q": "SELECT Id, Name, Parent.Name, CreatedDate FROM Account"}
+    first = org.http.get("/query", params=params).json()
     assert (first["totalSize"], first["done"], len(first["records"])) == (504, False, 200)
     assert len(first["nextRecordsUrl"].strip("/").split("/")) == 5
     before = _pages(org, first)
@@ -543,8 +543,8 @@ def test_pages_end_with_their_lifetime(folder: Any, serving: Callable[..., Org])
         answer = org.http.get(f"/query/{wrong}")
         assert answer.status_code == 400
         assert answer.json()[0]["errorCode"] == "INVALID_QUERY_LOCATOR"
-    kept = org.server.folder / "queries"
-    assert len(list(kept.iterdir())) == 1
+    pages = org.server.folder / "queries"
+    assert len(list(pages.iterdir())) == 1
     later = serving(OrgOptions(cursor_lifetime=-timedelta(days=1).total_seconds()))
     assert later.http.get(f"/query/{locator}").status_code == 400
-    assert list(kept.iterdir()) == []
+    assert list(pages.iterdir()) == []

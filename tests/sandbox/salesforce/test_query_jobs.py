@@ -68,7 +68,7 @@ def test_query_all_has_the_deleted_rows(shared: Org) -> None:
 def test_pages_by_locator_are_re_readable_and_end_with_null(shared: Org) -> None:
     job = shared.query_job("SELECT Id FROM Account")
     shared.finished("query", job)
-    url, locator, found = f"/jobs/query/{job}/results", "", []
+    url, locator, fetched = f"/jobs/query/{job}/results", "", []
     while locator != "null":
         params: dict[str, Any] = {"maxRecords": 3} | ({"locator": locator} if locator else {})
         page = shared.http.get(url, params=params)
@@ -78,9 +78,9 @@ def test_pages_by_locator_are_re_readable_and_end_with_null(shared: Org) -> None
         head, *rows = _rows(page.text)
         assert head == ["Id"]
         assert page.headers["Sforce-NumberOfRecords"] == str(len(rows))
-        found += rows
+        fetched += rows
         locator = page.headers["Sforce-Locator"]
-    assert [row[0][-4] for row in found] == ["1", "2", "3", "4"]
+    assert [row[0][-4] for row in fetched] == ["1", "2", "3", "4"]
 
 
 def test_result_pages_list_every_page_once_five_at_a_time(shared: Org) -> None:
@@ -194,7 +194,7 @@ def test_list_shows_jobs_newest_first(org: Org) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "code", "told"),
+    ("body", "code", "words"),
     [
         ({"query": "SELECT Foo FROM Account"}, "INVALID_FIELD", "No such column 'Foo' on entity"),
         ({"query": "SELECT Id FROM Foo"}, "INVALID_TYPE", "'Foo' is not supported"),
@@ -227,11 +227,11 @@ def test_list_shows_jobs_newest_first(org: Org) -> None:
         ({"query": "x", "columnDelimiter": "COLON"}, "INVALIDJOB", "COLON"),
     ],
 )
-def test_create_refused(shared: Org, body: dict[str, str], code: str, told: str) -> None:
+def test_create_refused(shared: Org, body: dict[str, str], code: str, words: str) -> None:
     answer = shared.http.post("/jobs/query", json={"operation": "query", **body})
     (error,) = answer.json()
     assert (answer.status_code, error["errorCode"]) == (400, code)
-    assert told in error["message"]
+    assert words in error["message"]
 
 
 @pytest.mark.parametrize(

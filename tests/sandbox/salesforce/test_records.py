@@ -26,10 +26,10 @@ def _error(answer: Any) -> tuple[int, str, str]:
 
 def test_create_get_update_delete(org: Org) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
-    made = org.http.post(f"{ACCOUNT}/", json={"Name": "New", "Amount__c": 3.5, "Tags__c": ""})
-    assert made.status_code == 201
-    identifier = made.json()["id"]
-    assert made.json() == {"id": identifier, "success": True, "errors": []}
+    created = org.http.post(f"{ACCOUNT}/", json={"Name": "New", "Amount__c": 3.5, "Tags__c": ""})
+    assert created.status_code == 201
+    identifier = created.json()["id"]
+    assert created.json() == {"id": identifier, "success": True, "errors": []}
     record = _account(org, identifier)
     assert record["attributes"]["url"] == f"/services/data/v62.0/sobjects/Account/{identifier}"
     assert (record["Name"], record["Amount__c"], record["Tags__c"]) == ("New", 3.5, None)
@@ -66,7 +66,7 @@ def test_get_takes_chosen_fields(org: Org) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "code", "told"),
+    ("row", "code", "words"),
     [
         ({}, "REQUIRED_FIELD_MISSING", "Required fields are missing: [Name]"),
         ({"Name": ""}, "REQUIRED_FIELD_MISSING", "[Name]"),
@@ -99,10 +99,10 @@ def test_get_takes_chosen_fields(org: Org) -> None:
         ({"Name": "x", "Foo": {"Ext__c": "none"}}, "INVALID_FIELD", "No such column 'Foo'"),
     ],
 )
-def test_create_refused(shared: Org, row: dict[str, Any], code: str, told: str) -> None:
-    status, found, message = _error(shared.http.post(ACCOUNT, json=row))
-    assert (status, found) == (400, code)
-    assert told in message
+def test_create_refused(shared: Org, row: dict[str, Any], code: str, words: str) -> None:
+    status, error_code, message = _error(shared.http.post(ACCOUNT, json=row))
+    assert (status, error_code) == (400, code)
+    assert words in message
 
 
 def test_create_converts_what_clients_send(org: Org) -> None:
@@ -115,8 +115,8 @@ def test_create_converts_what_clients_send(org: Org) -> None:
         "OpenAt__c": "08:30:00Z",
         "Parent": {"attributes": {"type": "Account"}, "Ext__c": "A-1"},
     }
-    made = org.http.post(ACCOUNT, json=row).json()["id"]
-    record = _account(org, made)
+    created = org.http.post(ACCOUNT, json=row).json()["id"]
+    record = _account(org, created)
     assert record["ParentId"] == ONE
     assert (record["Active__c"], record["Staff__c"], record["Amount__c"]) == (True, 7, 1.01)
     assert record["OpenAt__c"] == "08:30:00.000Z"
@@ -163,12 +163,12 @@ def test_by_external_id(org: Org) -> None:
 
 
 def test_upsert_by_external_id(org: Org) -> None:
-    made = org.http.patch(f"{ACCOUNT}/Ext__c/new one", json={"Name": "New"})
-    assert made.status_code == 201
-    assert made.json()["created"] is True
+    created = org.http.patch(f"{ACCOUNT}/Ext__c/new one", json={"Name": "New"})
+    assert created.status_code == 201
+    assert created.json()["created"] is True
     again = org.http.patch(f"{ACCOUNT}/Ext__c/NEW ONE", json={"Name": "Newer"})
     assert (again.status_code, again.json()["created"]) == (200, False)
-    record = _account(org, made.json()["id"])
+    record = _account(org, created.json()["id"])
     assert (record["Name"], record["Ext__c"]) == ("Newer", "NEW ONE")
     several = org.http.patch(f"{ACCOUNT}/Code__c/20", json={"Name": "x"})
     assert several.status_code == 300
@@ -223,13 +223,13 @@ def test_deleting_takes_details_along(org: Org) -> None:
 def test_what_changed_and_went_in_a_time(org: Org) -> None:
     start = datetime.now(UTC).replace(microsecond=0)
     window = {"start": start.isoformat(), "end": (start + timedelta(minutes=1)).isoformat()}
-    made = org.http.post(ACCOUNT, json={"Name": "New"}).json()["id"]
+    created = org.http.post(ACCOUNT, json={"Name": "New"}).json()["id"]
     org.http.delete(f"{ACCOUNT}/{TWO}")
     deleted = org.http.get(f"{ACCOUNT}/deleted/", params=window).json()
     assert [record["id"] for record in deleted["deletedRecords"]] == [TWO]
     assert {"earliestDateAvailable", "latestDateCovered"} <= set(deleted)
     updated = org.http.get(f"{ACCOUNT}/updated/", params=window).json()
-    assert updated["ids"] == [made]
+    assert updated["ids"] == [created]
     assert updated["latestDateCovered"] < window["end"]
     user = org.http.get("/sobjects/User/deleted", params=window).json()
     assert user["deletedRecords"] == []
@@ -259,10 +259,10 @@ def test_collections(org: Org) -> None:
     def rows(*names: str | None) -> list[dict[str, Any]]:
         return [{"attributes": {"type": "Account"}, "Name": name} for name in names]
 
-    made = org.http.post("/composite/sobjects", json={"records": rows("a", None, "b")}).json()
-    assert [result["success"] for result in made] == [True, False, True]
-    assert made[1]["errors"][0]["statusCode"] == "REQUIRED_FIELD_MISSING"
-    ids = [made[0]["id"], made[2]["id"]]
+    created = org.http.post("/composite/sobjects", json={"records": rows("a", None, "b")}).json()
+    assert [result["success"] for result in created] == [True, False, True]
+    assert created[1]["errors"][0]["statusCode"] == "REQUIRED_FIELD_MISSING"
+    ids = [created[0]["id"], created[2]["id"]]
     changes = [{**row, "Id": i} for row, i in zip(rows("A", "B"), ids, strict=True)]
     changed = org.http.patch("/composite/sobjects", json={"records": changes}).json()
     assert [result["success"] for result in changed] == [True, True]
@@ -270,15 +270,15 @@ def test_collections(org: Org) -> None:
     upserted = org.http.patch("/composite/sobjects/Account/Ext__c", json={"records": keyed}).json()
     assert [result["created"] for result in upserted] == [True, False]
     assert upserted[1] == {"id": ONE, "success": True, "errors": [], "created": False}
-    gone = org.http.delete("/composite/sobjects", params={"ids": ",".join(ids)}).json()
-    assert [result["success"] for result in gone] == [True, True]
+    deletions = org.http.delete("/composite/sobjects", params={"ids": ",".join(ids)}).json()
+    assert [result["success"] for result in deletions] == [True, True]
 
 
 def test_collections_are_read_in_the_order_of_the_ids(shared: Org) -> None:
     url = "/composite/sobjects/Account"
     ids = [TWO, "0015g0000000099AAA", ONE[:15], FIVE, "nonsense"]
-    asked = {"ids": ",".join(ids), "fields": "id,name,Owner.Name"}
-    got = shared.http.get(url, params=asked).json()
+    query = {"ids": ",".join(ids), "fields": "id,name,Owner.Name"}
+    got = shared.http.get(url, params=query).json()
     assert [record and record["Name"] for record in got] == ["ACME north", None, "Acme", None, None]
     assert list(got[0]) == ["attributes", "Id", "Name", "Owner"]
     assert got[0]["attributes"]["url"].endswith(f"/sobjects/Account/{TWO}")
@@ -320,17 +320,17 @@ def test_collections_are_of_few_runs_of_an_object(shared: Org) -> None:
 
 
 @pytest.mark.parametrize(
-    ("identifier", "code", "told"),
+    ("identifier", "code", "words"),
     [
         (FIVE, "ENTITY_IS_DELETED", "entity is deleted"),
         ("0015g0000000099AAA", "NOT_FOUND", "The requested resource does not exist"),
         ("nonsense", "NOT_FOUND", "does not exist or is not accessible: nonsense"),
     ],
 )
-def test_a_record_that_is_not_there(shared: Org, identifier: str, code: str, told: str) -> None:
-    status, found, message = _error(shared.http.get(f"{ACCOUNT}/{identifier}"))
-    assert (status, found) == (404, code)
-    assert told in message
+def test_a_record_that_is_not_there(shared: Org, identifier: str, code: str, words: str) -> None:
+    status, error_code, message = _error(shared.http.get(f"{ACCOUNT}/{identifier}"))
+    assert (status, error_code) == (404, code)
+    assert words in message
 
 
 def test_collections_all_or_none(org: Org) -> None:

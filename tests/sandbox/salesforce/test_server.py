@@ -29,10 +29,10 @@ def test_a_generated_org_is_served_whole(generated: Path, tmp_path: Path) -> Non
         counts = httpx.get(f"{server.url}/sandbox/summary").json()["objects"]
         for name, count in counts.items():
             described = org.http.get(f"/sobjects/{name}/describe").json()["fields"]
-            kept = [f["name"] for f in described if f["type"] not in ("address", "base64")]
-            text = org.csv(f"SELECT {', '.join(kept)} FROM {name}", operation="queryAll")
+            names = [f["name"] for f in described if f["type"] not in ("address", "base64")]
+            text = org.csv(f"SELECT {', '.join(names)} FROM {name}", operation="queryAll")
             head, *rows = csv.reader(io.StringIO(text, ""))
-            assert head == kept
+            assert head == names
             assert len(rows) == count["live"] + count["deleted"], name
         org.http.close()
 
@@ -47,11 +47,13 @@ def test_time_passes_in_a_generated_org(generated: Path, tmp_path: Path) -> None
         assert changes["OrderItem"]["changed"] > 0
         assert "moved" not in changes["OrderItem"]
         since = "SystemModstamp >= 2027-01-01T00:00:00Z"
-        found = org.query(f"SELECT Id FROM OrderItem WHERE {since}", deleted_too=True)
+        items = org.query(f"SELECT Id FROM OrderItem WHERE {since}", deleted_too=True)
         counts = changes["OrderItem"]
-        assert len(found) == sum(counts.values()) - counts["hard_deleted"]
-        made = org.http.post("/sobjects/Targeting__c", json={}).json()
-        (record,) = org.query(f"SELECT SystemModstamp FROM Targeting__c WHERE Id = '{made['id']}'")
+        assert len(items) == sum(counts.values()) - counts["hard_deleted"]
+        created = org.http.post("/sobjects/Targeting__c", json={}).json()
+        (record,) = org.query(
+            f"SELECT SystemModstamp FROM Targeting__c WHERE Id = '{created['id']}'"
+        )
         assert record["SystemModstamp"] >= "2027-01-01T00:00:00.000+0000"
         org.http.close()
 
@@ -121,9 +123,9 @@ def test_tls_with_its_own_certificate(folder: Path) -> None:
 def test_the_certificate_follows_the_host(folder: Path) -> None:
     with OrgServer(folder, host="localhost", options=OrgOptions(tls=True)):
         key = (folder / "tls.key").read_bytes()
-        known = (folder / "tls.crt").read_bytes()
+        certificate = (folder / "tls.crt").read_bytes()
     with OrgServer(folder, host="localhost", options=OrgOptions(tls=True)):
-        assert (folder / "tls.crt").read_bytes() == known
+        assert (folder / "tls.crt").read_bytes() == certificate
     with OrgServer(folder, host="127.0.0.1", options=OrgOptions(tls=True)) as server:
         trusted = ssl.create_default_context(cafile=str(folder / "tls.crt"))
         assert httpx.get(f"{server.url}/services/data", verify=trusted).status_code == 200

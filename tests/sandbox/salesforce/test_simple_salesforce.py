@@ -57,9 +57,9 @@ def salesforce(folder: Path) -> Iterator[Any]:
 
 
 def test_queries(salesforce: Any) -> None:
-    found = salesforce.query_all("SELECT Id, Name FROM Account ORDER BY Id")
-    assert found["totalSize"] == 4
-    assert found["records"][0]["Name"] == "Acme"
+    result = salesforce.query_all("SELECT Id, Name FROM Account ORDER BY Id")
+    assert result["totalSize"] == 4
+    assert result["records"][0]["Name"] == "Acme"
     every = salesforce.query_all("SELECT Id FROM Account", include_deleted=True)
     assert every["totalSize"] == 5
     first = salesforce.query("SELECT Id FROM Account")
@@ -73,16 +73,16 @@ def test_queries(salesforce: Any) -> None:
 
 def test_records(salesforce: Any) -> None:
     account = salesforce.Account
-    made = account.create({"Name": "Made", "Ext__c": "made one"})
-    assert made["success"] is True
-    assert account.get(made["id"])["Name"] == "Made"
-    assert account.update(made["id"], {"Staff__c": 3}) == 204
+    created = account.create({"Name": "Made", "Ext__c": "made one"})
+    assert created["success"] is True
+    assert account.get(created["id"])["Name"] == "Made"
+    assert account.update(created["id"], {"Staff__c": 3}) == 204
     assert account.get_by_custom_id("Ext__c", "made one")["Staff__c"] == 3
     assert account.upsert("Ext__c/made one", {"Name": "Again"}) == 200
     assert account.upsert("Ext__c/other", {"Name": "Other"}) == 201
-    assert account.delete(made["id"]) == 204
+    assert account.delete(created["id"]) == 204
     with pytest.raises(SalesforceResourceNotFound):
-        account.get(made["id"])
+        account.get(created["id"])
     with pytest.raises(SalesforceMoreThanOneRecord):
         account.get_by_custom_id("Code__c", "20")
     with pytest.raises(SalesforceMalformedRequest, match="REQUIRED_FIELD_MISSING"):
@@ -90,7 +90,7 @@ def test_records(salesforce: Any) -> None:
     now = datetime.now(UTC)
     window = (now - timedelta(minutes=5), now + timedelta(minutes=5))
     deleted = [record["id"] for record in account.deleted(*window)["deletedRecords"]]
-    assert deleted == [made["id"]]
+    assert deleted == [created["id"]]
     assert len(account.updated(*window)["ids"]) == 1
 
 
@@ -129,9 +129,9 @@ def test_bulk_writes(salesforce: Any) -> None:
     failed = list(csv.DictReader(io.StringIO(bulk.get_failed_records(inserted[0]["job_id"]))))
     assert failed[0]["sf__Error"].startswith("REQUIRED_FIELD_MISSING")
     good = list(csv.DictReader(io.StringIO(bulk.get_successful_records(inserted[0]["job_id"]))))
-    made = good[0]["sf__Id"]
+    created = good[0]["sf__Id"]
     assert (
-        bulk.update(records=[{"Id": made, "Staff__c": "9"}], wait=0.05)[0]["numberRecordsFailed"]
+        bulk.update(records=[{"Id": created, "Staff__c": "9"}], wait=0.05)[0]["numberRecordsFailed"]
         == 0
     )
     upserted = bulk.upsert(
@@ -140,8 +140,8 @@ def test_bulk_writes(salesforce: Any) -> None:
         wait=0.05,
     )
     assert upserted[0]["numberRecordsFailed"] == 0
-    assert bulk.delete(records=[{"Id": made}], wait=0.05)[0]["numberRecordsFailed"] == 0
-    assert bulk.hard_delete(records=[{"Id": made}], wait=0.05)[0]["numberRecordsFailed"] == 0
+    assert bulk.delete(records=[{"Id": created}], wait=0.05)[0]["numberRecordsFailed"] == 0
+    assert bulk.hard_delete(records=[{"Id": created}], wait=0.05)[0]["numberRecordsFailed"] == 0
     names = [r["Name"] for r in salesforce.query_all("SELECT Name FROM Account")["records"]]
     assert "B3" in names
     assert "B1" not in names

@@ -50,7 +50,7 @@ def test_parse_accepts(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "words"),
     [
         ("SELECT Id FRM X", "ERROR at Row:1:Column:15\nunexpected token: 'X'"),
         ("SELECT Id FROM X WHERE", "unexpected token: '<EOF>'"),
@@ -62,11 +62,11 @@ def test_parse_accepts(text: str) -> None:
         ("", "unexpected token"),
     ],
 )
-def test_parse_points_at_what_is_wrong(text: str, told: str) -> None:
+def test_parse_points_at_what_is_wrong(text: str, words: str) -> None:
     with pytest.raises(OrgApiError) as refused:
         soql.parse(text)
     assert (refused.value.status, refused.value.code) == (400, "MALFORMED_QUERY")
-    assert told in refused.value.message
+    assert words in refused.value.message
 
 
 @given(st.text())

@@ -44,8 +44,8 @@ time.sleep(60)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[OrgStore]:
-    with OrgStore.create(tmp_path / "org", [SHIP]) as made:
-        yield made
+    with OrgStore.create(tmp_path / "org", [SHIP]) as empty:
+        yield empty
 
 
 def ids(store: OrgStore) -> list[str]:
@@ -252,10 +252,10 @@ def test_what_was_committed_survives_a_kill(tmp_path: Path) -> None:
     assert process.stdout is not None
     process.stdout.close()
     with OrgStore.open(tmp_path) as store:
-        kept = ids(store)
-        assert len(kept) == 2
-        assert kept[0] == first
-        assert add(store) not in kept
+        remaining = ids(store)
+        assert len(remaining) == 2
+        assert remaining[0] == first
+        assert add(store) not in remaining
 
 
 def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
@@ -279,11 +279,11 @@ def test_a_folder_is_open_once_in_a_process(store: OrgStore) -> None:
 
 def test_create_leaves_an_existing_org_alone(tmp_path: Path) -> None:
     with OrgStore.create(tmp_path, [SHIP]) as store:
-        kept = add(store)
+        added = add(store)
     with pytest.raises(ConflictError, match="already holds a stand-in org"):
         OrgStore.create(tmp_path, [])
     with OrgStore.open(tmp_path) as store:
-        assert ids(store) == [kept]
+        assert ids(store) == [added]
 
 
 def test_an_unfinished_org_gives_way(tmp_path: Path) -> None:

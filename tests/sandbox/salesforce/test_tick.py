@@ -74,12 +74,12 @@ def kind(before: Record | None, after: Record | None) -> str:
 def what_happened(
     before: dict[str, dict[str, Record]], after: dict[str, dict[str, Record]]
 ) -> dict[str, Counter[str]]:
-    found: dict[str, Counter[str]] = {}
+    kinds: dict[str, Counter[str]] = {}
     for name, old in before.items():
         new = after[name]
-        found[name] = Counter(kind(old.get(key), new.get(key)) for key in {*old, *new})
-        del found[name]["same"]
-    return found
+        kinds[name] = Counter(kind(old.get(key), new.get(key)) for key in {*old, *new})
+        del kinds[name]["same"]
+    return kinds
 
 
 def as_counter(count: TickCount) -> Counter[str]:
@@ -88,8 +88,8 @@ def as_counter(count: TickCount) -> Counter[str]:
 
 
 def value(store: OrgStore, query: str) -> Any:
-    ((found,),) = store.cursor().execute(query).fetchall()
-    return found
+    ((result,),) = store.cursor().execute(query).fetchall()
+    return result
 
 
 @dataclass(frozen=True)
@@ -145,14 +145,14 @@ STARTS = """
 def test_what_is_booked_begins_at_midnight_in_the_orgs_time_zone(
     store: OrgStore, zone: str
 ) -> None:
-    kept = "Australia/Sydney" if zone == "no zone" else zone
-    ((every, at_midnight),) = store.cursor().execute(STARTS.format(zone=kept)).fetchall()
-    assert (every > 1000, at_midnight == every) == (True, kept == "Australia/Sydney")
+    zone_name = "Australia/Sydney" if zone == "no zone" else zone
+    ((every, at_midnight),) = store.cursor().execute(STARTS.format(zone=zone_name)).fetchall()
+    assert (every > 1000, at_midnight == every) == (True, zone_name == "Australia/Sydney")
     with store.write() as cursor:
         cursor.execute('UPDATE main."Organization" SET TimeZoneSidKey = ?', [zone])
     before = item_of_placement(store)
     tick(store, share=0.05, now=NOW)
-    added = STARTS.format(zone=kept) + " WHERE Id NOT IN (SELECT unnest(?))"
+    added = STARTS.format(zone=zone_name) + " WHERE Id NOT IN (SELECT unnest(?))"
     ((every, at_midnight),) = store.cursor().execute(added, [list(before)]).fetchall()
     assert 0 < every == at_midnight
 
@@ -204,9 +204,9 @@ def test_references_resolve_and_deletes_cascade(passed: Passed) -> None:
                 AND {column} NOT IN (FROM {parent} SELECT Id)"""
             assert value(passed.store, lost) == 0, f"{name}.{link.name}"
             if link.cascade_delete:
-                left = f"""FROM {ident(name)} c JOIN {parent} p ON c.{column} = p.Id
+                orphans = f"""FROM {ident(name)} c JOIN {parent} p ON c.{column} = p.Id
                     SELECT count(*) WHERE p.IsDeleted AND NOT c.IsDeleted"""
-                assert value(passed.store, left) == 0, f"{name}.{link.name}"
+                assert value(passed.store, orphans) == 0, f"{name}.{link.name}"
 
 
 def test_times_stay_in_order(passed: Passed) -> None:
@@ -250,11 +250,11 @@ def test_hard_deleted_records_leave_a_trace_for_getdeleted(store: OrgStore) -> N
     before = everything(store)
     report = tick(store, share=0, hard=0.05, now=NOW)
     traces = store.cursor().execute("FROM seil.hard_deleted").fetchall()
-    gone = {(n, key) for n, old in before.items() for key in set(old) - set(records(store, n))}
-    assert {(name, key) for name, key, _ in traces} == gone
+    purged = {(n, key) for n, old in before.items() for key in set(old) - set(records(store, n))}
+    assert {(name, key) for name, key, _ in traces} == purged
     assert {at for _, _, at in traces} == {report.at.replace(tzinfo=None)}
-    assert report.total == TickCount(hard_deleted=len(gone))
-    assert len(gone) > 50
+    assert report.total == TickCount(hard_deleted=len(purged))
+    assert len(purged) > 50
 
 
 def test_the_same_seed_does_the_same(org_folder: Path, tmp_path: Path) -> None:

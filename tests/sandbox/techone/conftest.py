@@ -70,8 +70,8 @@ class Http:
 
     def rows(self, warehouse: str = "SALESFORCE", table: str = "ARDATA") -> list[dict[str, str]]:
         params = {"warehouse": warehouse, "table": table}
-        found: list[dict[str, str]] = self.control("GET", "rows", params=params).json()
-        return found
+        stored: list[dict[str, str]] = self.control("GET", "rows", params=params).json()
+        return stored
 
 
 def logged_in(server: TechOneServer) -> Http:

@@ -64,10 +64,10 @@ def test_an_unknown_debtor_is_an_error_without_a_number(http: Http) -> None:
 
 
 def test_a_credit_can_be_set(http: Http) -> None:
-    told = http.control("POST", "debtors", json={"NEW1": "-0.05", "NEW2": "12"})
-    assert told.json()["NEW1"] == "-0.05"
+    debtors = http.control("POST", "debtors", json={"NEW1": "-0.05", "NEW2": "12"})
+    assert debtors.json()["NEW1"] == "-0.05"
     assert http.credit(credit_request("NEW1")).json()["Messages"][0]["Message"].endswith("=-0.05")
-    assert http.control("GET", "debtors").json() == told.json()
+    assert http.control("GET", "debtors").json() == debtors.json()
 
 
 @pytest.mark.parametrize("credit", [12, "a lot", "NaN", "", None])

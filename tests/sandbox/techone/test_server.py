@@ -86,28 +86,28 @@ def test_requests_are_counted(tmp_path: Path) -> None:
         http = logged_in(server)
         http.rate()
         http.rate()
-        found = http.control("GET", "summary").json()
-    assert found["requests"] == {
+        summary = http.control("GET", "summary").json()
+    assert summary["requests"] == {
         "GET /Api/RaaS/v1/Reports/AUDUSD": 2,
         "POST /oauth2/token": 1,
     }
-    assert found["rows"] == {}
-    assert found["debtors"]["N2000"] == "-3.50"
+    assert summary["rows"] == {}
+    assert summary["debtors"]["N2000"] == "-3.50"
 
 
 def test_faults_are_ordered_listed_and_cleared(http: Http) -> None:
     first = http.control("POST", "faults", json={"kind": "down"}).json()["id"]
-    made = http.control("POST", "faults", json={"path": "x", "retry_after": 3, "status": 429})
-    assert made.status_code == 201
-    listed = http.control("GET", "faults").json()
-    assert listed[0] == {
+    created = http.control("POST", "faults", json={"path": "x", "retry_after": 3, "status": 429})
+    assert created.status_code == 201
+    faults = http.control("GET", "faults").json()
+    assert faults[0] == {
         "id": first,
         "seen": 0,
         "struck": 0,
         "path": "^/(?!oauth2/)",
         "status": 503,
     }
-    assert listed[1]["retry_after"] == "3"
+    assert faults[1]["retry_after"] == "3"
     assert http.rate().status_code == 503
     assert http.control("DELETE", f"faults/{first}").status_code == 204
     assert http.rate().status_code == 200
@@ -149,8 +149,8 @@ def test_a_request_orders_a_fault_for_itself(http: Http) -> None:
     wrong = http.rate(headers={"X-Sandbox-Fault": "nonsense"})
     assert (wrong.status_code, "nonsense" in wrong.json()["Message"]) == (400, True)
     assert http.rate(headers={"X-Sandbox-Fault": 'members={"a": 1}'}).status_code == 400
-    told = http.rate(headers={"X-Sandbox-Fault": '{"members": {"DataSet": []}}'})
-    assert told.json() == {"DataSet": []}
+    empty = http.rate(headers={"X-Sandbox-Fault": '{"members": {"DataSet": []}}'})
+    assert empty.json() == {"DataSet": []}
 
 
 def test_dripping_and_cutting(http: Http) -> None:
@@ -214,19 +214,19 @@ def test_the_command_serves_until_sigterm(tmp_path: Path) -> None:
     command += ["--key", "SALESFORCE/ARDATA=ID", "--fault", "path=AUDUSD,status=418"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
+        announced = json.loads(process.stdout.readline())
         granted = httpx.post(
-            told["token_url"],
+            announced["token_url"],
             data={"grant_type": "client_credentials"},
-            auth=(told["client_id"], "sandbox-secret"),
+            auth=(announced["client_id"], "sandbox-secret"),
         )
         assert granted.status_code == 200
-        assert httpx.get(f"{told['url']}/Api/RaaS/v1/Reports/AUDUSD").status_code == 418
-        assert "<definitions" in httpx.get(f"{told['warehouse']}?wsdl").text
+        assert httpx.get(f"{announced['url']}/Api/RaaS/v1/Reports/AUDUSD").status_code == 418
+        assert "<definitions" in httpx.get(f"{announced['warehouse']}?wsdl").text
         process.send_signal(signal.SIGTERM)
         assert process.wait(HANGS) == 0
-    assert told["state"] == "seil-data/sandbox/techone"
-    assert (tmp_path / told["state"] / "techone.sqlite").exists()
+    assert announced["state"] == "seil-data/sandbox/techone"
+    assert (tmp_path / announced["state"] / "techone.sqlite").exists()
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,8 @@ def raw(server: TechOneServer, message: str, **headers: str) -> httpx.Response:
 
 
 def fault_of(answer: httpx.Response) -> str:
-    found = etree.fromstring(answer.content)
-    return str(found.findtext(".//faultstring") or found.findtext(f".//{{{_V12}}}Text"))
+    document = etree.fromstring(answer.content)
+    return str(document.findtext(".//faultstring") or document.findtext(f".//{{{_V12}}}Text"))
 
 
 @pytest.mark.parametrize("port", _PORTS)
@@ -122,13 +122,13 @@ def test_a_client_of_the_real_wsdl_imports(http: Http, port: str) -> None:
 def test_both_wsdls_make_the_same_requests(
     client: Any, port: str, operation: str, request_: dict[str, Any]
 ) -> None:
-    made = []
+    messages = []
     for one in (client, soap_client(REAL)):
         service = one.bind("E1WAR_Services", port)
         message = one.create_message(service, operation, request=request_)
         action = one.wsdl.services["E1WAR_Services"].ports[port].binding.get(operation).soapaction
-        made.append((action, etree.tostring(message, method="c14n2")))
-    assert made[0] == made[1]
+        messages.append((action, etree.tostring(message, method="c14n2")))
+    assert messages[0] == messages[1]
 
 
 @needs_real
@@ -210,8 +210,8 @@ def test_requests_that_are_refused_leave_nothing(
 ) -> None:
     before = http.control("GET", "summary").json()["rows"]
     result = client.service.Warehouse_DoImport(request=rows_request(rows, **changed))
-    [found] = errors_of(result)
-    assert text in found
+    [message] = errors_of(result)
+    assert text in message
     assert http.control("GET", "summary").json()["rows"] == before
 
 
@@ -246,27 +246,27 @@ def test_rows_are_updated_by_key(keyed: TechOneServer, keyed_import: Call) -> No
         "Row 1: ID '3' is not there."
     ]
     assert errors_of(keyed_import("1,z", "3,c", ImportMode="MixedMode")) == []
-    found = {row["ID"]: row["NAME"] for row in Http(keyed).rows()}
-    assert found == {"1": "z", "2": "c", "3": "c"}
+    names = {row["ID"]: row["NAME"] for row in Http(keyed).rows()}
+    assert names == {"1": "z", "2": "c", "3": "c"}
 
 
 def test_rows_are_read_and_deleted(keyed: TechOneServer, keyed_import: Call, client: Any) -> None:
     keyed_import("1,a", '2,"b,\nc"')
     service = calling(client, _PORTS[0], keyed)
-    asked = {
+    criteria = {
         "WarehouseName": "SALESFORCE",
         "WarehouseTableName": "ARDATA",
         "Auth": {**AUTH, "FunctionName": "$E1.READ"},
         "Criteria": {"Criterion": [{"PropertyName": "ID", "OperatorCode": "EQ", "Value": "2"}]},
     }
-    found = service.Warehouse_DoRead(request={**asked, "RetrieveColumns": True})
-    assert [c["Name"] for c in found["Columns"]["ColumnInfo"]] == ["ID", "NAME"]
-    assert [c["Unique"] for c in found["Columns"]["ColumnInfo"]] == [True, False]
-    assert found["Rows"]["Row"] == ['2,"b,\nc"']
-    assert errors_of(service.Warehouse_DoDelete(request=asked)) == []
+    table = service.Warehouse_DoRead(request={**criteria, "RetrieveColumns": True})
+    assert [c["Name"] for c in table["Columns"]["ColumnInfo"]] == ["ID", "NAME"]
+    assert [c["Unique"] for c in table["Columns"]["ColumnInfo"]] == [True, False]
+    assert table["Rows"]["Row"] == ['2,"b,\nc"']
+    assert errors_of(service.Warehouse_DoDelete(request=criteria)) == []
     assert [row["ID"] for row in Http(keyed).rows()] == ["1"]
     like = {"Criterion": [{"PropertyName": "ID", "OperatorCode": "LIKE"}]}
-    read = {**asked, "RetrieveColumns": False, "Criteria": like}
+    read = {**criteria, "RetrieveColumns": False, "Criteria": like}
     refused = service.Warehouse_DoRead(request=read)
     assert errors_of(refused["Errors"]) == ["The stand-in knows no operator 'LIKE'."]
     everything = service.Warehouse_DoRead(request={**read, "Criteria": None})
