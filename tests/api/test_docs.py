@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.api.deployments import deployed, stand_ins
 from tests.api.lines import check, examples, sent, serving
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
@@ -40,14 +41,14 @@ def test_every_route_is_shown(client: httpx.Client) -> None:
 
 def test_every_body_of_the_document_is_taken_by_the_stand_ins(tmp_path: Path) -> None:
     """In the document's order, as a reader of /docs sends them."""
-    with serving(tmp_path) as client:
-        for path, operations in client.get("/openapi.json").json()["paths"].items():
+    with stand_ins(tmp_path) as far_ends, deployed("one-process", tmp_path, far_ends) as api:
+        for path, operations in api.request("GET", "/openapi.json").json()["paths"].items():
             for method, operation in operations.items():
                 if not path.startswith("/v1/") or "requestBody" not in operation:
                     continue
                 shown = {one["name"]: one["example"] for one in operation.get("parameters", [])}
                 media = operation["requestBody"]["content"]["application/json"]
-                answer = client.request(method, path.format(**shown), json=media["example"])
+                answer = api.call(method, path.format(**shown), json=media["example"])
                 assert answer.status_code == 200, answer.text
 
 

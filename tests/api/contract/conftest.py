@@ -30,7 +30,9 @@ def aws(far_ends: StandIns, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield found
 
 
-@pytest.fixture(scope="session", params=["one_process", "aws"])
+@pytest.fixture(
+    scope="session", params=["one_process", pytest.param("aws", marks=pytest.mark.matrix)]
+)
 def running(request: pytest.FixtureRequest) -> Deployment:
     """Each of the two ways to run the API."""
     found: Deployment = request.getfixturevalue(request.param)

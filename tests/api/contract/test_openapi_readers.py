@@ -43,7 +43,12 @@ def _on_aws(system: str) -> str:
     return body
 
 
-@pytest.fixture(params=["one-process", "gam", "techone"])
+@pytest.fixture(
+    params=[
+        "one-process",
+        *(pytest.param(system, marks=pytest.mark.matrix) for system in ("gam", "techone")),
+    ]
+)
 def file(request: pytest.FixtureRequest, tmp_path: Path, document: Body) -> Path:
     """The document of the whole API, and those of the routers on AWS."""
     path = tmp_path / f"{request.param}.json"

@@ -543,6 +543,7 @@ def _without_chance(answer: httpx.Response) -> tuple[int, Body, list[tuple[str, 
     return answer.status_code, body, [(n, answer.headers.get(n, "")) for n in own]
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [case[:3] for case in WRONG]
