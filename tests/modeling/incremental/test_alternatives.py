@@ -54,9 +54,9 @@ def test_each_way_to_a_record_is_followed(
     org.merge("quote_line_item", [{"id": "g"}])
     for source, id_ in IDS.items():
         org.merge(source, [{"id": id_, **records.get(source, {})}])
-    assert org.build().ok
+    assert org.build(table).ok
     source, id_, column = LOOKED_UP[table]
     org.update(source, id_, **{column: "New"})
-    built = org.built()[table]
+    built = org.built(table)[table]
     assert (built.mode, built.deleted, built.inserted) == ("incremental", 1, 1)
-    assert org.differing() == {}
+    assert org.differing(table) == {}

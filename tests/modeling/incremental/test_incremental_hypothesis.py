@@ -211,7 +211,7 @@ def counts(org: Org) -> list[dict[str, Any]]:
 # It takes half a minute; what it finds is made small for some minutes more.
 @pytest.mark.timeout(600)
 @settings(
-    max_examples=examples(6, many=60),
+    max_examples=examples(3, many=60),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

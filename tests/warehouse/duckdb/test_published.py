@@ -247,6 +247,7 @@ from seil.warehouse import open_reading, open_warehouse, publish
 
 settings = WarehouseSettings(url=sys.argv[1], threads=1)
 done = Path(sys.argv[2])
+readers, runs = int(sys.argv[3]), int(sys.argv[4])
 SUM = "SELECT max(a) AS a FROM (FROM loaded UNION ALL FROM built) HAVING min(a) = max(a)"
 
 def run(value):
@@ -268,28 +269,34 @@ def read_on():
             return seen
 
 run(0)
-readers = []
-for _ in range(10):
+processes = []
+for _ in range(readers):
     reader = os.fork()
     if reader == 0:
         try:
-            os._exit(0 if read_on() == 20 else 1)
+            os._exit(0 if read_on() == runs else 1)
         except BaseException as error:
             print(repr(error), flush=True)
             os._exit(2)
-    readers.append(reader)
-for value in range(1, 21):
+    processes.append(reader)
+for value in range(1, runs + 1):
     run(value)
 done.touch()
-print([os.waitstatus_to_exitcode(os.waitpid(reader, 0)[1]) for reader in readers])
+print([os.waitstatus_to_exitcode(os.waitpid(reader, 0)[1]) for reader in processes])
 """
 
 
-def test_ten_readers_and_twenty_runs(settings: WarehouseSettings, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("readers", "runs"), [(3, 6), pytest.param(10, 20, marks=pytest.mark.matrix)]
+)
+def test_readers_beside_runs(
+    settings: WarehouseSettings, tmp_path: Path, readers: int, runs: int
+) -> None:
     """None fails or waits, and each sees what was loaded and what was built of it together."""
-    command = [sys.executable, "-c", _READERS, settings.url, str(tmp_path / "done")]
+    files = [settings.url, str(tmp_path / "done")]
+    command = [sys.executable, "-c", _READERS, *files, str(readers), str(runs)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.stdout == f"{[0] * 10}\n", done.stderr
+    assert done.stdout == f"{[0] * readers}\n", done.stderr
 
 
 def test_a_folder_of_a_killed_reader_goes(settings: WarehouseSettings, copy: PublishedCopy) -> None:
