@@ -35,7 +35,8 @@ StreamStart = Literal["now", "now at first", "earliest"]
 class StreamDelivery:
     """`events` may be none: then `replay_id` moves the stream's place on.
 
-    `is_open`: the stream begins with what happens from now on. `error` is why it does not open.
+    `is_open`: the stream begins with what happens from now on, unless an error follows, which is
+    why it does not open.
     """
 
     topic: str
@@ -175,7 +176,8 @@ class _Stream:
         try:
             if self._start == "now at first":
                 self._start = "earliest"
-            if is_anew and subscription.wait_until_open():
+            if is_anew:
+                subscription.wait_until_open()
                 yield StreamDelivery(self.topic, is_open=True)
             for fetched in subscription:
                 self._heard_at = time.monotonic()

@@ -28,6 +28,7 @@ from seil.errors import (
     UnexpectedAnswerError,
 )
 from seil.observe.progress import SILENT, Progress
+from seil.salesforce.clock import OrgClock
 from seil.salesforce.pubsub.events import StreamEvent, change_header
 from seil.salesforce.pubsub.faults import ReplayLostError
 from seil.sf_to_dw.changes import Changes, RecentEvents, change_topic, event_topic, is_earlier
@@ -128,6 +129,8 @@ class EventSubscriber:
     _waiting: _Waiting = field(default_factory=_Waiting)
     _positions: dict[str, StreamPosition] = field(default_factory=dict)
     _recent: RecentEvents = field(default_factory=RecentEvents)
+    _untaken: StreamDelivery | None = None
+    _opened: set[str] = field(default_factory=set)
     _refused: set[str] = field(default_factory=set)
     _has_stop: bool = True
     _next_gap_attempt: float = 0.0
@@ -136,6 +139,7 @@ class EventSubscriber:
     def __post_init__(self) -> None:
         self._objects = {change_topic(obj.api_name): obj for obj in self.objects}
         self.topics = [*self._objects, *map(event_topic, self.platform_events)]
+        self._clock = OrgClock(self.pipeline.extractor.context.org.now)
 
     def run(self, until: Callable[[], bool] = lambda: False) -> None:
         """Runs until `stop` is set, or `until` says so after a batch.
@@ -191,9 +195,7 @@ class EventSubscriber:
         if position.gap_until or position.replay_id:
             return "earliest"
         # Stored before the stream opens: what it brings is later, whenever it is read.
-        since = self.pipeline.extractor.context.org.now() - _OPENING_MARGIN
-        self._store(replace(position, gap_until=since))
-        log.info("%s: receives what is published from now on", topic)
+        self._store(replace(position, gap_until=self._clock.read() - _OPENING_MARGIN))
         return "now at first"
 
     def _receive(self, streams: Streams) -> None:
@@ -201,12 +203,15 @@ class EventSubscriber:
         until = time.monotonic() + (self.collect if self._batch else _POLL)
         while (rest := until - time.monotonic()) > 0 and not self.stop.is_set():
             try:
-                delivery = streams.inbox.get(timeout=min(rest, _POLL))
+                delivery = self._untaken or streams.inbox.get(timeout=min(rest, _POLL))
             except queue.Empty:
                 continue
             if delivery.events and not self._batch.events:
                 until = time.monotonic() + self.collect
+            # Taken again where the state or the org did not answer.
+            self._untaken = delivery
             self._take(delivery)
+            self._untaken = None
         streams.end_silent()
         streams.resume()
 
@@ -215,12 +220,10 @@ class EventSubscriber:
         if delivery.error:
             self._take_error(topic, delivery.error)
             return
-        self._refused.discard(topic)
         if delivery.is_open:
-            if topic in self._objects:
-                # What was before is a gap, also after a short interruption.
-                self._set_gap(topic, self._positions[topic].gap or _NEW, open_again=True)
+            self._take_opening(topic)
             return
+        self._refused.discard(topic)
         new = [event for event in delivery.events if self._recent.add(event.id)]
         if topic not in self._objects:
             since = self._positions[topic].gap_until
@@ -231,6 +234,14 @@ class EventSubscriber:
         self._batch.events += len(new)
         for event in new:
             self._take_event(event)
+
+    def _take_opening(self, topic: str) -> None:
+        """What was before is a gap, also after a short interruption."""
+        if topic in self._objects:
+            self._set_gap(topic, self._positions[topic].gap or _NEW)
+            self._opened.add(topic)
+        else:
+            log.info("%s: receives what is published from now on", topic)
 
     def _take_event(self, event: StreamEvent) -> None:
         name = self._objects[event.topic].api_name
@@ -244,6 +255,7 @@ class EventSubscriber:
     def _take_error(self, topic: str, error: SeilError) -> None:
         if isinstance(error, ConfigurationError | OtherOrgError):
             raise error
+        self._opened.discard(topic)
         if isinstance(error, ReplayLostError):
             self._take_loss(topic, error)
             return
@@ -254,14 +266,23 @@ class EventSubscriber:
         """What was received before is still to be committed, but not its place."""
         self._batch.replay_ids.pop(topic, None)
         self._waiting.replay_ids.pop(topic, None)
-        position = replace(self._positions[topic], replay_id=b"")
+        position = self._positions[topic]
         if topic in self._objects:
-            self._store(position)
+            self._store(replace(position, replay_id=b""))
             self._set_gap(topic, _LOST)
             return
         log.warning("%s: events before those still kept are lost: %s", topic, error.message)
-        since = (position.changed_at or datetime.now(UTC)) - _LOSS_MARGIN
-        self._store(replace(position, gap=_LOST, gap_until=since))
+        since = self._moment_of_place(position)
+        self._store(replace(position, replay_id=b"", gap=_LOST, gap_until=since))
+
+    def _moment_of_place(self, position: StreamPosition) -> datetime | None:
+        """On the org's clock, at the latest: its age is known, and no start was later."""
+        first = position.gap_until
+        if not position.replay_id or position.placed_at is None:
+            return first
+        age = datetime.now(UTC) - position.placed_at
+        moment = self._clock.estimate() - age - _LOSS_MARGIN
+        return max(moment, first) if first else moment
 
     def _recover_lost(self) -> None:
         if time.monotonic() < self._next_recovery:
@@ -302,10 +323,10 @@ class EventSubscriber:
             rows = sum(flow.landed for flow in report.flows)
             problems += [f"{flow.object}: {flow.error}" for flow in report.flows if flow.error]
             for name, reason in report.unread.items():
-                self._set_gap(change_topic(name), reason, open_again=True)
+                self._set_gap(change_topic(name), reason)
         for name, changes in batch.changes.items():
             if changes.has_overflow:
-                self._set_gap(change_topic(name), _OVERFLOW, open_again=True)
+                self._set_gap(change_topic(name), _OVERFLOW)
         return BatchOutcome(
             batch.events, rows, objects=tuple(batch.changes), problem="; ".join(problems)
         )
@@ -348,19 +369,15 @@ class EventSubscriber:
         for name, entry in changes.items():
             obj = self._objects[change_topic(name)]
             if self._watermark(obj) is None:
-                self._set_gap(change_topic(name), _NEW, open_again=True)
+                self._set_gap(change_topic(name), _NEW)
             elif entry.ids:
                 yield name, entry.changed if obj.flow.deletions else ChangedIds(entry.changed.ids)
 
     def _close_gaps(self) -> None:
         """Reads the windows of objects with a gap, once they reach beyond it."""
-        gaps = {
-            topic: position
-            for topic, position in self._positions.items()
-            if position.gap and topic in self._objects
-        }
-        self._store(*(replace(gaps[t], gap="", gap_until=None) for t in gaps if self._is_over(t)))
-        due = [self._objects[topic] for topic in gaps if self._is_due(topic)]
+        self._bound_gaps()
+        self._end_gaps()
+        due = [self._objects[topic] for topic in self._objects if self._is_due(topic)]
         if not due or time.monotonic() < self._next_gap_attempt:
             return
         self._next_gap_attempt = time.monotonic() + _FIRST_WAIT
@@ -369,9 +386,23 @@ class EventSubscriber:
             results.add_run(report)
         if report.extract.failed:
             self._next_gap_attempt = time.monotonic() + self.max_wait
-        self._store(*(replace(gaps[t], gap="", gap_until=None) for t in gaps if self._is_over(t)))
+        self._end_gaps()
         names = tuple(obj.api_name for obj in due)
         self.report(BatchOutcome(rows=report.extract.rows, gaps=names))
+
+    def _bound_gaps(self) -> None:
+        """A window up to now closes the gap of a stream that brings all that happens from now on:
+        it is open, or goes on from its place.
+        """
+        for topic in self._objects:
+            position = self._positions[topic]
+            is_bounded = not position.gap or position.gap_until
+            if not is_bounded and (position.replay_id or topic in self._opened):
+                self._store(replace(position, gap_until=self._clock.read() + _SECOND))
+
+    def _end_gaps(self) -> None:
+        over = [self._positions[topic] for topic in self._objects if self._is_over(topic)]
+        self._store(*(replace(position, gap="", gap_until=None) for position in over))
 
     def _is_due(self, topic: str) -> bool:
         position, obj = self._positions[topic], self._objects[topic]
@@ -380,33 +411,32 @@ class EventSubscriber:
         if self._watermark(obj) is None:
             return True
         until = position.gap_until
-        return until is not None and datetime.now(UTC) >= until + obj.flow.lag
+        return until is not None and self._clock.estimate() >= until + obj.flow.lag
 
     def _is_over(self, topic: str) -> bool:
-        position, watermark = self._positions[topic], self._watermark(self._objects[topic])
-        until = position.gap_until
-        return bool(position.gap and until and watermark and watermark >= until)
+        position = self._positions[topic]
+        if not position.gap or position.gap_until is None:
+            return False
+        watermark = self._watermark(self._objects[topic])
+        return watermark is not None and watermark >= position.gap_until
 
     def _watermark(self, obj: SyncedObject) -> datetime | None:
         return FlowStates(self.pipeline.lake).get(obj).committed
 
-    def _set_gap(self, topic: str, reason: str, *, open_again: bool = False) -> None:
-        """`open_again`: the stream brings all that happens from now on, so that a window up to now
-        closes the gap.
-        """
-        until = self.pipeline.extractor.context.org.now() + _SECOND if open_again else None
-        if not self._positions[topic].gap:
+    def _set_gap(self, topic: str, reason: str) -> None:
+        position = self._positions[topic]
+        if not position.gap:
             log.warning("%s has a gap: %s; its window is read again", topic, reason)
-        self._store(replace(self._positions[topic], gap=reason, gap_until=until))
+        self._store(replace(position, gap=reason, gap_until=None))
 
     def _moved(self, topic: str, replay_id: bytes) -> StreamPosition:
-        return replace(self._positions[topic], replay_id=replay_id)
+        now = datetime.now(UTC)
+        return replace(self._positions[topic], replay_id=replay_id, placed_at=now)
 
     def _store(self, *positions: StreamPosition) -> None:
         if positions:
             self.state.streams.store(positions)
-            now = datetime.now(UTC)
-            self._positions |= {each.topic: replace(each, changed_at=now) for each in positions}
+            self._positions |= {position.topic: position for position in positions}
 
     def _fail(self, error: SeilError, failures: int) -> None:
         seconds = min(_FIRST_WAIT * 2 ** min(failures - 1, 20), self.max_wait)

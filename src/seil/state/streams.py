@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from seil.state.database import Database, moment_or_none, stamp, write
 
@@ -22,14 +22,15 @@ class StreamPosition:
 
     `gap` says why events are missing. It is closed once the object's watermark is past `gap_until`
     on the org's clock; None: the stream is not open again yet. Of a platform event, whose past no
-    window reads, `gap_until` is the moment from which on its events are wanted.
+    window reads, `gap_until` is the moment from which on its events are wanted. `placed_at` is when
+    `replay_id` was stored, on this machine's clock.
     """
 
     topic: str
     replay_id: bytes = b""
     gap: str = ""
     gap_until: datetime | None = None
-    changed_at: datetime | None = None
+    placed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class StreamPositions:
                 "replay_id": position.replay_id.hex(),
                 "gap": position.gap,
                 "gap_until": stamp(position.gap_until) if position.gap_until else "",
-                "changed_at": stamp(datetime.now(UTC)),
+                "changed_at": stamp(position.placed_at) if position.placed_at else "",
             }
             for position in positions
         ]

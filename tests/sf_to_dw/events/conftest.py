@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -182,6 +182,20 @@ def is_settled(running: EventSubscriber) -> bool:
     return len(positions) == len(running.topics) and not any(
         position.gap or not position.replay_id for position in positions.values()
     )
+
+
+def lose_places(site: StreamingSite) -> None:
+    """Every place in a stream is one that Salesforce refuses."""
+    with site.open() as context:
+        places = context.state.streams
+        places.store([replace(each, replay_id=b"\xff" * 8) for each in places.all().values()])
+
+
+def forget_places(site: StreamingSite) -> None:
+    """As before the first start of a subscriber."""
+    with site.open() as context:
+        places = context.state.streams
+        places.store([StreamPosition(topic) for topic in places.all()])
 
 
 @contextmanager

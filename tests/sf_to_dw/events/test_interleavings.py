@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.sf_to_dw.events.conftest import StreamingSite, is_settled, subscribing
+from tests.sf_to_dw.events.conftest import StreamingSite, is_settled, lose_places, subscribing
 
 from seil.app.subscribe import subscriber
 from seil.sandbox.salesforce.fault_kinds import STREAM_KINDS
@@ -19,14 +17,14 @@ from seil.sf_to_dw import pipeline
 from seil.state.streams import StreamPositions
 
 _STEPS = 6
-_SEEDS = 30 if os.environ.get("SEIL_TEST_ALL") else 2
+_SEEDS = [*range(2), *(pytest.param(seed, marks=pytest.mark.matrix) for seed in range(2, 30))]
 
 
 class KilledError(BaseException):
     """The process dies here."""
 
 
-@pytest.mark.parametrize("seed", range(_SEEDS))
+@pytest.mark.parametrize("seed", _SEEDS)
 def test_events_fill_the_tables_as_the_clock_does(
     seed: int, site: StreamingSite, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -99,12 +97,7 @@ def _happen(draw: random.Random, site: StreamingSite) -> None:
     if what == "run":
         assert site.run().ok
     elif what == "lost":
-        with site.open() as context:
-            positions = context.state.streams
-            lost = [
-                replace(position, replay_id=b"\xff" * 8) for position in positions.all().values()
-            ]
-            positions.store(lost)
+        lose_places(site)
     elif what == "kill":
         with pytest.raises(KilledError), _dying(draw), site.open() as context:
             mortal = subscriber(context)

@@ -7,12 +7,12 @@ from tests.limits import HANGS
 from tests.sf_to_dw.events.conftest import TOPIC, StreamingSite
 
 from seil.app.subscribe import pubsub
-from seil.errors import SeilError
+from seil.errors import QuotaExhaustedError, SeilError
 from seil.sf_to_dw.streams import Streams, StreamStart
 
 
 @pytest.mark.parametrize("start", ["now", "now at first", "earliest"])
-def test_refused_stream_is_not_open_and_its_attempts_slow_down(
+def test_attempts_of_a_refused_stream_slow_down_and_end_with_why(
     start: StreamStart, site: StreamingSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures: list[int] = []
@@ -27,7 +27,8 @@ def test_refused_stream_is_not_open_and_its_attempts_slow_down(
         site.fault(path="/Subscribe/", stream="limit")
         streams = Streams(pubsub(context), context.org.renew_session, silence=HANGS, max_wait=0.01)
         streams.start(TOPIC, b"", start)
-        deliveries = [streams.inbox.get(timeout=HANGS) for _ in range(3)]
+        deliveries = iter(streams.inbox.get, None)
+        errors = [next(d.error for d in deliveries if d.error) for _ in range(3)]
         streams.close()
-    assert not any(delivery.is_open for delivery in deliveries)
+    assert {type(error) for error in errors} == {QuotaExhaustedError}
     assert failures[:3] == [1, 2, 3]

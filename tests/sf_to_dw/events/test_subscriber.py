@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import httpx
 import pytest
 from tests.limits import until
-from tests.sf_to_dw.events.conftest import ACME, TOPIC, StreamingSite, subscribing
+from tests.sf_to_dw.events.conftest import (
+    ACME,
+    TOPIC,
+    StreamingSite,
+    forget_places,
+    lose_places,
+    subscribing,
+)
 
 from seil.app.site import Site
 from seil.app.subscribe import subscriber
@@ -113,10 +119,7 @@ def test_clock_runs_go_on_beside_it(site: StreamingSite) -> None:
 def test_lost_place_is_a_gap_and_never_a_silent_start_from_now(site: StreamingSite) -> None:
     with site.serve():
         site.rename(ACME, "In the gap")
-        with site.open() as context:
-            positions = context.state.streams
-            (position,) = positions.all().values()
-            positions.store([replace(position, replay_id=b"\xff" * 8)])
+        lose_places(site)
         with subscribing(site) as running:
             running.wait_for(site, ACME, "In the gap")
             running.wait_until_settled()
@@ -231,10 +234,7 @@ def test_billing_takes_up_waiting_jobs_where_events_are_lost(
         with subscribing(site) as running:
             running.wait_until_settled()
         site.write("POST", "BillingExtractReady__e", UNREADABLE)
-        with site.open() as context:
-            positions = context.state.streams
-            lost = replace(positions.all()[BILLING_TOPIC], replay_id=b"\xff" * 8)
-            positions.store([lost])
+        lose_places(site)
         with subscribing(site) as running:
             running.wait(lambda: bool(site.published("platform-event")))
             with site.open() as context:
@@ -245,3 +245,50 @@ def test_billing_takes_up_waiting_jobs_where_events_are_lost(
 def _billing_runs(context: Site) -> list[str]:
     found = context.state.runs.find(RunFilter("sync sf-to-t1"), limit=2)
     return [run.outcome for run in found]
+
+
+@pytest.mark.parametrize("ahead", [0, -18_000], ids=["same-clock", "host-5h-ahead"])
+def test_lost_place_of_a_platform_event_loses_none_that_is_kept(
+    ahead: int, site: StreamingSite
+) -> None:
+    """Those before the first start stay unread."""
+    site.settings = BILLING
+    with site.serve():
+        site.ahead = ahead - 600
+        site.write("POST", "BillingExtractReady__e", UNREADABLE)
+        site.ahead = ahead
+        with subscribing(site) as running:
+            running.wait_until_settled()
+        site.write("POST", "BillingExtractReady__e", UNREADABLE)
+        lose_places(site)
+        with subscribing(site) as running:
+            running.wait(lambda: bool(site.published("platform-event")))
+            running.wait_until_settled()
+    assert len(site.published("platform-event")) == 1
+
+
+def test_first_start_while_the_org_does_not_tell_its_time_leaves_no_gap(
+    site: StreamingSite,
+) -> None:
+    """The stream opens once; what was before it has to be read all the same."""
+    with site.serve():
+        forget_places(site)
+        site.rename(ACME, "Before the first start")
+        site.fault(path="/limits$", status=503, times=4)
+        with subscribing(site) as running:
+            running.wait_until_settled()
+    assert site.records()[ACME]["name"] == "Before the first start"
+
+
+def test_refused_stream_closes_no_gap(site: StreamingSite) -> None:
+    """A refusal that is read late looks like an opened stream: its window is one more, no place."""
+    with site.serve(), site.open() as context:
+        forget_places(site)
+        site.fault(path="/Subscribe/", stream="limit")
+        with subscribing(site) as running:
+            running.wait(lambda: bool(context.state.troubles.all()))
+            site.rename(ACME, "While it is refused")
+            site.server.faults.clear()
+            running.wait_until_settled()
+            running.wait(lambda: not context.state.troubles.all())
+    assert site.records()[ACME]["name"] == "While it is refused"

@@ -23,7 +23,6 @@ _Metadata = tuple[tuple[str, str], ...]
 
 MOST_PENDING = 100
 _CALL_SECONDS = 30.0
-_REFUSAL_SECONDS = 0.1
 _KEEPALIVE_MILLISECONDS = 60_000
 _LONGEST_MESSAGE = 8 << 20
 
@@ -130,17 +129,12 @@ class Subscription:
         )(iter(self._requests.get, None), metadata=metadata)
         return self
 
-    def wait_until_open(self) -> bool:
+    def wait_until_open(self) -> None:
         """Until the service has taken up its place in the stream: it sends headers, then events.
 
-        False where it refuses; reading the stream then raises why.
+        A refusal comes with headers, too, and no sooner: reading the stream raises it.
         """
-        is_over = threading.Event()
-        if not self._call.add_callback(is_over.set):
-            return False
         self._call.initial_metadata()
-        # A refusal comes with its headers, but gRPC reports them first.
-        return not is_over.wait(_REFUSAL_SECONDS)
 
     def request(self) -> None:
         """Asks for as many events as may be pending, once half of them have come."""
