@@ -22,12 +22,13 @@ from seil.app.site import Site
 from seil.app.subscribe import subscriber
 from seil.modeling.model import Models
 from seil.sandbox.salesforce.faults import OrgFault
-from seil.sandbox.salesforce.metadata import SField
+from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.options import OrgOptions, PubSubOptions
 from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
 from seil.settings import load_settings
 from seil.sf_to_dw.subscriber import BatchOutcome, EventSubscriber
+from seil.state import State
 from seil.state.streams import StreamPosition
 
 CONFIG = """
@@ -159,8 +160,10 @@ class Subscription:
             raise self.error
 
     def wait_until_settled(self) -> None:
-        """Every topic has its place in the stream, and no object a gap."""
-        self.wait(lambda: is_settled(self.subscriber))
+        self.wait(self.is_settled)
+
+    def is_settled(self) -> bool:
+        return is_settled(self.subscriber.state, len(self.subscriber.topics))
 
     def wait_for(self, site: StreamingSite, account: str, name: str | None) -> None:
         """Until the account has the name in the warehouse; None: until it is deleted."""
@@ -177,11 +180,10 @@ class Subscription:
         self.wait(is_there)
 
 
-def is_settled(running: EventSubscriber) -> bool:
-    positions = running.state.streams.all()
-    return len(positions) == len(running.topics) and not any(
-        position.gap or not position.replay_id for position in positions.values()
-    )
+def is_settled(state: State, topics: int) -> bool:
+    """So many streams have a place: what happens from now on is received. No object has a gap."""
+    positions = state.streams.all().values()
+    return len(positions) == topics and all(p.replay_id and not p.gap for p in positions)
 
 
 def lose_places(site: StreamingSite) -> None:
@@ -221,12 +223,15 @@ def _run(running: Subscription) -> None:
         running.error = error
 
 
-def make_streaming_org(folder: Path) -> None:
-    """Its accounts have a stamp that is never null, so that their windows are bounded."""
+def streaming_objects() -> list[SObject]:
+    """Accounts have a stamp that is never null, so that their windows are bounded."""
     stamp = SField.of("SystemModstamp", "datetime", flags=["required", "read_only"])
-    objects = [entry.with_field(stamp) for entry in tiny_objects() if entry.name == "Account"]
-    others = [entry for entry in tiny_objects() if entry.name != "Account"]
-    with OrgStore.create(folder, [*others, *objects]) as store:
+    objects = tiny_objects()
+    return [entry.with_field(stamp) if entry.name == "Account" else entry for entry in objects]
+
+
+def make_streaming_org(folder: Path) -> None:
+    with OrgStore.create(folder, streaming_objects()) as store:
         fill(store)
 
 

@@ -101,7 +101,7 @@ def _happen(draw: random.Random, site: StreamingSite) -> None:
     elif what == "kill":
         with pytest.raises(KilledError), _dying(draw), site.open() as context:
             mortal = subscriber(context)
-            mortal.run(until=lambda: is_settled(mortal))
+            mortal.run(until=lambda: is_settled(context.state, topics=1))
             raise KilledError
     else:
         if what == "fault":
