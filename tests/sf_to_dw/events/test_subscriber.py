@@ -21,8 +21,9 @@ from seil.app.subscribe import subscriber
 from seil.errors import AlreadyRunningError
 from seil.sandbox.salesforce.fault_kinds import STREAM_KINDS
 from seil.sandbox.salesforce.options import PubSubOptions
+from seil.sf_to_dw.lock import lock_holder
 from seil.sf_to_dw.streams import Streams
-from seil.sf_to_dw.subscriber import EventSubscriber
+from seil.sf_to_dw.subscriber import LOCK_KEY, EventSubscriber
 from seil.state.runs import RunFilter
 
 
@@ -101,9 +102,9 @@ def _add_field(site: StreamingSite, name: str) -> None:
 
 
 def test_second_subscriber_is_refused(site: StreamingSite) -> None:
-    with site.serve(), subscribing(site) as running:
-        running.wait_until_settled()
-        with site.open() as context, pytest.raises(AlreadyRunningError):
+    with site.serve(), subscribing(site) as running, site.open() as context:
+        running.wait(lambda: bool(lock_holder(context.lake, LOCK_KEY)))
+        with pytest.raises(AlreadyRunningError):
             subscriber(context).run()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import duckdb
 import pytest
 from tests.duckdb_file import database
 
@@ -48,6 +50,51 @@ def test_the_reason_is_the_value_that_failed(
         with pytest.raises(StatementError, match="Could not convert string 'x'"):
             run(wide)
     assert wide.query("SELECT count(*) AS n FROM numbers").to_pylist() == [{"n": 0}]
+
+
+class RacingConnection:
+    """Fails once in a window, as DuckDB 1.5.5 rarely does, and refuses all that follows."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._is_spoiled = False
+
+    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+        reason = "Attempted to access index 0 within vector of size 0"
+        if self._is_spoiled:
+            raise duckdb.FatalException(f"FATAL Error: database has been invalidated: {reason}")
+        if "OVER ()" in sql:
+            self._is_spoiled = True
+            raise duckdb.InternalException(f"INTERNAL Error: {reason}")
+        return self._connection.execute(sql)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+def test_a_race_in_a_window_is_repeated_on_a_new_connection(
+    settings: WarehouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = duckdb.connect
+    connections: list[Any] = []
+
+    def connect_racing(*arguments: Any, **options: Any) -> Any:
+        connection = connect(*arguments, **options)
+        connections.append(connection if connections else RacingConnection(connection))
+        return connections[-1]
+
+    monkeypatch.setattr(duckdb, "connect", connect_racing)
+    with open_warehouse(settings) as warehouse:
+        database(warehouse).execute("CREATE TABLE numbers (n INTEGER)")
+
+        def insert() -> None:
+            with warehouse.commit("race"):
+                database(warehouse).execute("INSERT INTO numbers SELECT 1")
+                database(warehouse).execute("INSERT INTO numbers SELECT count(*) OVER ()")
+
+        with_reason(insert)
+        assert warehouse.query("FROM numbers").to_pylist() == [{"n": 1}, {"n": 1}]
+    assert len(connections) == 2
 
 
 def test_what_is_left_behind_is_taken_away_between_attempts() -> None:

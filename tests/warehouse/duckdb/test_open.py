@@ -17,7 +17,7 @@ import pytest
 from tests.duckdb_file import database
 from tests.limits import HANGS
 
-from seil.errors import ConfigurationError, StatementError, WarehouseError
+from seil.errors import ConfigurationError, LostReasonError, StatementError, WarehouseError
 from seil.settings import WarehouseSettings
 from seil.warehouse import Warehouse, open_warehouse
 from seil.warehouse.duckdb.errors import translate
@@ -200,7 +200,7 @@ def test_a_full_disk_commits_nothing(settings: WarehouseSettings) -> None:
                 "INTERNAL Error: Attempted to access index 0 within vector of size 0\n\n"
                 "Stack Trace:\n\n/lib/x.so"
             ),
-            WarehouseError,
+            LostReasonError,
             "nothing was changed: wait a moment, then run the same command again",
         ),
         (duckdb.IOException("something else"), WarehouseError, ""),

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,13 +87,17 @@ class DuckDBConnection:
         }
         if threads:
             config["threads"] = threads
+        self._connect = partial(_connect, file, config, read_only=read_only, wait=wait)
+        self._in_transaction = False
+        self._open()
+
+    def _open(self) -> None:
         with translated_errors(self.url):
-            self._connection = _connect(file, config, read_only=read_only, wait=wait)
+            self._connection = self._connect()
             self._connection.execute("SET TimeZone = 'UTC'")
             row = self._connection.execute("SELECT current_database()").fetchone()
             self._database = str(row[0]) if row else ""
-            self._in_transaction = False
-            if read_only:
+            if self.read_only:
                 # Even with a read-only database, COPY writes and read_csv reads other files.
                 self._connection.execute("SET enable_external_access = false")
                 self._connection.execute("SET lock_configuration = true")
@@ -103,7 +108,7 @@ class DuckDBConnection:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        self.execute("BEGIN")
+        self._begin()
         self._in_transaction = True
         try:
             if self._fence:
@@ -119,6 +124,15 @@ class DuckDBConnection:
             raise
         finally:
             self._in_transaction = False
+
+    def _begin(self) -> None:
+        try:
+            self.execute("BEGIN")
+        except LostReasonError:
+            # The statement that failed before this has spoiled the connection.
+            self.close()
+            self._open()
+            self.execute("BEGIN")
 
     def execute(self, sql: str) -> None:
         self._run(sql)

@@ -16,8 +16,8 @@ _LOCKED = r"set lock on file.*held in"
 _IN_USE = r"set lock on file|different configuration|already attached"
 _FULL = r"No space left|failed to offload|max_temp_directory_size|File too large|[Qq]uota exceeded"
 _MISSING = r"database does not exist"
-# A race in windows over few rows, which damages no file, only the connections of this process:
-# https://github.com/duckdb/duckdb/issues/25713 (DuckDB 1.5.5).
+# A race in windows over few rows, which damages no file, only the open connections to it:
+# https://github.com/duckdb/duckdb/issues/25713 (DuckDB 1.5.5). It rarely happens twice.
 _RACE = r"access index 0 within vector of size 0"
 _BROKEN = (
     r"not a valid DuckDB|read enough bytes|[Cc]orrupt|database has been invalidated|INTERNAL Error"
@@ -94,8 +94,8 @@ def _describe(url: str, text: str, kind: type[WarehouseError]) -> WarehouseError
     for pattern, hint in _HINTS.items():
         if re.search(pattern, message, re.DOTALL):
             if pattern == _STOPPED:
-                return LostReasonError(
-                    url, "a statement failed and DuckDB lost the reason", hint=hint
-                )
+                reason = "a statement failed and DuckDB lost the reason"
+            if pattern in (_STOPPED, _RACE):
+                return LostReasonError(url, reason, hint=hint)
             return WarehouseError(url, reason, hint=hint)
     return kind(url, reason)
