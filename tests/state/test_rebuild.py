@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from tests.upgrade.conftest import OldSite
 from tests.upgrade.layout_3 import DECISIONS, RUNS, unpack
 
@@ -17,6 +18,9 @@ def rows_of(backup: Path) -> dict[str, set[tuple[object, ...]]]:
         return {name: set(file.execute(f"SELECT * FROM {name}")) for name in TABLES}
 
 
+@pytest.mark.parametrize(
+    "url", ["sqlite", pytest.param("postgres", marks=pytest.mark.matrix)], indirect=True
+)
 def test_a_rebuild_keeps_decisions_and_runs(url: str, tmp_path: Path) -> None:
     site = OldSite(unpack(tmp_path))
     for number, command in enumerate((["load"], ["rebuild"])):
