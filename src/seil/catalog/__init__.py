@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
-from functools import partial
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,22 @@ def load_catalog(file: Path | None = None) -> Catalog:
 
     Raises ConfigurationError naming every entry that is wrong.
     """
-    packaged = tomllib.loads(resources.files(__name__).joinpath("objects.toml").read_text("utf-8"))
+    return _overlaid(file) if file else _packaged_catalog()
+
+
+@cache
+def _packaged_catalog() -> Catalog:
+    return _overlaid(None)
+
+
+@cache
+def _packaged_entries() -> dict[str, Any]:
+    """Shared: do not modify."""
+    return tomllib.loads(resources.files(__name__).joinpath("objects.toml").read_text("utf-8"))
+
+
+def _overlaid(file: Path | None) -> Catalog:
+    packaged = _packaged_entries()
     own = _read_toml(file) if file else {}
     if problems := list(_shape_problems(own)):
         raise ConfigurationError(problems, searched=[str(file)])

@@ -142,10 +142,10 @@ class _SourceRead:
         if self.schema is None:
             # Even a join that reads no column needs one.
             columns = nulls or [exp.alias_(exp.null(), "nothing")]
-            select = exp.select(*columns).where(exp.false())
+            select = exp.select(*columns, copy=False).where(exp.false(), copy=False)
         else:
-            select = exp.select(exp.Star(), *nulls).from_(bare)
-        return select.subquery(table.alias_or_name)
+            select = exp.select(exp.Star(), *nulls, copy=False).from_(bare, copy=False)
+        return select.subquery(table.alias_or_name, copy=False)
 
     def notes(self, missing: list[str]) -> Iterator[str]:
         if self.schema is None:

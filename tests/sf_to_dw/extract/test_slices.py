@@ -145,7 +145,10 @@ def test_what_cannot_be_halved_any_more_fails(site: SmallSite) -> None:
     assert landed(site.run()) == (1, 1)
 
 
-@pytest.mark.parametrize("killed_at", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize(
+    "killed_at",
+    [1, 3, *(pytest.param(job, marks=pytest.mark.matrix) for job in (2, 5, 8))],
+)
 def test_a_run_that_is_killed_between_parts_goes_on(site: SmallSite, killed_at: int) -> None:
     spread(site, 64, days=16)
     jobs = [0]

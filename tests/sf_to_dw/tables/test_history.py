@@ -106,7 +106,7 @@ def opened(folder: Path, name: str) -> Warehouse:
 
 
 @settings(
-    max_examples=examples(8, many=60),
+    max_examples=examples(5, many=60),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -83,7 +83,15 @@ def test_an_empty_name_does_not_stand_before_the_one_behind_it(
     assert rows(warehouse, select) == [{"order_name": "Spring", "sales_order_name": None}]
 
 
-@pytest.mark.parametrize("names", [("id", "name"), ("Id", "Name"), ("id",)], ids=str)
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("id", "name"),
+        pytest.param(("Id", "Name"), marks=pytest.mark.matrix),
+        pytest.param(("id",), marks=pytest.mark.matrix),
+    ],
+    ids=str,
+)
 def test_files_of_some_columns_are_taken_in_and_every_table_builds(
     land_and_load: Land, warehouse: Warehouse, catalog: Catalog, names: Sequence[str]
 ) -> None:

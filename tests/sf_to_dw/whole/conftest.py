@@ -2,14 +2,34 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
+from tests.sf_to_dw.narrow_model import narrow_models
 from tests.shared import build_once
 from tests.sites import Site
 
-# Of those that read accounts and contacts.
-TABLES = ("sales_orders", "sales_order_contacts")
+import seil.app.site
+from seil.modeling.model import Models
+from seil.settings import load_settings
+
+
+class _OpenSite(seil.app.site.Site):
+    @cached_property
+    def models(self) -> Models:
+        return narrow_models(self.catalog)
+
+
+@dataclass
+class AccountSite(Site):
+    """A site of accounts and contacts that builds one table."""
+
+    objects: tuple[str, ...] = ("Account", "Contact")
+
+    def open(self) -> seil.app.site.Site:
+        return _OpenSite(load_settings(self.folder / "seil.toml"))
 
 
 @pytest.fixture
@@ -27,9 +47,10 @@ def loaded(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(folder: Path) -> None:
         shutil.copytree(generated, folder / "org")
-        site = Site(folder, ("Account", "Contact"), TABLES)
+        site = AccountSite(folder)
         with site.serve():
             assert site.run().ok
+        assert site.query("SELECT 1 FROM contacts_of_accounts WHERE account_name IS NOT NULL")
 
     return build_once(tmp_path_factory, "loaded", make)
 
@@ -37,4 +58,4 @@ def loaded(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def site(loaded: Path, tmp_path: Path) -> Site:
     shutil.copytree(loaded, tmp_path, dirs_exist_ok=True)
-    return Site(tmp_path, ("Account", "Contact"), TABLES)
+    return AccountSite(tmp_path)

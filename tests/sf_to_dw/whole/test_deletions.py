@@ -101,7 +101,14 @@ def hide(site: Site, name: str, ids: list[str]) -> str:
     return f'INSERT INTO main."{name}" FROM main.hidden; DROP TABLE main.hidden'
 
 
-@pytest.mark.parametrize("way", ["comparison", "full", "delta"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "comparison",
+        pytest.param("full", marks=pytest.mark.matrix),
+        pytest.param("delta", marks=pytest.mark.matrix),
+    ],
+)
 def test_a_record_that_is_seen_again_is_alive_again(site: Site, way: str) -> None:
     """No timestamp of it has moved, but for those that a delta brings."""
     assert flows(ran(site, 'compare_ids = "1s"')) == []
@@ -163,7 +170,14 @@ def test_history_shows_no_end_of_a_record_that_was_out_of_sight(site: Site) -> N
 
 @pytest.mark.parametrize(
     ("missing", "alive", "is_believed"),
-    [(1, 1, False), (1, 2, True), (2, 3, False), (2, 8, True), (3, 8, False), (7, 8, False)],
+    [
+        (2, 8, True),
+        (3, 8, False),
+        *(
+            pytest.param(*numbers, marks=pytest.mark.matrix)
+            for numbers in [(1, 1, False), (1, 2, True), (2, 3, False), (7, 8, False)]
+        ),
+    ],
 )
 def test_of_a_small_object_no_large_part_is_gone_at_once(
     site: Site, missing: int, alive: int, is_believed: bool

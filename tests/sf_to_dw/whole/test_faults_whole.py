@@ -6,16 +6,18 @@ are those of a run that nothing disturbed.
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.shared import build_once
 
 import seil.app.site
 from seil.errors import SeilError
@@ -192,18 +194,41 @@ def spell_in_latin_1(store: OrgStore) -> None:
 
 
 @pytest.fixture(scope="module")
+def prepared(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The org before and after its changes, and what an undisturbed site holds of each."""
+
+    def make(folder: Path) -> None:
+        for name in ("before", "after"):
+            shutil.copytree(generated, folder / name)
+            with OrgStore.open(folder / name) as store:
+                if name == "after":
+                    tick(store, share=0.4, hard=0.1, seed=3)
+                spell_in_latin_1(store)
+        with served(folder) as orgs:
+            (folder / "site").mkdir()
+            site = Site(folder / "site", *orgs)
+            for name, server in zip(("full", "delta"), orgs, strict=True):
+                assert site.run(server) == Ended(FINE, "")
+                (folder / f"{name}.json").write_text(json.dumps(site.contents()), "utf-8")
+
+    return build_once(tmp_path_factory, "orgs_of_faults", make)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[OrgServer, ...]]:
+    with ExitStack() as stack:
+        names = ("before", "after")
+        yield tuple(stack.enter_context(OrgServer(folder / name)) for name in names)
+
+
+@pytest.fixture(scope="module")
 def orgs(
-    generated: Path, tmp_path_factory: pytest.TempPathFactory
+    prepared: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[OrgServer, ...]]:
     folder = tmp_path_factory.mktemp("orgs")
-    for name in ("before", "after"):
-        shutil.copytree(generated, folder / name)
-        with OrgStore.open(folder / name) as store:
-            if name == "after":
-                tick(store, share=0.4, hard=0.1, seed=3)
-            spell_in_latin_1(store)
-    with ExitStack() as stack:
-        yield tuple(stack.enter_context(OrgServer(folder / name)) for name in ("before", "after"))
+    shutil.copytree(prepared, folder, dirs_exist_ok=True)
+    with served(folder) as servers:
+        yield servers
 
 
 @pytest.fixture
@@ -212,41 +237,66 @@ def site(orgs: tuple[OrgServer, ...], tmp_path: Path) -> Site:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(
-    orgs: tuple[OrgServer, ...], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Contents, Contents]:
-    """The tables after the full load, and after the delta."""
-    site = Site(tmp_path_factory.mktemp("undisturbed"), *orgs)
-    assert site.run(site.before) == Ended(FINE, "")
-    full = site.contents()
-    assert site.run(site.after) == Ended(FINE, "")
-    delta = site.contents()
+def undisturbed(prepared: Path) -> Contents:
+    """The tables after a full load and a delta that nothing disturbed."""
+    full, delta = (
+        json.loads((prepared / f"{name}.json").read_text("utf-8")) for name in ("full", "delta")
+    )
     assert full["account_ad_server"] != delta["account_ad_server"]
     assert full["ad_slots"] != delta["ad_slots"]
     assert len(full["account_ad_server"]) > 16  # several pages
-    return full, delta
+    return Contents(delta)
 
 
 # The clock's run opens no stream: those faults are tested with the subscriber.
 HTTP_KINDS = [name for name in KINDS if name not in STREAM_KINDS]
+# Of each group of faults those that end in different ways.
+FIRST = {
+    "session-expired",
+    "login-refused",
+    "unavailable",
+    "html-page",
+    "reset",
+    "answer-lost",
+    "cut-page",
+    "no-date",
+    "latin-1",
+    "count-too-low",
+    "rows-twice",
+    "job-count-low",
+    "page-list-loops",
+    "locator-stuck",
+    "job-fails",
+    "job-expired",
+    "field-gone",
+    "quota-gone",
+    "deletions-behind",
+    "deletions-unavailable",
+}
 
 
-@pytest.mark.parametrize("name", HTTP_KINDS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[] if n in FIRST else pytest.mark.matrix) for n in HTTP_KINDS],
+)
 def test_the_tables_are_right_after_every_fault(
-    name: str, site: Site, undisturbed: tuple[Contents, Contents]
+    name: str, site: Site, undisturbed: Contents
 ) -> None:
     faults = KINDS[name].faults
     full = site.caught_up(site.before, *faults)
     delta = site.caught_up(site.after, *faults)
     if name in LATE:
         assert site.run(site.after).code == FINE
-    assert site.contents() == undisturbed[1], (full, delta)
+    assert site.contents() == undisturbed, (full, delta)
     assert (full.code, delta.code) == CODES.get(name, (FINE, FINE)), (full, delta)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed",
+    [0, pytest.param(1, marks=pytest.mark.matrix), pytest.param(2, marks=pytest.mark.matrix)],
+)
 def test_the_tables_are_right_after_faults_together(
-    seed: int, site: Site, undisturbed: tuple[Contents, Contents]
+    seed: int, site: Site, undisturbed: Contents
 ) -> None:
     """Some at once, drawn anew for each run, until they have spent themselves or are lifted."""
     draw = random.Random(seed)
@@ -258,4 +308,4 @@ def test_the_tables_are_right_after_faults_together(
         faults = [fault for name in names for fault in KINDS[name].faults]
         assert site.caught_up(server, *faults).code in (FINE, INCOMPLETE, STOPPED), names
     assert site.run(site.after).code == FINE
-    assert site.contents() == undisturbed[1]
+    assert site.contents() == undisturbed

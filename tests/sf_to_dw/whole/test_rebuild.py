@@ -27,12 +27,16 @@ LATER = 1 << 40
 
 def test_rebuilt_warehouse_equals_the_live_one(new_site: NewSite) -> None:
     site = new_site("Account", "Contact", "Opportunity", "Order", "OrderItem", "Product2")
+    site.tables = ("sales_order_line_items", "sales_order_contacts")
     with site.serve():
         site.run()
         _deliver_again(site)
-        for n in range(2):
-            site.tick(share=0.1, hard=0.1)
-            site.run(full=n == 1)
+        site.tick(share=0.1, hard=0.1)
+        site.run()
+        for deleted in sorted(site.records("order_product"))[:3]:
+            site.write("DELETE", f"OrderItem/{deleted}")
+        site.pass_a_second()
+        site.run(full=True)
     live = site.contents()
     report = site.rebuild()
     assert report.ok, report.refused
@@ -154,8 +158,11 @@ def test_history_is_rebuilt_as_it_grew(site: Site) -> None:
     versions = "SELECT * FROM salesforce_history.account ORDER BY id, valid_from"
     with site.serve(catalog):
         site.run()
-        for _ in range(2):
-            site.tick(share=0.3)
+        for n, deleted in enumerate(sorted(site.records("account"))[-2:]):
+            for changed in sorted(site.records("account"))[:4]:
+                site.write("PATCH", f"Account/{changed}", {"Name": f"Name {n}"})
+            site.write("DELETE", f"Account/{deleted}")
+            site.pass_a_second()
             assert site.run(full=True).problems == []
         history = site.query(versions)
         current = {row["id"] for row in history if row["is_current"]}

@@ -87,8 +87,12 @@ def numbered(site: Site) -> Site:
     [
         (("--as", "text"), {FIELD.lower(): "high"}),
         (("--as", "column"), {FIELD.lower(): None, f"{FIELD.lower()}_text": "high"}),
-        (("--as", "column", "--to", "points"), {FIELD.lower(): None, "points": "high"}),
-        (("--as", "drop"), {FIELD.lower(): None}),
+        pytest.param(
+            ("--as", "column", "--to", "points"),
+            {FIELD.lower(): None, "points": "high"},
+            marks=pytest.mark.matrix,
+        ),
+        pytest.param(("--as", "drop"), {FIELD.lower(): None}, marks=pytest.mark.matrix),
     ],
 )
 def test_incompatible_column_stops_its_object_until_decided(
