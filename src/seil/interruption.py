@@ -49,7 +49,7 @@ def raised_signals() -> Iterator[None]:
     For the main thread. A signal that the process ignores, as `nohup` arranges, stays ignored.
     """
     handlers: dict[int, Any] = {number: signal.getsignal(number) for number in _ERRORS}
-    handlers = {number: kept for number, kept in handlers.items() if kept != signal.SIG_IGN}
+    handlers = {number: own for number, own in handlers.items() if own != signal.SIG_IGN}
     handlers[signal.SIGALRM] = signal.getsignal(signal.SIGALRM)
     report = sys.unraisablehook
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from seil.api.calls import Answer, ServiceCall
-from seil.api.workers import Workers
+from seil.api.workers import CallWorkers
 
 __all__ = ["CallRunner", "InProcess"]
 
@@ -23,7 +23,7 @@ class InProcess:
 
     def __init__(self, services: Mapping[str, CallRunner], *, workers: int = 40) -> None:
         self._services = services
-        self._workers = {name: Workers(name, workers) for name in services}
+        self._workers = {name: CallWorkers(name, workers) for name in services}
 
     def close(self) -> None:
         """Waits for running calls, abandoned ones included."""

@@ -13,12 +13,12 @@ from dataclasses import replace
 from seil.api.calls import Answer, Fault, ServiceCall
 from seil.api.departures import CallerLeftError, departure
 
-__all__ = ["Workers"]
+__all__ = ["CallWorkers"]
 
 _RETRY_SECONDS = 5.0
 
 
-class Workers:
+class CallWorkers:
     """`count` threads for one system, started on demand.
 
     An abandoned call goes on in its thread, and records its outcome; it keeps the thread until it

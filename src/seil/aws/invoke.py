@@ -21,7 +21,7 @@ from seil.api.calls import (
     ServiceCall,
     too_long,
 )
-from seil.api.workers import Workers
+from seil.api.workers import CallWorkers
 from seil.aws.limits import LONGEST_PAYLOAD
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class LambdaInvoke:
         self._used_at = 0.0
         self._lock = threading.Lock()
         self._client: LambdaClient | None = None
-        self._workers = {name: Workers(name, workers) for name in functions}
+        self._workers = {name: CallWorkers(name, workers) for name in functions}
 
     async def call(self, call: ServiceCall) -> Answer:
         system = call.operation.partition(".")[0]

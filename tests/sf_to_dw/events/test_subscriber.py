@@ -268,7 +268,7 @@ def test_lost_place_of_a_platform_event_loses_none_that_is_kept(
     assert len(site.published("platform-event")) == 1
 
 
-def test_first_start_while_the_org_does_not_tell_its_time_leaves_no_gap(
+def test_first_start_without_the_orgs_clock_leaves_no_gap(
     site: StreamingSite,
 ) -> None:
     """The stream opens once; what was before it has to be read all the same."""
