@@ -16,6 +16,7 @@ BENCHES = (
     "end_to_end",
     "idle",
     "push",
+    "delivery",
     "events",
     "publishing",
     "startup",

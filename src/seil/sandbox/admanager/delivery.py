@@ -7,9 +7,11 @@ numbers of a day are the growth of the stats on that day.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,23 +34,20 @@ class DeliveredUnits:
 
 def delivered_units(item: Mapping[str, Any], until: datetime, zone: ZoneInfo) -> DeliveredUnits:
     """Since the line item's start."""
-    served = sum(
-        _daily(item, day, zone) * seconds / _SECONDS for day, seconds in _days_on(item, until, zone)
-    )
-    units = _lifetime_units(item)
-    impressions = int(served if units is None else min(served, units))
-    return DeliveredUnits(impressions, int(impressions * click_rate(item)))
+    served = list(_served(item, until, zone))
+    return _units(item, _total(served, len(served)))
 
 
-def delivered_on(
-    item: Mapping[str, Any], day: date, until: datetime, zone: ZoneInfo
-) -> DeliveredUnits:
-    """On a day in the network's zone, up to `until`."""
-    start = datetime.combine(day, time(), zone)
-    end = datetime.combine(day + timedelta(days=1), time(), zone)
-    before = delivered_units(item, min(start, until), zone)
-    after = delivered_units(item, min(end, until), zone)
-    return DeliveredUnits(after.impressions - before.impressions, after.clicks - before.clicks)
+def delivered_by_day(
+    item: Mapping[str, Any], days: Iterable[date], until: datetime, zone: ZoneInfo
+) -> Iterator[tuple[date, DeliveredUnits]]:
+    """On each of these days in the network's zone, up to `until`."""
+    served = list(_served(item, until, zone))
+    for day in days:
+        before = _units(item, _total(served, bisect_left(served, day, key=itemgetter(0))))
+        after = _units(item, _total(served, bisect_right(served, day, key=itemgetter(0))))
+        growth = (after.impressions - before.impressions, after.clicks - before.clicks)
+        yield day, DeliveredUnits(*growth)
 
 
 def click_rate(item: Mapping[str, Any]) -> float:
@@ -70,6 +69,29 @@ def span(item: Mapping[str, Any]) -> tuple[datetime, datetime]:
     return moment(item["startTime"]), min(moment(end), _FOR_EVER - extension) + extension
 
 
+def _served(
+    item: Mapping[str, Any], until: datetime, zone: ZoneInfo
+) -> Iterator[tuple[date, float]]:
+    """(day in the network's zone, all that was served by its end)"""
+    served = 0.0
+    number = ident(item["name"])
+    base = _base(item)
+    for day, seconds in _days_on(item, until, zone):
+        served += _daily(base, number, day) * seconds / _SECONDS
+        yield day, served
+
+
+def _units(item: Mapping[str, Any], served: float) -> DeliveredUnits:
+    units = _lifetime_units(item)
+    impressions = int(served if units is None else min(served, units))
+    return DeliveredUnits(impressions, int(impressions * click_rate(item)))
+
+
+def _total(served: Sequence[tuple[date, float]], count: int) -> float:
+    """Of the first `count` entries."""
+    return served[count - 1][1] if count else 0.0
+
+
 def _days_on(
     item: Mapping[str, Any], until: datetime, zone: ZoneInfo
 ) -> Iterator[tuple[date, float]]:
@@ -85,18 +107,22 @@ def _days_on(
             at = midnight
 
 
-def _daily(item: Mapping[str, Any], day: date, _zone: ZoneInfo) -> float:
+def _base(item: Mapping[str, Any]) -> float:
+    """Impressions of an average day."""
     goal = item.get("goal", {})
     units = int(goal.get("units", 0))
     if goal.get("goalType") == "LIFETIME":
         start, end = span(item)
-        base = _impressions(item, units) / max((end - start).total_seconds() / _SECONDS, 1.0)
-    elif goal.get("goalType") == "DAILY":
-        base = _SPONSORED_DAILY * units / 100 if item["lineItemType"] in PERCENTAGES else units
-    else:
-        base = _UNLIMITED_DAILY
+        return _impressions(item, units) / max((end - start).total_seconds() / _SECONDS, 1.0)
+    if goal.get("goalType") == "DAILY":
+        return _SPONSORED_DAILY * units / 100 if item["lineItemType"] in PERCENTAGES else units
+    return _UNLIMITED_DAILY
+
+
+def _daily(base: float, number: int, day: date) -> float:
+    """Impressions of a whole day."""
     weekend = _WEEKEND if day.weekday() >= 5 else 1.05
-    return base * weekend * (0.9 + 0.25 * noise("day", ident(item["name"]), day))
+    return base * weekend * (0.9 + 0.25 * noise("day", number, day))
 
 
 def _lifetime_units(item: Mapping[str, Any]) -> float | None:

@@ -173,13 +173,13 @@ class SandboxLineItems:
         order = self._network.get("orders", item["order"])
         view = public(item)
         view["orderDisplayName"] = order["displayName"]
-        view["status"] = self._status(item, order)
+        stats = self.stats(item)
+        view["status"] = self._status_at(stats, item, order)
         view["missingCreatives"] = not item["_creatives"]
         if item.get("targetEndTime"):
             view["endTime"] = stamp(span(item)[1])
         if budget := _budget(item):
             view["budget"] = budget
-        stats = self.stats(item)
         if stats["impressionsDelivered"]:
             view["stats"] = {name: str(value) for name, value in stats.items()}
         return view
@@ -251,10 +251,15 @@ class SandboxLineItems:
         item.pop("_released", None)
 
     def _status(self, item: Mapping[str, Any], order: Mapping[str, Any]) -> str:
+        return self._status_at(self.stats(item), item, order)
+
+    def _status_at(
+        self, stats: Mapping[str, int], item: Mapping[str, Any], order: Mapping[str, Any]
+    ) -> str:
         goal = item.get("goal", {})
         counted = "clicksDelivered" if goal.get("unitType") == "CLICKS" else "impressionsDelivered"
         units = int(goal.get("units", 0)) if goal.get("goalType") == "LIFETIME" else 0
-        reached = bool(units) and self.stats(item)[counted] >= units
+        reached = bool(units) and stats[counted] >= units
         return computed_status(item, order, self._network.clock.now(), reached=reached)
 
     def save(self, item: GamObject, order: Mapping[str, Any]) -> GamObject:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,13 @@ CREATE TABLE IF NOT EXISTS tokens (
 """
 _INDEXED = ("displayName", "order", "proposalId", "reservationStatus")
 _INDEX = "CREATE INDEX IF NOT EXISTS things_{0} ON things (kind, body ->> '$.{0}');"
-_HAVING = "SELECT body FROM things WHERE kind = ? AND body ->> '$.{0}' = ? ORDER BY id"
+# Left to itself, SQLite reads all of the kind by the primary key.
+_HAVING = (
+    "SELECT body FROM things INDEXED BY things_{0} "
+    "WHERE kind = ? AND body ->> '$.{0}' = ? ORDER BY id"
+)
+
+_PAGE = "SELECT id, body FROM things WHERE kind = ? AND id > ? ORDER BY id LIMIT 1000"
 
 
 class NetworkStore(FolderStore):
@@ -48,6 +55,14 @@ class NetworkStore(FolderStore):
         """By id."""
         rows = self._rows("SELECT body FROM things WHERE kind = ? ORDER BY id", kind)
         return [json.loads(body) for (body,) in rows]
+
+    def each(self, kind: str) -> Iterator[dict[str, Any]]:
+        """Like `all`, but streams."""
+        after = -1
+        while rows := self._rows(_PAGE, kind, after):
+            for number, body in rows:
+                after = number
+                yield json.loads(body)
 
     def having(self, kind: str, member: str, value: str) -> list[dict[str, Any]]:
         """Those with this value of an indexed member, by id."""

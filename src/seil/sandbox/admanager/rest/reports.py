@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from seil.sandbox.admanager.clock import stamp
-from seil.sandbox.admanager.delivery import DeliveredUnits, delivered_on, span
+from seil.sandbox.admanager.delivery import DeliveredUnits, delivered_by_day, span
 from seil.sandbox.admanager.errors import AdManagerApiError, invalid, not_found, required_error
 from seil.sandbox.admanager.network import GamObject, SandboxNetwork, ident, public
 from seil.sandbox.admanager.rest.checks import check_mask, check_resource, without_output
@@ -23,6 +23,8 @@ _REPORT = "google.ads.admanager.v1.Report"
 _DEFAULT_PAGE = 1_000
 _LARGEST_PAGE = 10_000
 _LONGEST = timedelta(days=3 * 366)
+# Rows are stored in chunks, so that a page does not read all of them.
+_ROWS, _CHUNK, _MOST_CHUNKS = "runRows", 1_000, 1_000_000
 _RUN = re.compile(r"networks/\d+/operations/reports/runs/(\d{1,19})")
 _RESULT = re.compile(r"(networks/\d+/reports/\d{1,19})/results/(\d{1,19})")
 
@@ -135,12 +137,16 @@ class SandboxReports:
         report = self._network.get("reports", request["name"])
         number = self._network.new_id("runs")
         days = self._days(report["reportDefinition"]["dateRange"])
+        rows = list(self._rows(report["reportDefinition"], days))
+        for at in range(0, len(rows), _CHUNK):
+            body = {"rows": rows[at : at + _CHUNK]}
+            self._network.store.put(_ROWS, _chunk_id(number, at), body)
         run = {
             "report": report["name"],
             "polls": self._network.options.report_polls,
             "time": stamp(self._network.clock.now()),
             "range": {"startDate": _parts(days[0]), "endDate": _parts(days[-1])},
-            "rows": list(self._rows(report["reportDefinition"], days)),
+            "count": len(rows),
         }
         self._network.store.put("runs", number, run)
         return self._long_operation(number, run, done=run["polls"] == 0)
@@ -193,13 +199,22 @@ class SandboxReports:
         if match is None or run is None or run["report"] != match.group(1) or run["polls"]:
             raise not_found(request.get("name", ""))
         start, end = page_bounds(request, default=_DEFAULT_PAGE, largest=_LARGEST_PAGE)
-        rows = run["rows"]
-        answer: GamObject = {"rows": rows[start:end], "runTime": run["time"]}
+        count = int(run["count"])
+        rows = self._stored_rows(int(match.group(2)), start, min(end, count))
+        answer: GamObject = {"rows": rows, "runTime": run["time"]}
         if not request.get("pageToken"):
-            answer |= {"totalRowCount": len(rows), "dateRanges": [run["range"]]}
-        if end < len(rows):
+            answer |= {"totalRowCount": count, "dateRanges": [run["range"]]}
+        if end < count:
             answer["nextPageToken"] = page_token(request, end)
         return answer
+
+    def _stored_rows(self, run: int, start: int, end: int) -> list[GamObject]:
+        first = start // _CHUNK * _CHUNK
+        chunks = [
+            self._network.store.get(_ROWS, _chunk_id(run, at)) or {"rows": []}
+            for at in range(first, end, _CHUNK)
+        ]
+        return [row for chunk in chunks for row in chunk["rows"]][start - first : end - first]
 
     def _rows(self, definition: GamObject, days: list[date]) -> Iterator[GamObject]:
         """Summed over everything but the dimensions; without empty rows."""
@@ -224,15 +239,20 @@ class SandboxReports:
     ) -> Iterator[tuple[GamObject, GamObject, date, DeliveredUnits]]:
         network, zone = self._network, self._network.clock.zone
         now = network.clock.now()
-        for item in network.store.all("lineItems"):
-            order = network.get("orders", item["order"])
+        orders: dict[str, GamObject] = {}
+        for item in network.store.each("lineItems"):
+            if (name := item["order"]) not in orders:
+                orders[name] = network.get("orders", name)
+            order = orders[name]
             start, end = (at.astimezone(zone).date() for at in span(item))
-            for day in days:
-                if not start <= day <= end:
-                    continue
-                delivery = delivered_on(item, day, now, zone)
+            on = (day for day in days if start <= day <= end)
+            for day, delivery in delivered_by_day(item, on, now, zone):
                 if delivery.impressions or delivery.clicks:
                     yield item, order, day, delivery
+
+
+def _chunk_id(run: int, first_row: int) -> int:
+    return run * _MOST_CHUNKS + first_row // _CHUNK
 
 
 _ENDS = ("startDate", "endDate")
