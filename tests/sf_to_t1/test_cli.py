@@ -27,6 +27,7 @@ def test_file_and_job_are_named_and_listed(billing: Billing, seil: Seil) -> None
         "batches": 3,
         "batches_left": 3,
         "sums": {"A": "11"},
+        "doubts": [],
     }
     assert "sums     A 11" in seil("sync", "sf-to-t1", "--dry-run", "--file", file).out
     assert billing.rows() == Counter()
@@ -59,7 +60,7 @@ WRONG = {
     "no such content": (("--file", "0685g000000ZZZZAAA"), 1, "NOT_FOUND"),
     "no decision": (("--decide", "f:1=perhaps"), 2, "is not FILE:BATCH"),
     "decision in a dry run": (("--decide", "f:1=missing", "--dry-run"), 2, "leave --decide"),
-    "no doubt": (("--decide", "f:1=missing"), 2, "is no batch in doubt"),
+    "no doubt": (("--decide", "0685g0000000001AAA:1=missing"), 2, "is no batch in doubt"),
 }
 
 

@@ -6,12 +6,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.cli.conftest import Seil
 from tests.sf_to_t1.conftest import Billing
 from tests.sf_to_t1.test_billing import BY, CSV, RECEIVED, ROWS
 
 from seil.app import backup
 from seil.app import billing as flow
 from seil.sf_to_t1.event import BillingReady
+from seil.sf_to_t1.sending import BatchDecision
+
+MODES = ["", BY["column"]]
 
 
 def imported_and_forgotten(billing: Billing, mode: str = "") -> BillingReady:
@@ -29,7 +33,7 @@ def first_columns(billing: Billing) -> Counter[tuple[str, ...]]:
     return Counter(row[:2] for row in billing.rows().elements())
 
 
-@pytest.mark.parametrize("mode", ["", BY["column"]], ids=["whole table", "read by a column"])
+@pytest.mark.parametrize("mode", MODES, ids=["whole table", "read by a column"])
 def test_rows_that_are_there_are_in_doubt_batch_by_batch(billing: Billing, mode: str) -> None:
     event = imported_and_forgotten(billing, mode)
     report = billing.handle(event)
@@ -43,6 +47,46 @@ def test_rows_that_are_there_are_in_doubt_batch_by_batch(billing: Billing, mode:
     assert report.ok
     assert billing.rows() == ROWS
     assert billing.job(event.job_id) == (RECEIVED, None)
+
+
+@pytest.mark.parametrize("mode", MODES, ids=["whole table", "read by a column"])
+@pytest.mark.parametrize(("decision", "times"), [("committed", 1), ("missing", 2)])
+def test_all_batches_of_a_file_are_decided_at_once(
+    billing: Billing, seil: Seil, mode: str, decision: str, times: int
+) -> None:
+    event = imported_and_forgotten(billing, mode)
+    billing.handle(event)
+    done = seil("sync", "sf-to-t1", "--decide", f"{event.file_ids[0]}:all={decision}")
+    assert done.code == 0
+    assert billing.rows() == Counter({row: times * count for row, count in ROWS.items()})
+    assert billing.job(event.job_id) == (RECEIVED, None)
+
+
+def test_all_decides_on_batches_in_doubt_and_sends_the_others(billing: Billing) -> None:
+    imported_and_forgotten(billing)
+    event = billing.extract("A,B\n7,7\n8,8\n3,\n9,9\n2,\n")  # TechOne has row 3 only.
+    with billing.open() as site:
+        file = event.file_ids[0]
+        flow.decide_file(site, file, "committed", requested=[file])
+        decisions: dict[str, BatchDecision] = {file: "committed"}
+        assert flow.import_files(site, [file], job_id=event.job_id, decisions=decisions).ok
+    assert billing.rows() == ROWS + Counter({("7", "7"): 1, ("8", "8"): 1, ("2", ""): 1})
+
+
+def test_a_dry_run_names_the_batches_in_doubt(billing: Billing, seil: Seil) -> None:
+    event = imported_and_forgotten(billing)
+    dry_run = ("sync", "sf-to-t1", "--dry-run", "--file", event.file_ids[0])
+    (plan,) = seil(*dry_run, "--json").json["files"]
+    assert [doubt["number"] for doubt in plan["doubts"]] == [1, 2, 3]
+    assert "doubt    batch 1: the state was restored at" in seil(*dry_run).out
+    billing.handle(event)
+    assert len(seil(*dry_run, "--json").json["files"][0]["doubts"]) == 3
+    assert billing.rows() == ROWS
+
+
+def test_all_of_an_unknown_file_is_refused(billing: Billing, seil: Seil) -> None:
+    refused = seil("sync", "sf-to-t1", "--decide", "0685g0000000001AAA:all=missing")
+    assert (refused.code, "is no file that is in doubt or pending" in refused.err) == (2, True)
 
 
 def test_a_person_says_missing_and_the_batch_is_sent(billing: Billing) -> None:

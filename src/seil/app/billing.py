@@ -7,12 +7,12 @@ event may come twice, from two sources, and while another process is at work.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from seil.errors import (
@@ -32,22 +32,30 @@ if TYPE_CHECKING:
     from seil.app.runs import Run
     from seil.app.site import Site
     from seil.sf_to_t1.content import OpenContent
-    from seil.sf_to_t1.csv_file import FileProfile
+    from seil.sf_to_t1.csv_file import CsvFile
     from seil.sf_to_t1.event import BillingReady
     from seil.sf_to_t1.importing import Importer
+    from seil.sf_to_t1.sending import BatchDecision
     from seil.sf_to_t1.target import TargetTable
     from seil.state.billing import BillingBatch, BillingFile, BillingJob, BillingStore
     from seil.techone.warehouse import TechOneWarehouse
 
 COMMAND = "sync sf-to-t1"
 FLOW = "sf_to_t1"
-BatchDecision = Literal["committed", "missing"]
 _CHUNK = 1 << 18
 
 
 @dataclass(frozen=True)
+class BatchDoubt:
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class FilePlan:
-    """What an import of a file would do; nothing was sent. `sums` are of columns of numbers."""
+    """What an import of a file would do; nothing was sent. `sums` are of columns of numbers;
+    `doubts` are batches that are not sent before a person decides on them.
+    """
 
     file_id: str
     place: str
@@ -56,6 +64,7 @@ class FilePlan:
     batches: int
     batches_left: int
     sums: dict[str, Decimal]
+    doubts: tuple[BatchDoubt, ...] = ()
 
 
 @dataclass
@@ -86,14 +95,22 @@ def handle_billing_ready(
     return import_files(site, event.file_ids, job_id=event.job_id, progress=progress)
 
 
-def sync_billing(site: Site, *, progress: Progress = SILENT) -> BillingReport:
-    """Finishes what is pending, and takes up the jobs that wait in the org."""
+def sync_billing(
+    site: Site,
+    *,
+    decisions: Mapping[str, BatchDecision] | None = None,
+    progress: Progress = SILENT,
+) -> BillingReport:
+    """Finishes what is pending, and takes up the jobs that wait in the org.
+
+    `decisions`, by file id, are on batches that a restored state may have forgotten.
+    """
     with site.runs.run(COMMAND) as run:
         try:
             _request_waiting(site)
         except (RejectError, RetryError) as error:
             run.add_problem(f"waiting jobs were not looked for: {error.message}")
-        return _work(site, run, progress)
+        return _work(site, run, progress, decisions=decisions)
 
 
 def take_up_waiting_jobs(site: Site, *, progress: Progress = SILENT) -> BillingReport:
@@ -111,9 +128,11 @@ def import_files(
     *,
     job_id: str = "",
     table: str = "",
+    decisions: Mapping[str, BatchDecision] | None = None,
     progress: Progress = SILENT,
 ) -> BillingReport:
-    """`files` are ids of the org's files, paths or URLs; `table` a name in [sf_to_t1.tables].
+    """`files` are ids of the org's files, paths or URLs; `table` a name in [sf_to_t1.tables];
+    `decisions` as of `sync_billing`.
 
     Raises BillingEventError for a job that is no record id, ConfigurationError.
     """
@@ -125,13 +144,18 @@ def import_files(
     ids = [file_name(text) for text in files]
     with site.runs.run(COMMAND, files=ids, job=job_id, table=target.place) as run:
         _request(site, job_id, ids, target.place)
-        return _work(site, run, progress, requested={(file_id, target.place) for file_id in ids})
+        requested = {(file_id, target.place) for file_id in ids}
+        return _work(site, run, progress, requested=requested, decisions=decisions)
 
 
 def plan_files(
     site: Site, files: Sequence[str], *, table: str = "", progress: Progress = SILENT
 ) -> list[FilePlan]:
-    """Downloads and checks them; nothing is stored or sent. Raises BillingFileError."""
+    """Downloads and checks them; nothing is stored or sent.
+
+    Reads TechOne's table where the state was restored. Raises BillingFileError, and RetryError and
+    LoginError then.
+    """
     from seil.sf_to_t1.content import refuse_changed, stored_content
     from seil.sf_to_t1.csv_file import CsvFile
     from seil.sf_to_t1.target import target_table
@@ -146,8 +170,8 @@ def plan_files(
         ):
             if stored := store.file(file_id, target.place):
                 refuse_changed(stored, content, store)
-            profile = CsvFile(file_id, content.path, target.settings).check(with_sums=True)
-        plans.append(_plan(site, target, file_id, profile))
+            csv_file = CsvFile(file_id, content.path, target.settings)
+            plans.append(_plan(site, target, csv_file))
     return plans
 
 
@@ -157,6 +181,28 @@ def pending_files(site: Site) -> list[tuple[str, str]]:
     names = {f"{t.warehouse}/{t.table}": name for name, t in tables.items()}
     files = site.state_to_read.billing.files(state="open")
     return [(file.file_id, names.get(file.place, "")) for file in files]
+
+
+def decide_file(
+    site: Site, file_id: str, decision: BatchDecision, *, requested: Collection[str] = ()
+) -> None:
+    """As `decide_batch`, all batches of a file that are in doubt now.
+
+    What the file's next import finds in doubt needs the `decisions` of `import_files`. Raises
+    ConfigurationError for a file that is neither pending nor `requested`.
+    """
+    from seil.state.leases import acquire_lease
+
+    lease = acquire_lease(site.state.database, FLOW)
+    with lease.renewal():
+        store = site.state.billing.under(lease)
+        files = [f for f in store.files() if f.file_id == file_id and f.state != "imported"]
+        if not files and file_id not in requested:
+            problem = Problem(f"--decide {file_id}:all", "is no file that is in doubt or pending")
+            raise ConfigurationError([problem])
+        for file in files:
+            batches = store.batches(file_id, file.place)
+            _decide(store, file, [b for b in batches if b.state == "in_doubt"], decision)
 
 
 def decide_batch(site: Site, file_id: str, number: int, decision: BatchDecision) -> None:
@@ -180,11 +226,18 @@ def decide_batch(site: Site, file_id: str, number: int, decision: BatchDecision)
             problem = Problem(f"--decide {file_id}:{number}", "is no batch in doubt")
             raise ConfigurationError([problem])
         for file, batch in doubtful:
-            store.put_batches([_decided(batch, decision)])
-            store.put_file(replace(file, state="open", code="", reason=""))
+            _decide(store, file, [batch], decision)
 
 
-def _decided(batch: BillingBatch, decision: BatchDecision) -> BillingBatch:
+def _decide(
+    store: BillingStore, file: BillingFile, batches: Sequence[BillingBatch], decision: BatchDecision
+) -> None:
+    if batches:
+        store.put_batches(_settled(batch, decision) for batch in batches)
+        store.put_file(replace(file, state="open", code="", reason=""))
+
+
+def _settled(batch: BillingBatch, decision: BatchDecision) -> BillingBatch:
     if decision == "missing":
         return replace(batch, state="planned", reason="")
     return replace(batch, state="committed", hashes=Counter(), before={}, reason="")
@@ -203,15 +256,19 @@ def file_name(text: str) -> str:
     raise ConfigurationError([Problem(text, "is no file here, and no id of a file in the org")])
 
 
-def _plan(site: Site, target: TargetTable, file_id: str, profile: FileProfile) -> FilePlan:
+def _plan(site: Site, target: TargetTable, csv_file: CsvFile) -> FilePlan:
     from seil.sf_to_t1.importing import batch_size
     from seil.state.billing import BillingFile
 
+    profile = csv_file.check(with_sums=True)
     store = site.state_to_read.billing
+    file_id = csv_file.file_id
     file = store.file(file_id, target.place) or BillingFile(file_id, target.place)
     stored = store.batches(file_id, target.place)
-    batches = -(-profile.rows // batch_size(file, stored, site.settings.sf_to_t1))
+    size = batch_size(file, stored, site.settings.sf_to_t1)
+    batches = -(-profile.rows // size)
     done = sum(batch.state == "committed" for batch in stored)
+    described = replace(file, batch_rows=size, columns=profile.columns)
     return FilePlan(
         file_id,
         target.place,
@@ -220,7 +277,22 @@ def _plan(site: Site, target: TargetTable, file_id: str, profile: FileProfile) -
         batches=batches,
         batches_left=batches - done,
         sums=profile.sums,
+        doubts=_doubts(site, target, described, csv_file),
     )
+
+
+def _doubts(
+    site: Site, target: TargetTable, file: BillingFile, csv_file: CsvFile
+) -> tuple[BatchDoubt, ...]:
+    from seil.sf_to_t1.importing import doubtful_batches
+    from seil.sf_to_t1.sending import BatchSender
+    from seil.techone.warehouse import TechOneWarehouse
+
+    settings = site.settings
+    with TechOneWarehouse(settings.techone) as techone:
+        sender = BatchSender(site.state_to_read.billing, techone, settings.sf_to_t1, run_id="")
+        doubtful = doubtful_batches(sender, target, file, csv_file)
+        return tuple(BatchDoubt(batch.number, batch.reason) for batch in doubtful)
 
 
 def _request(site: Site, job_id: str, ids: Sequence[str], place: str) -> None:
@@ -244,7 +316,12 @@ def _request_waiting(site: Site) -> None:
 
 
 def _work(
-    site: Site, run: Run, progress: Progress, *, requested: set[tuple[str, str]] | None = None
+    site: Site,
+    run: Run,
+    progress: Progress,
+    *,
+    requested: set[tuple[str, str]] | None = None,
+    decisions: Mapping[str, BatchDecision] | None = None,
 ) -> BillingReport:
     from seil.state.leases import acquire_lease
 
@@ -255,7 +332,8 @@ def _work(
         # Its holder looks for new requests before it releases the lease.
         report.held_by = error.holder
         return report
-    work = _Work(site, run, site.state.billing.under(lease), run.progress(progress))
+    store = site.state.billing.under(lease)
+    work = _Work(site, run, store, run.progress(progress), decisions or {})
     with lease.renewal():
         while True:
             requests = work.store.requests(site.state.database)
@@ -274,6 +352,7 @@ class _Work:
     run: Run
     store: BillingStore
     progress: Progress
+    decisions: Mapping[str, BatchDecision]
     done: set[tuple[str, str]] = field(default_factory=set)
 
     def once(self) -> None:
@@ -324,7 +403,8 @@ class _Work:
         from seil.sf_to_t1.importing import Importer
         from seil.sf_to_t1.sending import BatchSender
 
-        sender = BatchSender(self.store, techone, self.site.settings.sf_to_t1, self.run.run_id)
+        settings = self.site.settings.sf_to_t1
+        sender = BatchSender(self.store, techone, settings, self.run.run_id, self.decisions)
         return Importer(sender, _opener(self.site))
 
     def _write_statuses(self) -> None:

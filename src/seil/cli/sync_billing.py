@@ -14,12 +14,15 @@ from seil.cli.frame import UNBALANCED, Call, command
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seil.app.billing import BatchDecision, BillingReport, FilePlan
+    from seil.app.billing import BillingReport, FilePlan
     from seil.app.site import Site
     from seil.observe.progress import Progress
+    from seil.sf_to_t1.sending import BatchDecision
 
 _LABEL = 8
 _DECISIONS = ("committed", "missing")
+_ALL = "all"
+_SHOWN = 5
 
 
 def register(app: typer.Typer) -> None:
@@ -46,8 +49,8 @@ def sf_to_t1(
     decide: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="FILE:BATCH=committed|missing",
-            help="Settle a batch in doubt by what TechOne shows. Repeatable.",
+            metavar="FILE:BATCH|all=committed|missing",
+            help="Settle a batch in doubt, or all of a file, by what TechOne shows. Repeatable.",
         ),
     ] = None,
 ) -> int:
@@ -61,23 +64,42 @@ def sf_to_t1(
     if dry_run and decide:
         raise typer.BadParameter("--dry-run changes nothing: leave --decide out")
     with opened(call) as site, shown_progress(call) as progress:
-        for text in decide or ():
-            billing.decide_batch(site, *_decision(text))
         if dry_run:
             return _plan(call, site, files or [], table=table, progress=progress)
+        decisions = _decide(site, decide or [], files or [])
         if files:
-            report = billing.import_files(site, files, job_id=job, table=table, progress=progress)
+            report = billing.import_files(
+                site, files, job_id=job, table=table, decisions=decisions, progress=progress
+            )
         else:
-            report = billing.sync_billing(site, progress=progress)
+            report = billing.sync_billing(site, decisions=decisions, progress=progress)
     return _show(call, report)
 
 
-def _decision(text: str) -> tuple[str, int, BatchDecision]:
+def _decide(site: Site, texts: Sequence[str], files: Sequence[str]) -> dict[str, BatchDecision]:
+    """Stores the decisions; returns those on whole files, which hold for this run's doubts too."""
+    parsed = [_decision(text) for text in texts]
+    requested = [billing.file_name(file) for file in files]
+    of_files: dict[str, BatchDecision] = {}
+    for name, batch, decision in parsed:
+        file_id = billing.file_name(name)
+        if batch == _ALL:
+            billing.decide_file(site, file_id, decision, requested=requested)
+            of_files[file_id] = decision
+        else:
+            billing.decide_batch(site, file_id, int(batch), decision)
+    return of_files
+
+
+def _decision(text: str) -> tuple[str, str, BatchDecision]:
+    """(file, batch number or `all`, decision)"""
     name, _, decision = text.rpartition("=")
-    file_id, _, number = name.rpartition(":")
-    if not file_id or not number.isdecimal() or decision not in _DECISIONS:
-        raise typer.BadParameter(f"{text!r} is not FILE:BATCH=committed or FILE:BATCH=missing")
-    return file_id, int(number), cast("BatchDecision", decision)
+    file, _, batch = name.rpartition(":")
+    if not file or not (batch == _ALL or batch.isdecimal()) or decision not in _DECISIONS:
+        raise typer.BadParameter(
+            f"{text!r} is not FILE:BATCH=committed, FILE:BATCH=missing, or either with FILE:all"
+        )
+    return file, batch, cast("BatchDecision", decision)
 
 
 def _plan(call: Call, site: Site, files: Sequence[str], *, table: str, progress: Progress) -> int:
@@ -111,6 +133,11 @@ def _show_plan(plan: FilePlan) -> None:
     for label, text in facts.items():
         if text:
             output.paragraph(text, label=label, width=_LABEL)
+    for doubt in plan.doubts[:_SHOWN]:
+        text = f"batch {doubt.number}: {doubt.reason}"
+        output.paragraph(text, label="doubt", width=_LABEL, style="red")
+    if (more := len(plan.doubts) - _SHOWN) > 0:
+        output.paragraph(f"and {more:,} more: --json lists them", label="doubt", width=_LABEL)
 
 
 def _show(call: Call, report: BillingReport) -> int:

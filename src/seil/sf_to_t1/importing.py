@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -74,10 +74,7 @@ class Importer:
         committed = sum(batch.state == "committed" for batch in stored.values())
         step.advance(min(committed * file.batch_rows, profile.rows))
         # Read twice, so that a window is planned without its rows in memory.
-        ahead = (
-            _upcoming(table, file, stored.get(number), rows)
-            for number, rows in csv_file.batches(file.batch_rows, skip=committed)
-        )
+        ahead = _batches_ahead(table, file, csv_file, stored)
         numbered = csv_file.batches(file.batch_rows, skip=committed)
         while window := list(islice(ahead, table.window)):
             for batch in self.sender.plan(table, file.columns, window):
@@ -161,6 +158,27 @@ class Importer:
         return failed
 
 
+def doubtful_batches(
+    sender: BatchSender, table: TargetTable, file: BillingFile, csv_file: CsvFile
+) -> Iterator[BillingBatch]:
+    """Those that a person has to decide on: of a file as it would be imported; nothing is stored.
+
+    Reads TechOne's table where the state was restored. Raises BillingFileError, RetryError,
+    LoginError.
+    """
+    stored = {batch.number: batch for batch in sender.store.batches(file.file_id, file.place)}
+    if sender.store.restored_at is None:
+        yield from (batch for batch in stored.values() if batch.state == "in_doubt")
+        return
+    if _are_missing(stored.values()):
+        stored = {}
+    ahead = _batches_ahead(table, file, csv_file, stored)
+    while window := list(islice(ahead, table.window)):
+        for batch in sender.compare(table, file.columns, window):
+            if batch.state == "in_doubt":
+                yield batch
+
+
 def batch_size(file: BillingFile, batches: Iterable[BillingBatch], settings: SfToT1Settings) -> int:
     """That of its first attempt, once TechOne may have rows of it."""
     return settings.batch_rows if _are_missing(batches) else file.batch_rows
@@ -177,6 +195,15 @@ def _code(error: SeilError) -> str:
 def _about(file: BillingFile, error: SeilError) -> str:
     text = error.message
     return text if text.startswith(file.file_id) else f"{file.file_id}: {text}"
+
+
+def _batches_ahead(
+    table: TargetTable, file: BillingFile, csv_file: CsvFile, stored: Mapping[int, BillingBatch]
+) -> Iterator[BillingBatch]:
+    """Those after the committed ones, which are the first of a file."""
+    committed = sum(batch.state == "committed" for batch in stored.values())
+    for number, rows in csv_file.batches(file.batch_rows, skip=committed):
+        yield _upcoming(table, file, stored.get(number), rows)
 
 
 def _upcoming(

@@ -28,14 +28,15 @@ class BatchInDoubtError(RejectError):
 
     cure = (
         "Look the rows up in TechOne, then `seil sync sf-to-t1 --decide FILE:BATCH=committed` or "
-        "`=missing`."
+        "`=missing`; `FILE:all=...` decides on all batches in doubt of the file."
     )
 
     def __init__(self, file_id: str, number: int, reason: str) -> None:
         super().__init__(
             f"{file_id}: whether TechOne has batch {number} is not known: {reason}",
             hint="Look its rows up in TechOne, then run `seil sync sf-to-t1 --decide "
-            f"{file_id}:{number}=committed` or `=missing`",
+            f"{file_id}:{number}=committed` or `=missing`; `{file_id}:all=...` decides on all in "
+            "doubt of the file, which `--dry-run` lists",
         )
         self.file_id = file_id
         self.number = number

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Literal, TypeAlias
 
 from seil.errors import LoginError, RejectError, RequestRejectedError, RetryError
 from seil.settings import SfToT1Settings
@@ -25,6 +26,7 @@ from seil.techone.warehouse import TechOneWarehouse, pause_before_retry
 
 log = logging.getLogger(__name__)
 
+BatchDecision: TypeAlias = Literal["committed", "missing"]
 _SETTLED = ("committed", "in_doubt")
 
 
@@ -34,12 +36,16 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class BatchSender:
-    """Of one run. `now` and `sleep` are for tests."""
+    """Of one run. `decisions`, by file, are on batches that a restored state may have forgotten.
+
+    `now` and `sleep` are for tests.
+    """
 
     store: BillingStore
     techone: TechOneWarehouse
     settings: SfToT1Settings
     run_id: str
+    decisions: Mapping[str, BatchDecision] = field(default_factory=dict)
     now: Callable[[], datetime] = _utc_now
     sleep: Callable[[float], None] = field(default=time.sleep)
     committed: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -55,22 +61,29 @@ class BatchSender:
         as committed batches are always the first ones of a file.
         Raises BillingFileError for a column that the table does not have.
         """
-        try:
-            if not table.is_exact:
-                checked = self._with_baseline(table, columns, batches)
-            elif restored := self.store.restored_at:
-                checked = [self._recalled(table, columns, b, restored) for b in batches]
-            else:
-                checked = list(batches)
-        except KeyError as error:
-            reason = f"{table.place} has no column {error.args[0]}"
-            raise BillingFileError(batches[0].file_id, "columns", reason) from error
         planned = [
             b if b.state in _SETTLED else replace(b, state="planned", run_id=self.run_id, reason="")
-            for b in _until_doubt(checked)
+            for b in _until_doubt(self.compare(table, columns, batches))
         ]
         self.store.put_batches(b for b in planned if b.state == "planned")
         return planned
+
+    def compare(
+        self, table: TargetTable, columns: Sequence[str], batches: Sequence[BillingBatch]
+    ) -> list[BillingBatch]:
+        """Batches with what the table holds of each of them; nothing is stored.
+
+        Raises BillingFileError for a column that the table does not have.
+        """
+        try:
+            if not table.is_exact:
+                return self._with_baseline(table, columns, batches)
+            if restored := self.store.restored_at:
+                return [self._recalled(table, columns, b, restored) for b in batches]
+        except KeyError as error:
+            reason = f"{table.place} has no column {error.args[0]}"
+            raise BillingFileError(batches[0].file_id, "columns", reason) from error
+        return list(batches)
 
     def _recalled(
         self, table: TargetTable, columns: Sequence[str], batch: BillingBatch, restored: datetime
@@ -82,7 +95,7 @@ class BatchSender:
         if evidence.verdict == "committed":
             return replace(batch, state="committed")
         if evidence.verdict == "unclear":
-            return replace(batch, state="in_doubt", reason=_forgotten(restored, evidence.reason))
+            return self._doubted(batch, restored, evidence.reason)
         return _with_missing(batch, evidence)
 
     def _with_baseline(
@@ -95,19 +108,32 @@ class BatchSender:
         for batch in batches:
             before = {h: number for h in batch.hashes if (number := count.rows[h] + sent_before[h])}
             total = count.total + sent_before.total()
-            if restored and batch.changed_at <= restored:
-                batch = self._doubted(batch, count, restored)  # noqa: PLW2901
+            if restored and (equal := self._forgotten_rows(batch, count, restored)):
+                reason = f"the table has {equal:,} rows equal to the batch's {batch.unsent:,}"
+                batch = self._doubted(batch, restored, reason)  # noqa: PLW2901
             result.append(replace(batch, before=before, total_before=total))
-            sent_before += batch.hashes
+            if batch.state != "committed":
+                sent_before += batch.hashes
         return result
 
-    def _doubted(self, batch: BillingBatch, count: TableCount, restored: datetime) -> BillingBatch:
-        """`in_doubt` where the table has rows equal to the batch's that this run did not send."""
-        others = count.rows - self.committed[batch.place]
-        if not (equal := (others & batch.hashes).total()):
+    def _forgotten_rows(self, batch: BillingBatch, count: TableCount, restored: datetime) -> int:
+        """The table's rows that equal the batch's, and that this run did not send."""
+        if batch.changed_at > restored:
+            return 0
+        return ((count.rows - self.committed[batch.place]) & batch.hashes).total()
+
+    def _doubted(self, batch: BillingBatch, restored: datetime, reason: str) -> BillingBatch:
+        """`in_doubt`, unless a person decided on all batches of the file."""
+        decision = self.decisions.get(batch.file_id)
+        if decision == "missing":
             return batch
-        reason = f"the table has {equal:,} rows equal to the batch's {batch.unsent:,}"
-        return replace(batch, state="in_doubt", reason=_forgotten(restored, reason))
+        if decision == "committed":
+            return replace(batch, state="committed")
+        reason = (
+            f"the state was restored at {restored:%Y-%m-%d %H:%M} UTC, and may have forgotten the "
+            f"batch: {reason}"
+        )
+        return replace(batch, state="in_doubt", reason=reason)
 
     def send(
         self,
@@ -273,13 +299,6 @@ def _until_doubt(batches: Iterable[BillingBatch]) -> Iterator[BillingBatch]:
         yield batch
         if batch.state == "in_doubt":
             return
-
-
-def _forgotten(restored: datetime, reason: str) -> str:
-    return (
-        f"the state was restored at {restored:%Y-%m-%d %H:%M} UTC, and may have forgotten the "
-        f"batch: {reason}"
-    )
 
 
 def _with_missing(batch: BillingBatch, evidence: Evidence) -> BillingBatch:
