@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.rest_writes import write
 from seil.dw_to_sf.apply import Application
 from seil.dw_to_sf.definition import PushDefinition
 from seil.dw_to_sf.plan import Plan, PlanRefusedError, first_values, make_plan, read_plan
-from seil.errors import ConfigurationError
+from seil.errors import ConfigurationError, UnavailableError
 from seil.salesforce.org import Org
 from seil.salesforce.writes.rules import FieldRule
 from seil.salesforce.writes.writer import WriterOptions
@@ -171,6 +172,25 @@ def test_inserted_records_are_deleted_by_undo(
     assert "made" in values(org)
     assert application(org, state, "run-3").undo(state.outcomes, "run-1") == {"written": 1}
     assert values(org) == ["old"] * ROWS
+
+
+@pytest.mark.parametrize("lost", [1, 3], ids=["sent again by the run", "found by the next run"])
+def test_undo_names_a_record_whose_creation_was_not_answered(
+    org: Org, server: OrgServer, state: State, source: BookingSource, tmp_path: Path, lost: int
+) -> None:
+    plan = plan_of(new_booking("upsert", "Key__c"), org, source, tmp_path)
+    fault = OrgFault(path="composite/sobjects", method="PATCH", commit=True, status=500, code="X")
+    server.faults.add(fault.model_copy(update={"times": lost}))
+    with suppress(UnavailableError):
+        application(org, state, "run-1").apply(plan)
+    application(org, state, "run-2").apply(plan)
+    (written,) = state.outcomes.find(OutcomeFilter(run_id="run-1"))
+    assert (written.state, written.created) == ("written", False)
+    assert written.image_before == {"Id": None, "Name": None, "Note__c": None}
+    assert application(org, state, "run-3").undo(state.outcomes, "run-1") == {"rejected": 1}
+    (refused,) = state.outcomes.find(OutcomeFilter(run_id="run-3"))
+    assert (refused.code, refused.record_id) == ("NO_IMAGE_BEFORE", written.record_id)
+    assert "made" in values(org)
 
 
 def test_undo_settles_records_that_an_interrupted_undo_restored(

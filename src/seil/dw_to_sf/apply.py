@@ -32,6 +32,9 @@ from seil.salesforce.writes.writer import Writer, WriterOptions, record_ids
 from seil.state.outcomes import OutcomeFilter, OutcomeLog, Outcomes, StoredOutcome
 
 CHANGED = "CHANGED_SINCE"
+NO_IMAGE = "NO_IMAGE_BEFORE"
+# Of a record that an upsert wrote: there was none before, and Salesforce did not say "created".
+_NO_IMAGE = "_no_image"
 
 # Of a row that has the values that undo puts back.
 _DONE = ("written", "unchanged")
@@ -79,7 +82,8 @@ class Application:
     def undo(self, outcomes: Outcomes, run_id: str) -> Counter[RowState]:
         """Restores the values that a run replaced and deletes the records that it created.
 
-        Records that changed since are rejected. Returns row counts by state.
+        Records that changed since are rejected, and those of which it is not known whether the run
+        created them. Returns row counts by state.
         """
         states: Counter[RowState] = Counter()
         writer = Writer(self.org, self.log, self.options)
@@ -146,7 +150,8 @@ class Application:
         ids = {full_id(row[RECORD_ID]): row[RECORD_ID] for row in rows if row[RECORD_ID]}
         if not ids:
             return {}
-        fields = sorted({name for row in rows for name in json.loads(row[BEFORE] or "{}")})
+        images = [_values(json.loads(row[BEFORE] or "{}")) for row in rows]
+        fields = sorted({name for image in images for name in image})
         rules = [rule for name in fields if (rule := self.rules.get(name))]
         if unseen := [name for name in fields if not self.rules.get(name)]:
             place, reason = f"object {self.rules.name}", "is no longer visible to this user"
@@ -163,10 +168,14 @@ def _compare(
     """The outcome of a row without a write; None if it has to be written."""
     key, record_id = row[target.key], row[RECORD_ID]
     if now is None:
-        if target.operation == "delete":
-            return RowOutcome(key, "unchanged", record_id)
-        return RowOutcome(key, "missing", record_id, code="NOT_FOUND", reason="it was deleted")
-    before = json.loads(row[BEFORE] or "{}")
+        return _of_deleted(target, key, record_id)
+    if row.get(_NO_IMAGE):
+        reason = (
+            "there was no such record, and Salesforce did not say that this run created it, as when"
+            " its answer is lost: delete it if nobody else created it"
+        )
+        return RowOutcome(key, "rejected", record_id, code=NO_IMAGE, reason=reason)
+    before = _values(json.loads(row[BEFORE] or "{}"))
     goal = {name: None if row[name] == CLEAR else row[name] for name in before if name in row}
     if goal and all(_same(now[name], value) for name, value in goal.items()):
         return RowOutcome(key, "unchanged", record_id)
@@ -179,6 +188,17 @@ def _compare(
         reason = "a record with this key was created since"
         return RowOutcome(key, "rejected", record_id, code=CHANGED, reason=reason)
     return None
+
+
+def _of_deleted(target: WriteTarget, key: str, record_id: str) -> RowOutcome:
+    if target.operation == "delete":
+        return RowOutcome(key, "unchanged", record_id)
+    return RowOutcome(key, "missing", record_id, code="NOT_FOUND", reason="it was deleted")
+
+
+def _values(image: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Without the Id, which the image of a record that did not exist has."""
+    return {name: value for name, value in image.items() if name != "Id"}
 
 
 def _same(one: str | None, other: str | None) -> bool:
@@ -196,12 +216,13 @@ def _undo_rows(outcomes: Outcomes, where: OutcomeFilter) -> Iterator[pa.Table]:
     after: Sequence[str] = ()
     while page := outcomes.find(where, limit=CHECKED_AT_ONCE, after=after):
         after = page[-1].position
-        names = sorted({name for outcome in page for name in outcome.image_before})
+        names = sorted({name for outcome in page for name in _values(outcome.image_before)})
         ids: list[str | None] = [outcome.record_id for outcome in page]
         columns: dict[str, list[str | None]] = {"Id": ids, RECORD_ID: ids}
         columns[BEFORE] = [json.dumps(outcome.fields) for outcome in page]
         if not where.created:
             columns |= {name: [_restored(o, name) for o in page] for name in names}
+            columns[_NO_IMAGE] = [NO_IMAGE if "Id" in o.image_before else None for o in page]
         yield pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()})
 
 

@@ -40,7 +40,10 @@ def stored_values(
 
 
 def plan_rows(plan: Plan) -> Iterator[pa.Table]:
-    """One row per record to write: its key, and a column per field that is null if unchanged."""
+    """One row per record to write: its key, and a column per field that is null if unchanged.
+
+    The image before of a record that does not exist has an Id of null.
+    """
     import duckdb
 
     # Made by DuckDB when it spills, and removed by it.
@@ -64,8 +67,10 @@ def _rows_sql(file: str, key: str, fields: Sequence[str]) -> str:
     return f"""
         SELECT key AS {quoted(key)}, any_value(record_id) AS {RECORD_ID},
             any_value(parent) AS {PARENT},
-            CAST(to_json(map_from_entries(list((field, old)) FILTER (field <> ''))) AS VARCHAR)
-                AS {BEFORE}
+            CAST(to_json(map_from_entries(list_concat(
+                list((field, old)) FILTER (field <> ''),
+                CASE WHEN any_value(record_id) IS NULL THEN [('Id', CAST(NULL AS VARCHAR))] END
+            ))) AS VARCHAR) AS {BEFORE}
             {"".join(", " + value for value in values)}
         FROM {file} WHERE write
         GROUP BY key ORDER BY {PARENT} NULLS LAST, key
