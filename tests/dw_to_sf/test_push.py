@@ -332,7 +332,7 @@ HELD_BACK: dict[str, tuple[dict[str, str], timedelta, str, int]] = {
 def test_rejected_record_is_sent_again_by_policy(
     org: Org, server: OrgServer, state: State, source: BookingSource, tmp_path: Path, case: str
 ) -> None:
-    retry, later, change, held = HELD_BACK[case]
+    retry, later, change, waiting = HELD_BACK[case]
     reject(org, server, state, plan_of(push(SOME, retry=retry), org, source, tmp_path))
     query = SOME.replace("'new'", "'newer'") if change == "newer" else SOME
     if change == "theirs":
@@ -340,8 +340,8 @@ def test_rejected_record_is_sent_again_by_policy(
     now = datetime.now(UTC) + later
     definition = push(query, retry=retry)
     plan = make_plan(definition, org.write_rules(NAME), source, tmp_path, now=now)
-    assert (plan.counts.held, plan.counts.changed, plan.counts.refused) == (held, 2 - held, 0)
-    assert plan.counts.fields.get("held", 0) == held
+    assert (plan.counts.held, plan.counts.changed, plan.counts.refused) == (waiting, 2 - waiting, 0)
+    assert plan.counts.fields.get("held", 0) == waiting
     problems = [row["problem"] for row in rows_of(plan) if row["held"]]
     assert all("FIELD_CUSTOM_VALIDATION_EXCEPTION: no; sent again " in p for p in problems)
 
@@ -429,13 +429,13 @@ NUMBERS = {
 def test_number_out_of_range_is_refused_as_it_is_and_the_others_stay(
     org: Org, source: BookingSource, tmp_path: Path, case: str
 ) -> None:
-    value, shown, reason = NUMBERS[case]
+    value, text, reason = NUMBERS[case]
     query = f"""SELECT id AS "Id", CASE WHEN key__c < 'k00001' THEN {value} ELSE 7 END AS number
         FROM mirror WHERE key__c < 'k00002'"""
     plan = plan_of(push(query, fields={"Amount__c": "number"}), org, source, tmp_path)
     assert (plan.counts.refused, plan.counts.changed) == (1, 1)
     assert [(r["new"], r["problem"]) for r in rows_of(plan)] == [
-        (shown, f"'{shown}'{reason}"),
+        (text, f"'{text}'{reason}"),
         ("7.00", None),
     ]
 

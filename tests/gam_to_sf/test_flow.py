@@ -64,10 +64,10 @@ def test_once_ad_manager_is_down_each_step_fails_at_once(
     flow: Flow, network: AdManagerServer, tmp_path: Path
 ) -> None:
     settings = network_settings(network, tmp_path)
-    gone = {"soap_endpoint": "http://127.0.0.1:1", "endpoint": "http://127.0.0.1:1"}
+    unreachable = {"soap_endpoint": "http://127.0.0.1:1", "endpoint": "http://127.0.0.1:1"}
     attempts: list[float] = []
     pace = CallPace(100_000, sleep=attempts.append)
-    flow.admanager = AdManager(settings.model_copy(update=gone), pace=pace)
+    flow.admanager = AdManager(settings.model_copy(update=unreachable), pace=pace)
     results = flow.run()
     assert list(results) == ["proposals", "orders", "line items", "delivery"]
     assert {result.problem for result in results.values()} == {results["proposals"].problem}

@@ -1,11 +1,13 @@
 """Copies outcomes from the state into the warehouse, where SQL reaches them as `seil.outcomes`.
 
 The state is the original: only what changed since the last copy is copied; a rebuild copies all.
+Both lose at once what is older than it is to be kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -18,22 +20,26 @@ if TYPE_CHECKING:
 _PAGE = 10_000
 
 
-def mirror_outcomes(outcomes: Outcomes, warehouse: Warehouse) -> int:
-    """Returns how many outcomes were copied."""
+def mirror_outcomes(
+    outcomes: Outcomes, warehouse: Warehouse, *, keep: timedelta, now: datetime | None = None
+) -> int:
+    """Returns how many outcomes were copied. `now` is for tests."""
     import pyarrow as pa
 
     from seil.state.outcome_rows import SCHEMA
     from seil.warehouse.commits import commit_id
 
+    before = (now or datetime.now(UTC)) - keep
     last = warehouse.bookkeeping.last_outcome()
     pages = outcomes.changed_since(last, rows=_PAGE)
     if (first := next(pages, None)) is None:
         return 0
+    outcomes.prune(before)
     warehouse.prepare()
     counter = _Counter(chain([first], pages))
     reader = pa.RecordBatchReader.from_batches(SCHEMA, counter)
     with warehouse.commit(commit_id("outcomes", str(first[0].position))) as commit:
-        commit.recorder.record_outcomes(reader)
+        commit.recorder.record_outcomes(reader, before=before)
     return counter.rows
 
 

@@ -220,7 +220,8 @@ class Site(Closing):
         """Brings the warehouse's copy of the outcomes up to date."""
         from seil.app.outcome_mirror import mirror_outcomes
 
-        mirror_outcomes(self.state.outcomes, warehouse)
+        keep = self.settings.state.keep_outcomes
+        mirror_outcomes(self.state.outcomes, warehouse, keep=keep)
 
     @property
     def own_paths(self) -> list[Path]:

@@ -75,5 +75,10 @@ class StateSettings(Section):
         None, description="PostgreSQL's password; default: what libpq finds, as in ~/.pgpass."
     )
     keep: Duration = Field(timedelta(days=90), description="Runs' reports are kept this long.")
+    keep_outcomes: Duration = Field(
+        timedelta(days=400),
+        ge=timedelta(days=1),
+        description="Outcomes of writes into Salesforce that are settled are kept this long.",
+    )
     keep_runs: int = Field(10_000, ge=1, description="Reports of at most so many runs are kept.")
     log_lines: int = Field(200, ge=0, description="Last log lines kept per attempt of a step.")

@@ -63,6 +63,11 @@ _CONFIRM = (
     "UPDATE outcomes SET state = 'written', code = '', reason = '', record_id = :record_id, "  # noqa: S608
     f"changed_at = :changed_at {_OF_RUN}"
 )
+# What a push wrote stays: its next plan compares with it, and undo restores what it replaced.
+_PRUNE = """
+DELETE FROM outcomes WHERE changed_at < :before
+    AND (state IN ('unchanged', 'undone') OR (state = 'written' AND flow NOT LIKE :push))
+"""
 _CARRY = (
     "UPDATE outcomes SET attempts = attempts + :attempts WHERE batch_id = :batch_id AND key = :key"
 )
@@ -260,6 +265,11 @@ class Outcomes:
         with self.database.transaction() as transaction:
             common = {"now": _now(transaction), "run_id": run_id, "object": name}
             transaction.execute_many(sql, ({**common, "record_id": i} for i in record_ids))
+
+    def prune(self, before: datetime) -> None:
+        """Deletes outcomes that settled before then and that no undo, plan or retry needs."""
+        with self.database.transaction() as transaction:
+            transaction.execute(_PRUNE, before=stamp(before), push="push:%")
 
     def counts(self, where: OutcomeFilter) -> dict[str, int]:
         """Rows by state."""

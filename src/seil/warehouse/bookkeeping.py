@@ -310,10 +310,13 @@ class Recorder(Protocol):
 
     def remove_events(self, ids: Collection[str]) -> None: ...
 
-    def record_outcomes(self, outcomes: pa.RecordBatchReader) -> None:
+    def record_outcomes(
+        self, outcomes: pa.RecordBatchReader, *, before: datetime | None = None
+    ) -> None:
         """Outcomes of writes, in the columns of OUTCOMES; in any order, and possibly repeated.
 
         (flow, object, key, run_id, operation) identifies one; the version that changed last is
-        stored. An open outcome goes once the same row has a later one of another run.
+        stored. An open outcome goes once the same row has a later one of another run; with
+        `before`, a settled one that changed earlier, unless a push wrote it.
         """
         ...

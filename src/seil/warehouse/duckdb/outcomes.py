@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from seil.warehouse.bookkeeping import OPEN_OUTCOMES
@@ -29,6 +30,10 @@ DELETE FROM {staged} AS t USING {staged} AS n
 WHERE t.flow = n.flow AND t.object = n.object AND t.key = n.key AND t.operation = n.operation
     AND t.run_id <> n.run_id AND t.state IN ({open}) AND t.changed_at < n.changed_at
 """
+_PRUNE = """
+DELETE FROM {table} WHERE changed_at < CAST({before} AS TIMESTAMPTZ)
+    AND (state IN ('unchanged', 'undone') OR (state = 'written' AND flow NOT LIKE 'push:%'))
+"""
 _INSERT = "INSERT INTO {table} BY NAME SELECT {columns} FROM {staged}"
 
 
@@ -43,3 +48,7 @@ def record_outcomes(database: EmbeddedDatabase, outcomes: pa.RecordBatchReader) 
         database.execute(compose(_STAGE, **parts))
     for statement in (_REPLACED, _SUPERSEDED, _INSERT, "DROP TABLE {staged}"):
         database.execute(compose(statement, **parts))
+
+
+def prune_outcomes(database: EmbeddedDatabase, before: datetime) -> None:
+    database.execute(compose(_PRUNE, table=OUTCOMES, before=before.isoformat()))

@@ -30,7 +30,7 @@ from seil.warehouse.bookkeeping_tables import (
 )
 from seil.warehouse.duckdb import changes
 from seil.warehouse.duckdb.ledger import one_of, record_balance
-from seil.warehouse.duckdb.outcomes import record_outcomes
+from seil.warehouse.duckdb.outcomes import prune_outcomes, record_outcomes
 from seil.warehouse.sql import SqlName, compose, join
 from seil.warehouse.tables import TableName
 
@@ -112,8 +112,12 @@ class EmbeddedRecorder:
     def remove_events(self, ids: Collection[str]) -> None:
         self._delete(OUTBOX, "event_id", ids)
 
-    def record_outcomes(self, outcomes: pa.RecordBatchReader) -> None:
+    def record_outcomes(
+        self, outcomes: pa.RecordBatchReader, *, before: datetime | None = None
+    ) -> None:
         record_outcomes(self.database, outcomes)
+        if before:
+            prune_outcomes(self.database, before)
 
     def _replace(
         self, table: TableName, key: Sequence[str], rows: Sequence[Mapping[str, Any]]
