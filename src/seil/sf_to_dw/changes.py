@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from seil.salesforce.ids import full_id
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from seil.salesforce.pubsub.events import ChangeHeader, StreamEvent
 
 _REMEMBERED = 20_000
+# Salesforce keeps events for 72 hours, on clocks of its own.
+_KEPT = timedelta(hours=73)
 
 
 @dataclass
@@ -55,12 +57,16 @@ class RecentEvents:
         return True
 
 
-def is_earlier(event: StreamEvent, since: datetime | None) -> bool:
-    """Of a platform event, whether it was published before that moment."""
+def is_earlier(event: StreamEvent, since: datetime | None, now: datetime) -> bool:
+    """Of a platform event, whether it was published before `since`; `now` is on the org's clock.
+
+    A date from before all that is kept is a publisher's own: over the Pub/Sub API it fills in
+    CreatedDate itself (https://github.com/forcedotcom/pub-sub-api/issues/42).
+    """
     created = event.fields.get("CreatedDate")
     if since is None or not isinstance(created, int):
         return False
-    return created < since.timestamp() * 1000
+    return (now - _KEPT).timestamp() * 1000 <= created < since.timestamp() * 1000
 
 
 def change_topic(api_name: str) -> str:

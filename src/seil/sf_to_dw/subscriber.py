@@ -224,12 +224,10 @@ class EventSubscriber:
             self._take_opening(topic)
             return
         self._refused.discard(topic)
-        new = [event for event in delivery.events if self._recent.add(event.id)]
         if topic not in self._objects:
-            since = self._positions[topic].gap_until
-            self._waiting.events += [event for event in new if not is_earlier(event, since)]
-            self._waiting.replay_ids[topic] = delivery.replay_id
+            self._take_platform_events(delivery)
             return
+        new = [event for event in delivery.events if self._recent.add(event.id)]
         self._batch.replay_ids[topic] = delivery.replay_id
         self._batch.events += len(new)
         for event in new:
@@ -242,6 +240,13 @@ class EventSubscriber:
             self._opened.add(topic)
         else:
             log.info("%s: receives what is published from now on", topic)
+
+    def _take_platform_events(self, delivery: StreamDelivery) -> None:
+        if delivery.events:
+            since, now = self._positions[delivery.topic].gap_until, self._clock.estimate()
+            later = [event for event in delivery.events if not is_earlier(event, since, now)]
+            self._waiting.events += [event for event in later if self._recent.add(event.id)]
+        self._waiting.replay_ids[delivery.topic] = delivery.replay_id
 
     def _take_event(self, event: StreamEvent) -> None:
         name = self._objects[event.topic].api_name

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import grpc
 import httpx
 import pytest
+from tests.limits import HANGS
 from tests.rest_writes import write
 from tests.sandbox.salesforce.conftest import make_org
 from tests.shared import build_once
@@ -23,12 +26,15 @@ from seil.errors import (
     UnavailableError,
 )
 from seil.salesforce.org import Org
+from seil.salesforce.pubsub import messages, service
 from seil.salesforce.pubsub.client import Fetched, PubSub
 from seil.salesforce.pubsub.events import change_header
 from seil.salesforce.pubsub.faults import ReplayLostError, StreamLoginError
 from seil.sandbox.salesforce.faults import OrgFault
 from seil.sandbox.salesforce.options import OrgOptions, PubSubOptions, Quotas
+from seil.sandbox.salesforce.pubsub.capture import encode
 from seil.sandbox.salesforce.pubsub.event_log import EventLog, encode_replay
+from seil.sandbox.salesforce.pubsub.platform_events import platform_schemas
 from seil.sandbox.salesforce.record_ids import ORG_ID
 from seil.sandbox.salesforce.records import OrgRecords
 from seil.sandbox.salesforce.server import OrgServer
@@ -49,9 +55,9 @@ class Bus:
     def rename(self, name: str, account: str = ACME) -> None:
         write(self.server.url, "PATCH", f"Account/{account}", {"Name": name})
 
-    def receive(self, after: bytes | None, count: int = 1) -> list[Fetched]:
+    def receive(self, after: bytes | None, count: int = 1, topic: str = TOPIC) -> list[Fetched]:
         """The first deliveries."""
-        subscription = self.client.subscribe(TOPIC, after)
+        subscription = self.client.subscribe(topic, after)
         try:
             return list(islice(subscription, count))
         finally:
@@ -195,3 +201,44 @@ def test_events_are_kept_for_72_hours(bus: Bus) -> None:
     assert log.check(encode_replay(last)) == ""
     with pytest.raises(ReplayLostError, match=r"validation\.failed"):
         bus.receive(FIRST)
+
+
+def test_events_of_a_publishing_stream_arrive(bus: Bus) -> None:
+    """The first request alone names the topic, as of the clients that publish in batches."""
+    topic, schema = next(iter(platform_schemas().items()))
+    (before,) = bus.receive(None, topic=topic)
+    payload = encode(schema.parsed, {"CreatedDate": 1, "CreatedById": "005", "FileIds__c": "[]"})
+    event = messages.ProducerEvent(id="mine", schema_id=schema.id, payload=payload)
+    requests = [
+        messages.PublishRequest(topic_name=topic, events=[event]),
+        messages.PublishRequest(events=[event]),
+    ]
+    answers = call(bus, service.PUBLISH_STREAM.path, requests, messages.PublishResponse)
+    results = [result for answer in answers for result in answer.results]
+    fetched = bus.receive(before.replay_id, topic=topic)
+    assert [result.correlation_key for result in results] == ["mine", "mine"]
+    assert [e.replay_id for f in fetched for e in f.events] == [r.replay_id for r in results]
+
+
+def test_method_that_the_stand_in_does_not_have_is_unimplemented(bus: Bus) -> None:
+    """ManagedSubscribe keeps places at Salesforce, and is in Beta."""
+    with pytest.raises(grpc.RpcError) as refused:
+        call(bus, f"/{service.SERVICE}/ManagedSubscribe", [], messages.FetchResponse)
+    assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+def call(bus: Bus, path: str, requests: Sequence[Any], answer: Any) -> list[Any]:
+    """Of a method that SEIL has no use for."""
+    session = bus.org.session()
+    metadata = (
+        ("accesstoken", session.access_token),
+        ("instanceurl", session.instance_url),
+        ("tenantid", bus.org.id()),
+    )
+    with grpc.insecure_channel(bus.server.pubsub_address) as channel:
+        method = channel.stream_stream(
+            path,
+            request_serializer=lambda request: request.SerializeToString(),
+            response_deserializer=answer.FromString,
+        )
+        return list(method(iter(requests), metadata=metadata, timeout=HANGS))

@@ -110,6 +110,15 @@ class StreamingSite:
         """Deletes for good, with an event, as an emptied recycle bin does not."""
         self.store_records().delete("Account", [account], hard=True)
 
+    def undelete(self, account: str) -> None:
+        with self.store.write() as cursor:
+            cursor.execute(
+                'UPDATE main."Account" SET "IsDeleted" = false, "SystemModstamp" = ?'
+                ' WHERE "Id" = ?',
+                [self.store_records()._now(), account],
+            )
+            self.store.touch("Account", [account])
+
     def store_records(self) -> Any:
         from seil.sandbox.salesforce.records import OrgRecords
 

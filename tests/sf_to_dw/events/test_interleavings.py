@@ -81,14 +81,7 @@ def _accounts(site: StreamingSite) -> list[tuple[str, bool]]:
 
 def _undelete(site: StreamingSite) -> None:
     for account in [row for row, deleted in _accounts(site) if deleted][:1]:
-        with site.store.write() as cursor:
-            now = site.store_records()._now()
-            cursor.execute(
-                'UPDATE main."Account" SET "IsDeleted" = false, "SystemModstamp" = ?'
-                ' WHERE "Id" = ?',
-                [now, account],
-            )
-            site.store.touch("Account", [account])
+        site.undelete(account)
 
 
 def _happen(draw: random.Random, site: StreamingSite) -> None:
