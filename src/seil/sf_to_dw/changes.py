@@ -23,12 +23,14 @@ class Changes:
 
     ids: set[str] = field(default_factory=set)
     deleted: dict[str, datetime] = field(default_factory=dict)
+    schema_ids: set[str] = field(default_factory=set)
     has_overflow: bool = False
 
-    def add(self, header: ChangeHeader) -> None:
+    def add(self, header: ChangeHeader, schema_id: str) -> None:
         if header.is_overflow:
             self.has_overflow = True
             return
+        self.schema_ids.add(schema_id)
         for text in header.record_ids:
             record_id = full_id(text) or text
             self.ids.add(record_id)
@@ -36,9 +38,9 @@ class Changes:
                 last = self.deleted.get(record_id, header.committed_at)
                 self.deleted[record_id] = max(last, header.committed_at)
 
-    @property
-    def changed(self) -> ChangedIds:
-        return ChangedIds(frozenset(self.ids), dict(self.deleted))
+    def changed(self, *, with_deletions: bool) -> ChangedIds:
+        deleted = dict(self.deleted) if with_deletions else {}
+        return ChangedIds(frozenset(self.ids), deleted, frozenset(self.schema_ids))
 
 
 class RecentEvents:

@@ -19,6 +19,7 @@ from seil.observe.fields import log_fields
 from seil.observe.progress import SILENT, Progress
 from seil.sf_to_dw.compare.reconcile import ComparisonKind, Reconciliation
 from seil.sf_to_dw.extract.by_id import ChangedIds, DriftError, read_by_id
+from seil.sf_to_dw.extract.described import DescribedObjects
 from seil.sf_to_dw.extract.extractor import Extractor, ExtractReport
 from seil.sf_to_dw.extract.flow_context import FlowResult
 from seil.sf_to_dw.extract.flows import FlowMode
@@ -123,6 +124,7 @@ class Pipeline:
     publish: Callable[[], Publication]
     models: Models
     on_loaded: Callable[[Warehouse], None] = lambda _: None
+    described: DescribedObjects = field(default_factory=DescribedObjects)
 
     def run(
         self,
@@ -207,7 +209,7 @@ class Pipeline:
         name = obj.api_name
         with progress.step(f"read {name}") as step, log_fields(object=name):
             try:
-                flows = read_by_id(self.extractor.context, obj, changed)
+                flows = read_by_id(self.extractor.context, obj, changed, self.described)
             except DriftError:
                 report.unread[name] = "its fields have changed"
             except RejectError as error:

@@ -252,7 +252,7 @@ class EventSubscriber:
         name = self._objects[event.topic].api_name
         changes = self._batch.changes.setdefault(name, Changes())
         try:
-            changes.add(change_header(event))
+            changes.add(change_header(event), event.schema_id)
         except UnexpectedAnswerError as error:
             log.warning("%s", error)
             changes.has_overflow = True
@@ -376,7 +376,7 @@ class EventSubscriber:
             if self._watermark(obj) is None:
                 self._set_gap(change_topic(name), _NEW)
             elif entry.ids:
-                yield name, entry.changed if obj.flow.deletions else ChangedIds(entry.changed.ids)
+                yield name, entry.changed(with_deletions=obj.flow.deletions)
 
     def _close_gaps(self) -> None:
         """Reads the windows of objects with a gap, once they reach beyond it."""

@@ -95,6 +95,15 @@ def test_added_field_is_taken_up_by_a_window(site: StreamingSite) -> None:
     assert any(outcome.gaps for outcome in running.outcomes)
 
 
+def test_describe_is_read_once_for_all_events_of_a_schema(site: StreamingSite) -> None:
+    with site.serve(), subscribing(site) as running:
+        site.rename(ACME, "First")
+        running.wait_for(site, ACME, "First")
+        site.fault(path="/describe$", status=503)
+        site.rename(ACME, "Second")
+        running.wait_for(site, ACME, "Second")
+
+
 def _add_field(site: StreamingSite, name: str) -> None:
     body = {"object": "Account", "action": "add", "field": name, "type": "string"}
     answer = httpx.post(f"{site.server.url}/sandbox/schema", content=json.dumps(body))

@@ -12,19 +12,21 @@ from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from seil.errors import RejectError
 from seil.salesforce.org import DeletedRecord
 from seil.salesforce.soql import select
 from seil.salesforce.texts import decode_records
 from seil.sf_to_dw.extract.deletions import SCHEMA, deleted_rows
 from seil.sf_to_dw.extract.flow_context import FlowContext, FlowResult
 from seil.sf_to_dw.extract.partials import DELETIONS, REREAD, SideExtract, land, query_rows
-from seil.sf_to_dw.schema.registry import readable_schema, schema_diff
+from seil.sf_to_dw.schema.registry import schema_diff
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from seil.catalog import SyncedObject
     from seil.salesforce.schema import ObjectSchema
+    from seil.sf_to_dw.extract.described import DescribedObjects
 
 _MOST_BY_REST = 2_000
 # A query travels in the URL, which may have 16,384 bytes.
@@ -39,20 +41,38 @@ class DriftError(Exception):
 
 @dataclass(frozen=True)
 class ChangedIds:
-    """`deleted` has the time of each record that an event says was deleted."""
+    """`deleted` has the time of each record that an event says was deleted; `schema_ids` are of
+    the events.
+    """
 
     ids: frozenset[str] = frozenset()
     deleted: Mapping[str, datetime] = field(default_factory=dict)
+    schema_ids: frozenset[str] = frozenset()
 
 
-def read_by_id(context: FlowContext, obj: SyncedObject, changed: ChangedIds) -> list[FlowResult]:
+def read_by_id(
+    context: FlowContext, obj: SyncedObject, changed: ChangedIds, described: DescribedObjects
+) -> list[FlowResult]:
     """Lands the records as they are now, and the deletions.
 
     Raises DriftError, RejectError and RetryError.
     """
+    try:
+        return _read_by_id(context, obj, changed, described)
+    except RejectError:
+        described.forget(obj)
+        raise
+
+
+def _read_by_id(
+    context: FlowContext, obj: SyncedObject, changed: ChangedIds, described: DescribedObjects
+) -> list[FlowResult]:
     # Before the read: what is changed later is newer.
     end = context.org.now() - obj.flow.lag
-    schema = _schema(context, obj)
+    schema = described.get(context.org, obj, changed.schema_ids)
+    last = context.registry.get(obj)
+    if last is None or schema_diff(last, schema):
+        raise DriftError(obj.api_name)
     ids = sorted(changed.ids | changed.deleted.keys())
     reader = _ByBulk(context, schema) if len(ids) > _MOST_BY_REST else _ByRest(context, schema)
     results = []
@@ -72,14 +92,6 @@ def read_by_id(context: FlowContext, obj: SyncedObject, changed: ChangedIds) -> 
         extract = SideExtract(DELETIONS, None, end, SCHEMA, len(purged))
         results.append(land(context, obj, extract, [deleted_rows(purged)]))
     return results
-
-
-def _schema(context: FlowContext, obj: SyncedObject) -> ObjectSchema:
-    schema = readable_schema(context.org, obj)
-    last = context.registry.get(obj)
-    if last is None or schema_diff(last, schema):
-        raise DriftError(obj.api_name)
-    return schema
 
 
 @dataclass(frozen=True)
