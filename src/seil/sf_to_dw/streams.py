@@ -74,7 +74,7 @@ class Streams:
 
     def start(self, topic: str, after: bytes, start: StreamStart) -> None:
         """Events after that replay id; empty: as `start` says."""
-        stream = _Stream(self._client, topic, after, start)
+        stream = _Stream(self._client, topic, after, start, stop=self._stop)
         self._streams.append(stream)
         stream.thread = threading.Thread(
             target=self._keep_open, args=[stream], name=f"stream {topic}", daemon=True
@@ -140,15 +140,26 @@ class Streams:
 
 
 class _Stream:
-    """Read by its own thread; `request` and `cancel` are called by others, too."""
+    """Read by its own thread; `request` and `cancel` are called by others, too. Ends as it opens
+    where `stop` is set.
+    """
 
-    def __init__(self, client: PubSub, topic: str, after: bytes, start: StreamStart) -> None:
+    def __init__(
+        self,
+        client: PubSub,
+        topic: str,
+        after: bytes,
+        start: StreamStart,
+        *,
+        stop: threading.Event,
+    ) -> None:
         self.topic = topic
         self.after = after
         self._start = start
         self.session: Session | None = None
         self.thread: threading.Thread | None = None
         self._client = client
+        self._stop = stop
         self._subscription: Subscription | None = None
         self._heard_at = time.monotonic()
 
@@ -174,6 +185,9 @@ class _Stream:
         )
         self.session = subscription.session
         try:
+            if self._stop.is_set():
+                # Who has set it may have found nothing to cancel yet.
+                return
             if self._start == "now at first":
                 self._start = "earliest"
             if is_anew:

@@ -1,13 +1,17 @@
-"""Streams that do not open."""
+"""Streams that do not open, and their end."""
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 import pytest
-from tests.limits import HANGS
+from tests.limits import HANGS, until
 from tests.sf_to_dw.events.conftest import TOPIC, StreamingSite
 
 from seil.app.subscribe import pubsub
 from seil.errors import QuotaExhaustedError, SeilError
+from seil.salesforce.pubsub.client import Subscription
 from seil.sf_to_dw.streams import Streams, StreamStart
 
 
@@ -32,3 +36,24 @@ def test_attempts_of_a_refused_stream_slow_down_and_end_with_why(
         streams.close()
     assert {type(error) for error in errors} == {QuotaExhaustedError}
     assert failures[:3] == [1, 2, 3]
+
+
+def test_stream_that_is_opening_ends_with_the_others(
+    site: StreamingSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening = threading.Event()
+    with site.serve(), site.open() as context:
+        client = pubsub(context)
+        streams = Streams(client, context.org.renew_session, silence=HANGS, max_wait=0.01)
+        subscribe = client.subscribe
+
+        def subscribe_late(*arguments: Any, **options: Any) -> Subscription:
+            opening.set()
+            until(streams._stop.is_set)
+            return subscribe(*arguments, **options)
+
+        monkeypatch.setattr(client, "subscribe", subscribe_late)
+        streams.start(TOPIC, b"", "earliest")
+        opening.wait(HANGS)
+        streams.close()
+    assert streams.inbox.empty()
