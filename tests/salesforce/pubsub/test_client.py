@@ -66,7 +66,7 @@ class Bus:
 
 @pytest.fixture(scope="module")
 def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
-    folder = build_once(tmp_path_factory, "pubsub-org", lambda made: make_org(made / "org"))
+    folder = build_once(tmp_path_factory, "pubsub-org", lambda folder: make_org(folder / "org"))
     times: list[datetime] = []
     options = OrgOptions(
         pubsub=PubSubOptions(keepalive=0.2),

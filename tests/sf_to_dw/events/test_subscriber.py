@@ -253,8 +253,8 @@ def test_billing_takes_up_waiting_jobs_where_events_are_lost(
 
 
 def _billing_runs(context: Site) -> list[str]:
-    found = context.state.runs.find(RunFilter("sync sf-to-t1"), limit=2)
-    return [run.outcome for run in found]
+    runs = context.state.runs.find(RunFilter("sync sf-to-t1"), limit=2)
+    return [run.outcome for run in runs]
 
 
 @pytest.mark.parametrize("ahead", [0, -18_000], ids=["same-clock", "host-5h-ahead"])
