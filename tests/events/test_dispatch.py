@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.limits import HANGS
 
 from seil.errors import FileRejectedError, LakeError, UnavailableError
 from seil.events.dispatch import (
@@ -272,7 +273,7 @@ Dispatcher(journal, [Subscriber("one", pattern, handle, replay=True)]).drain()
 
 def _drain_in_a_process(path: Path, handled: Path, deadly: str) -> int:
     command = [sys.executable, "-c", _DYING, str(path), str(handled), deadly]
-    return subprocess.run(command, check=False, timeout=60).returncode
+    return subprocess.run(command, check=False, timeout=HANGS).returncode
 
 
 def test_a_kill_between_handling_and_cursor_delivers_again(

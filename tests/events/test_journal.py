@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.limits import HANGS
 
 from seil.errors import JournalError
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
@@ -230,7 +231,7 @@ def test_processes_create_and_write_one_journal_at_once(tmp_path: Path) -> None:
     writers = [
         subprocess.Popen([sys.executable, "-c", _WRITER, str(path), str(n)]) for n in range(4)
     ]
-    assert [writer.wait(60) for writer in writers] == [0] * 4
+    assert [writer.wait(HANGS) for writer in writers] == [0] * 4
     with Journal(path) as journal:
         keys = [event.detail["key"] for _, event in journal.read()]
     assert sorted(keys) == sorted(f"{w}/{n}" for w in range(4) for n in range(40))

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.holder import Holder
+from tests.limits import HANGS
 
 from seil.errors import ConflictError, LakeError, LeaseLostError
 from seil.lake import Bucket, Document, Lake, RunFence
@@ -185,7 +186,7 @@ def test_a_writer_that_is_killed_leaves_the_last_whole_change(lake: Lake) -> Non
             count = int(killed.stdout.readline())
         killed.kill()
         count = max(count, *(int(line) for line in killed.stdout.read().split()), 0)
-        assert other.wait(60) == 0
+        assert other.wait(HANGS) == 0
     body = lake.document("a/counted.json").read()
     assert body is not None
     assert body["other"] == 50

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from seil.catalog import ColumnMapping, FlowSettings, SyncedObject
 from seil.errors import ConfigurationError
@@ -339,7 +340,9 @@ def test_rule_that_cannot_be_evaluated_blocks_its_object_alone(intake: Any) -> N
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(8, many=60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     sizes=st.lists(st.none() | st.integers(0, 9), max_size=50),

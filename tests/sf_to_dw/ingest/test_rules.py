@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.examples import examples
 
 from seil.catalog import CatalogColumn, ColumnMapping, SyncedObject, Validation
 from seil.errors import ConfigurationError
@@ -253,7 +254,7 @@ rule = st.sampled_from(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(15, many=150), deadline=None)
 @given(st.lists(record, max_size=30), st.lists(rule, max_size=4))
 def test_every_record_is_kept_or_set_aside_and_only_one_of_them(
     records: list[dict[str, Any]], validations: list[Validation]

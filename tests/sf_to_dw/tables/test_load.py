@@ -504,7 +504,7 @@ with open_warehouse(WarehouseSettings(url=url)) as warehouse:
 """
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", [pytest.param("before", marks=pytest.mark.matrix), "after"])
 def test_a_load_killed_in_its_transaction_leaves_nothing_of_it(
     settings: WarehouseSettings,
     tmp_path: Path,
@@ -528,7 +528,7 @@ def test_a_load_killed_in_its_transaction_leaves_nothing_of_it(
         assert load(warehouse, lake, catalog).outcome == MergeOutcome()
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("moment", ["before", pytest.param("after", marks=pytest.mark.matrix)])
 def test_a_shared_transaction_that_is_killed_leaves_nothing_of_any_object(
     settings: WarehouseSettings, tmp_path: Path, lake: Lake, curator: Curator, moment: str
 ) -> None:

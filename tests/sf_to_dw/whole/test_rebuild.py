@@ -26,15 +26,15 @@ LATER = 1 << 40
 
 
 def test_rebuilt_warehouse_equals_the_live_one(new_site: NewSite) -> None:
-    site = new_site("Account", "Contact", "Opportunity", "Order", "OrderItem", "Product2")
-    site.tables = ("sales_order_line_items", "sales_order_contacts")
+    site = new_site("Account", "Contact", "Order")
+    site.tables = ("sales_order_contacts",)
     with site.serve():
         site.run()
         _deliver_again(site)
         site.tick(share=0.1, hard=0.1)
         site.run()
-        for deleted in sorted(site.records("order_product"))[:3]:
-            site.write("DELETE", f"OrderItem/{deleted}")
+        for deleted in sorted(site.records("contact"))[:3]:
+            site.write("DELETE", f"Contact/{deleted}")
         site.pass_a_second()
         site.run(full=True)
     live = site.contents()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, Literal, TypeAlias
 
@@ -148,6 +148,7 @@ class Query:
     text: str = ""
 
 
+@lru_cache(64)
 def parse(text: str) -> Query:
     """Raises OrgApiError MALFORMED_QUERY pointing at the first unexpected token."""
     try:
