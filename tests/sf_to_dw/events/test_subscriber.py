@@ -51,9 +51,16 @@ def test_events_of_the_time_without_a_subscriber_arrive(site: StreamingSite) -> 
 
 
 LOSING = {"replay-corrupted", "replay-refused", "event-overflow"}
+# Other words of a refusal, or of a loss, that another kind has as well.
+ALIKE = {"replay-corrupted", "stream-auth-refresh", "stream-unavailable", "client-limit"}
+KINDS = [
+    pytest.param(name, marks=[pytest.mark.matrix] if name in ALIKE else [])
+    for name in STREAM_KINDS
+    if name != "stream-silent"
+]
 
 
-@pytest.mark.parametrize("name", [name for name in STREAM_KINDS if name != "stream-silent"])
+@pytest.mark.parametrize("name", KINDS)
 def test_the_record_arrives_despite_a_fault(name: str, site: StreamingSite) -> None:
     """Where the stream cannot tell what changed, by the object's window."""
     with site.serve() as server:
