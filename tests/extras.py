@@ -16,30 +16,32 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["
 
 
 def names(requirements: list[str]) -> set[str]:
-    found = {re.split(r"[^\w.-]", entry, maxsplit=1)[0].lower() for entry in requirements}
-    return {name.replace("_", "-") for name in found} - {"seil"}
+    names_ = {re.split(r"[^\w.-]", entry, maxsplit=1)[0].lower() for entry in requirements}
+    return {name.replace("_", "-") for name in names_} - {"seil"}
 
 
 def installed_with(requirements: set[str]) -> set[str]:
     """With what these need in their turn."""
-    found: set[str] = set()
+    names_: set[str] = set()
     waiting = list(requirements)
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in names_:
             continue
-        found.add(name)
+        names_.add(name)
         try:
             needed = distribution(name).requires or []
         except PackageNotFoundError:  # For another version of Python.
             continue
         needed = [entry for entry in needed if "extra ==" not in entry]
         waiting += names(needed)
-    return found
+    return names_
 
 
 BASE = names(PROJECT["dependencies"])
-OPTIONAL = {extra: names(found) for extra, found in PROJECT["optional-dependencies"].items()}
+OPTIONAL = {
+    extra: names(requirements) for extra, requirements in PROJECT["optional-dependencies"].items()
+}
 
 
 HIDING = """
@@ -61,8 +63,9 @@ def without(extras: Collection[str]) -> str:
     there = installed_with(BASE.union(*(OPTIONAL[extra] for extra in extras)))
     return ",".join(
         module
-        for module, found in packages_distributions().items()
-        if module != "seil" and not {name.lower().replace("_", "-") for name in found} & there
+        for module, distributions in packages_distributions().items()
+        if module != "seil"
+        and not {name.lower().replace("_", "-") for name in distributions} & there
     )
 
 

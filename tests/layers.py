@@ -88,7 +88,7 @@ class Import(NamedTuple):
 def read_imports(source: Path) -> list[Import]:
     """Every import of a module below `source` by another one there."""
     files = {_module(path.relative_to(source)): path for path in source.rglob("*.py")}
-    return [found for name, path in files.items() for found in _imports(name, path, files)]
+    return [imported for name, path in files.items() for imported in _imports(name, path, files)]
 
 
 def _module(path: Path) -> str:
@@ -99,16 +99,16 @@ def _module(path: Path) -> str:
 def _imports(importer: str, path: Path, files: Mapping[str, Path]) -> Iterator[Import]:
     tree = ast.parse(path.read_text("utf-8"))
     types = {id(node) for block in ast.walk(tree) for node in _for_types(block)}
-    for found in imported_names(tree, importer, is_package=path.name == "__init__.py"):
+    for imported in imported_names(tree, importer, is_package=path.name == "__init__.py"):
         # The table of the Python API is no import: it is read when a person asks for a name.
-        if importer in LENDERS and isinstance(found.node, ast.Constant):
+        if importer in LENDERS and isinstance(imported.node, ast.Constant):
             continue
-        for_types = id(found.node) in types
-        inner = f"{found.module}.{found.name}"
+        for_types = id(imported.node) in types
+        inner = f"{imported.module}.{imported.name}"
         if inner in files:
             yield Import(importer, inner, "", for_types)
-        elif found.module in files:
-            yield Import(importer, found.module, found.name, for_types)
+        elif imported.module in files:
+            yield Import(importer, imported.module, imported.name, for_types)
 
 
 def _for_types(block: ast.AST) -> Iterator[ast.AST]:
@@ -132,10 +132,10 @@ def upward(imports: Sequence[Import], layers: Sequence[Sequence[str]] = LAYERS) 
         raise LookupError(f"{module} is in no layer: add it to tests/layers.py")
 
     return {
-        found
-        for found in imports
-        if unit(found.importer) != unit(found.module)
-        and ranks[unit(found.module)] >= ranks[unit(found.importer)]
+        imported
+        for imported in imports
+        if unit(imported.importer) != unit(imported.module)
+        and ranks[unit(imported.module)] >= ranks[unit(imported.importer)]
     }
 
 
@@ -148,25 +148,25 @@ def past_the_next(
         return module == package or module.startswith(f"{package}.")
 
     return {
-        found
-        for found in imports
+        imported
+        for imported in imports
         for package, units in allowed.items()
-        if not found.for_types and is_in(found.importer, package)
+        if not imported.for_types and is_in(imported.importer, package)
         # The root holds the version, and lends no package's insides.
-        if found.module != package.partition(".")[0]
-        if not any(is_in(found.module, unit) for unit in (package, *units))
+        if imported.module != package.partition(".")[0]
+        if not any(is_in(imported.module, unit) for unit in (package, *units))
     }
 
 
 def private(imports: Sequence[Import]) -> set[Import]:
     """Names and modules with a leading underscore, taken from outside their package."""
     return {
-        found
-        for found in imports
-        if (found.name.startswith("_") and not found.name.startswith("__"))
+        imported
+        for imported in imports
+        if (imported.name.startswith("_") and not imported.name.startswith("__"))
         or (
-            any(part.startswith("_") and part != "__main__" for part in found.module.split("."))
-            and found.importer.rpartition(".")[0] != found.module.rpartition(".")[0]
+            any(part.startswith("_") and part != "__main__" for part in imported.module.split("."))
+            and imported.importer.rpartition(".")[0] != imported.module.rpartition(".")[0]
         )
     }
 
@@ -174,8 +174,8 @@ def private(imports: Sequence[Import]) -> set[Import]:
 def circle(imports: Sequence[Import]) -> list[str]:
     """The modules of an import circle, in order; empty where there is none."""
     graph: dict[str, set[str]] = {}
-    for found in imports:
-        graph.setdefault(found.importer, set()).add(found.module)
+    for imported in imports:
+        graph.setdefault(imported.importer, set()).add(imported.module)
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

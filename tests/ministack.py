@@ -64,13 +64,13 @@ class Ministack:
             "Principal": {"Service": "lambda.amazonaws.com"},
             "Action": "sts:AssumeRole",
         }
-        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy([trust]))
+        created = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy([trust]))
         statements = [
             {"Effect": "Allow", "Action": list(actions), "Resource": resource}
             for resource, actions in allowed.items()
         ]
         iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=_policy(statements))
-        return str(made["Role"]["Arn"])
+        return str(created["Role"]["Arn"])
 
     def function(
         self, name: str, module: str, environment: Mapping[str, str], *, role: str = _ROLE
@@ -84,7 +84,7 @@ class Ministack:
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
             archive.writestr("main.py", source)
-        made = self.client("lambda").create_function(
+        created = self.client("lambda").create_function(
             FunctionName=name,
             Runtime="python3.11",
             Role=role,
@@ -94,12 +94,12 @@ class Ministack:
             MemorySize=512,
             Environment={"Variables": dict(environment)},
         )
-        return str(made["FunctionArn"])
+        return str(created["FunctionArn"])
 
     def table(self, name: str) -> str:
         """Its ARN."""
         dynamo = self.client("dynamodb")
-        made = dynamo.create_table(
+        created = dynamo.create_table(
             TableName=name,
             KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
@@ -109,7 +109,7 @@ class Ministack:
             TableName=name,
             TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"},
         )
-        return str(made["TableDescription"]["TableArn"])
+        return str(created["TableDescription"]["TableArn"])
 
 
 @cache
@@ -183,6 +183,6 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -127,9 +127,9 @@ def offences(source: Path) -> list[Offence]:
 
 
 def _in_module(module: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
-    for found in imported_names(tree, module, is_package=False):
-        for what in _wrong_import(module, found):
-            yield getattr(found.node, "lineno", 0), what
+    for imported in imported_names(tree, module, is_package=False):
+        for what in _wrong_import(module, imported):
+            yield getattr(imported.node, "lineno", 0), what
     for node in ast.walk(tree):
         if (name := _taker(node)) and not _is_in(module, TAKERS[name]):
             yield getattr(node, "lineno", 0), f"reaches for {name}()"
@@ -138,13 +138,13 @@ def _in_module(module: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _wrong_texts(module: str, text: str) -> Iterator[str]:
-    shown = " ".join(text.split())[:40]
+    excerpt = " ".join(text.split())[:40]
     if not _is_in(
         module, (*ENGINES, *SQL_MODELS, *SQLITE_STORES, *DUCKDB_USERS, *SOQL, *SHOWN)
     ) and is_sql(text):
-        yield f"SQL: {shown}"
+        yield f"SQL: {excerpt}"
     if _SCHEME.search(text) and not _is_in(module, (*ENGINES, *URL_WRITERS)):
-        yield f"the scheme of an engine: {shown}"
+        yield f"the scheme of an engine: {excerpt}"
 
 
 def is_sql(text: str) -> bool:
@@ -163,7 +163,7 @@ def is_sql(text: str) -> bool:
 _CHANGES = exp.Drop | exp.Alter | exp.Merge | exp.TruncateTable
 
 
-def _wrong_import(module: str, found: ImportedName) -> Iterator[str]:
+def _wrong_import(module: str, imported: ImportedName) -> Iterator[str]:
     allowed: dict[str, Collection[str]] = {
         # A scheme of engines is the name of its driver.
         "duckdb": (*DUCKDB_USERS, "seil.warehouse.engines"),
@@ -177,10 +177,10 @@ def _wrong_import(module: str, found: ImportedName) -> Iterator[str]:
         "seil.warehouse.duckdb": ENGINES,
         "seil.warehouse.sql": (*ENGINES, *SQL_MODELS),
     }
-    names = [found.module, f"{found.module}.{found.name}"]
-    for wanted, importers in allowed.items():
-        if any(_is_in(name, [wanted]) for name in names) and not _is_in(module, importers):
-            yield f"imports {wanted}"
+    names = [imported.module, f"{imported.module}.{imported.name}"]
+    for module_, importers in allowed.items():
+        if any(_is_in(name, [module_]) for name in names) and not _is_in(module, importers):
+            yield f"imports {module_}"
 
 
 def _taker(node: ast.AST) -> str:

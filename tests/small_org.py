@@ -141,8 +141,8 @@ class SmallOrg:
                 for row in rows
                 if (value := row.get(name)) and (value >= bound if sign == ">=" else value < bound)
             ]
-        for name, listed in _AMONG.findall(soql):
-            rows = [row for row in rows if row.get(name) in re.findall(r"\w+", listed)]
+        for name, values in _AMONG.findall(soql):
+            rows = [row for row in rows if row.get(name) in re.findall(r"\w+", values)]
         if order := _ORDER.search(soql):
             rows.sort(key=lambda row: str(row[order[1]]), reverse=order[2] == "DESC")
             return rows[:1]

@@ -38,12 +38,12 @@ def _is_clock(call: ast.expr) -> bool:
 
 
 def test_no_test_reads_the_clock_when_it_is_collected() -> None:
-    found = [
+    offences = [
         f"{file.relative_to(TESTS)}:{line}"
         for file in sorted(TESTS.rglob("*.py"))
         for line in readings(file.read_text("utf-8"))
     ]
-    assert found == []
+    assert offences == []
 
 
 @pytest.mark.parametrize(

@@ -57,19 +57,19 @@ def test_every_import_is_installed_by_the_base_or_the_extra_of_its_package() -> 
         place = path.relative_to(SOURCE).as_posix()
         for module in imported(path):
             top = module.partition(".")[0]
-            known = top in sys.stdlib_module_names or top in {"seil", "google"}
-            if known or top.startswith("mypy_boto3"):  # For types only.
+            is_own = top in sys.stdlib_module_names or top in {"seil", "google"}
+            if is_own or top.startswith("mypy_boto3"):  # For types only.
                 continue
-            found = {name.lower().replace("_", "-") for name in providers.get(top, [top])}
-            if not found & (allowed(place) | PINNED):
+            names = {name.lower().replace("_", "-") for name in providers.get(top, [top])}
+            if not names & (allowed(place) | PINNED):
                 wrong.append(f"{place}: {module}")
     assert wrong == []
 
 
 def test_all_is_every_extra() -> None:
     (entry,) = PROJECT["optional-dependencies"]["all"]
-    listed = set(re.findall(r"\w+", entry)) - {"seil"}
-    assert listed == set(OPTIONAL) - {"all"}
+    names = set(re.findall(r"\w+", entry)) - {"seil"}
+    assert names == set(OPTIONAL) - {"all"}
 
 
 @pytest.mark.parametrize(

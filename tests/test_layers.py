@@ -91,7 +91,9 @@ def test_a_planted_circle_is_detected_inside_functions_too(tmp_path: Path) -> No
 
 def test_a_planted_private_name_is_detected(tmp_path: Path) -> None:
     write(tmp_path, {"one/a": "from one.b import _x\n", "one/b": "_x = 1\n"})
-    assert [str(found) for found in private(read_imports(tmp_path))] == ["one.a imports one.b._x"]
+    assert [str(imported) for imported in private(read_imports(tmp_path))] == [
+        "one.a imports one.b._x"
+    ]
 
 
 def write(folder: Path, modules: dict[str, str]) -> None:

@@ -68,13 +68,13 @@ def _is_short(limit: ast.expr) -> bool:
 
 
 def test_no_test_depends_on_the_machines_speed() -> None:
-    found = [
+    calls = [
         f"{file.relative_to(TESTS)}:{line}"
         for file in sorted(TESTS.rglob("*.py"))
         if TESTS / "clients" not in file.parents
         for line in offences(file.read_text("utf-8"))
     ]
-    assert found == []
+    assert calls == []
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ def test_no_function_or_class_is_named_by_a_participle(folder: Path) -> None:
     assert participles(folder) == set()
 
 
-def test_no_value_is_named_by_a_participle() -> None:
-    assert participle_values(SOURCE) == set()
+@pytest.mark.parametrize("folder", [SOURCE, TESTS], ids=["src", "tests"])
+def test_no_value_is_named_by_a_participle(folder: Path) -> None:
+    assert participle_values(folder) == set()
 
 
 def test_tests_are_named_by_plain_verbs() -> None:

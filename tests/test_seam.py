@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 
 
 def test_nothing_reaches_through_the_seam() -> None:
-    assert [str(found) for found in offences(SOURCE)] == []
+    assert [str(offence) for offence in offences(SOURCE)] == []
 
 
 PLANTED = {
@@ -70,7 +70,7 @@ PLANTED = {
 @pytest.mark.parametrize("text", PLANTED.values(), ids=PLANTED)
 def test_a_planted_offence_is_detected(tmp_path: Path, text: str) -> None:
     write(tmp_path, "seil/sf_to_dw/load/planted", text)
-    assert {found.module for found in offences(tmp_path)} == {"seil.sf_to_dw.load.planted"}
+    assert {offence.module for offence in offences(tmp_path)} == {"seil.sf_to_dw.load.planted"}
 
 
 RIGHTFUL = {

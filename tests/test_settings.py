@@ -162,17 +162,17 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
         'colour = "red"\n[salesforce]\nlogin = "x"\nclient_secret = "s3cr3t"\ntimeout = "soon"\n'
         "[extract]\nflows = 0\n",
     )
-    found = problems()
-    assert [problem.split(":")[0] for problem in found] == [
+    messages = problems()
+    assert [problem.split(":")[0] for problem in messages] == [
         "salesforce.client_secret (seil.toml, line 4)",
         "salesforce.timeout (seil.toml, line 5)",
         "salesforce.login (seil.toml, line 3)",
         "extract.flows (seil.toml, line 7)",
         "colour (seil.toml, line 1)",
     ]
-    assert "a secret is a reference: env:NAME, file:PATH or aws:NAME" in found[0]
-    assert "'soon' is not a duration; write 90s, 10m, 1h or 2d" in found[1]
-    assert not any("s3cr3t" in problem for problem in found)
+    assert "a secret is a reference: env:NAME, file:PATH or aws:NAME" in messages[0]
+    assert "'soon' is not a duration; write 90s, 10m, 1h or 2d" in messages[1]
+    assert not any("s3cr3t" in problem for problem in messages)
 
 
 @pytest.mark.parametrize(
@@ -249,8 +249,8 @@ def test_a_missing_secret_of_a_file_names_its_setting_and_what_to_do(
     with pytest.raises(ConfigurationError) as caught:
         secret.reveal()
     reason = f"file:{tmp_path}/none: No such file or directory"
-    said = [str(problem) for problem in caught.value.problems]
-    assert said == [f"salesforce.{setting}: {reason} ({cure})"]
+    reasons = [str(problem) for problem in caught.value.problems]
+    assert reasons == [f"salesforce.{setting}: {reason} ({cure})"]
 
 
 @pytest.mark.parametrize(
@@ -270,8 +270,8 @@ def test_an_empty_place_is_not_the_folder_of_the_settings(tmp_path: Path, name: 
 
 def test_a_secret_shows_its_place_and_never_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEPT", "s3cr3t")
-    shown = [repr(Secret("env:KEPT")), str(Secret("plain:s3cr3t")), f"{Secret('file:/etc/key')}"]
-    assert shown == ["Secret(env:KEPT)", "Secret(plain:****)", "Secret(file:/etc/key)"]
+    texts = [repr(Secret("env:KEPT")), str(Secret("plain:s3cr3t")), f"{Secret('file:/etc/key')}"]
+    assert texts == ["Secret(env:KEPT)", "Secret(plain:****)", "Secret(file:/etc/key)"]
     settings = Settings.model_validate({"salesforce": {"client_secret": "plain:s3cr3t"}})
     for text in (repr(settings), str(settings), settings.model_dump_json()):
         assert "s3cr3t" not in text
@@ -332,8 +332,8 @@ def test_a_section_that_is_none_is_named_whatever_variables_say(
     monkeypatch.setenv("SEIL_EXTRACT__FLOWS", "7")
     written(tmp_path, 'extract = "many"\n')
     [problem] = problems()
-    said = "is 'many', not a table (write [its name], and its settings below that)"
-    assert problem == f"extract (seil.toml, line 1): {said}"
+    reason = "is 'many', not a table (write [its name], and its settings below that)"
+    assert problem == f"extract (seil.toml, line 1): {reason}"
 
 
 def test_functions_are_a_table_or_pairs_in_a_variable(
@@ -359,7 +359,7 @@ def test_secret_in_secrets_manager_is_named_by_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "reason"),
     [
         ("[salesforce]\nclient_di = ''", "line 2): is unknown (did you mean client_id?)"),
         ("[salesfroce]\nx = 1", "line 1): is unknown (did you mean salesforce?)"),
@@ -378,17 +378,17 @@ def test_secret_in_secrets_manager_is_named_by_its_place() -> None:
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named_with_line_value_and_nearest_name(
-    tmp_path: Path, text: str, said: str
+    tmp_path: Path, text: str, reason: str
 ) -> None:
     written(tmp_path, text)
     [problem] = problems()
-    assert said in problem
+    assert reason in problem
     assert "s3cr3t" not in problem
     assert not any(word in problem for word in ("Input should", "Value error", "Extra inputs"))
 
 
 @pytest.mark.parametrize(
-    ("variable", "meant"),
+    ("variable", "nearest"),
     [
         ("SEIL_SALESFORCE_CLIENT_ID", "SEIL_SALESFORCE__CLIENT_ID"),
         ("SEIL_SALESFROCE__CLIENT_ID", "SEIL_SALESFORCE__CLIENT_ID"),
@@ -396,11 +396,11 @@ def test_a_wrong_setting_is_named_with_line_value_and_nearest_name(
     ],
 )
 def test_a_variable_that_is_nearly_a_settings_is_refused(
-    monkeypatch: pytest.MonkeyPatch, variable: str, meant: str
+    monkeypatch: pytest.MonkeyPatch, variable: str, nearest: str
 ) -> None:
     monkeypatch.setenv(variable, "x")
-    said = f"{variable}: is set, but there is no such setting (did you mean {meant}?)"
-    assert problems() == [said]
+    reason = f"{variable}: is set, but there is no such setting (did you mean {nearest}?)"
+    assert problems() == [reason]
 
 
 def test_variables_that_nothing_reads_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

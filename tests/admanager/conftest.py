@@ -68,8 +68,8 @@ class Wire:
 
     def reply(self, content: Any, status: int = 200, **headers: str) -> None:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.replies.append((status, named, body))
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.replies.append((status, fields, body))
 
     def sent(self, at: int = -1) -> Any:
         return json.loads(self.requests[at][3])

@@ -30,7 +30,7 @@ money = st.builds(
 
 
 def things(name: str = "id") -> st.SearchStrategy[list[dict[str, int]]]:
-    return some_ids.map(lambda found: [{name: one} for one in found])
+    return some_ids.map(lambda ids: [{name: one} for one in ids])
 
 
 @st.composite
@@ -45,8 +45,8 @@ def optional(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, An
     return st.fixed_dictionaries({}, optional=fields).filter(bool)
 
 
-def switched(listed: str) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries({"isTargeted": st.booleans(), listed: things()})
+def switched(name: str) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({"isTargeted": st.booleans(), name: things()})
 
 
 operators = st.sampled_from(["IS", "IS_NOT"])
@@ -228,10 +228,10 @@ def test_line_item_survives_the_rest_types(values: dict[str, Any]) -> None:
     given_values = NewLineItem.model_validate(values).wire()
     sent = message("LineItem", new_to_rest(given_values, SYDNEY, "lineItems[0]"))
     sent.name = "networks/1234567/lineItems/7"
-    found = LineItem.of_answer(of_rest(as_json(sent), SYDNEY)).wire()
+    wire = LineItem.of_answer(of_rest(as_json(sent), SYDNEY)).wire()
     if "discount" in values or "discountType" in values:
         given_values = {"discount": 0.0, "discountType": "PERCENTAGE", **given_values}
-    assert found == {**given_values, "id": 7}
+    assert wire == {**given_values, "id": 7}
 
 
 @settings(max_examples=25, deadline=None)
@@ -429,9 +429,9 @@ def test_what_rest_lacks_is_refused_by_name(values: dict[str, Any], reason: str)
 )
 def test_criteria_of_fewer_levels_mean_the_same(criteria: dict[str, Any], clauses: int) -> None:
     sent = to_rest({"targeting": {"customTargeting": criteria}}, SYDNEY, "lineItems[0]")
-    found = sent["targeting"]["customTargeting"]["customTargetingClauses"]
-    assert len(found) == clauses
-    assert sum(len(clause["customTargetingLiterals"]) for clause in found) == 2
+    sets = sent["targeting"]["customTargeting"]["customTargetingClauses"]
+    assert len(sets) == clauses
+    assert sum(len(clause["customTargetingLiterals"]) for clause in sets) == 2
 
 
 @pytest.mark.parametrize(

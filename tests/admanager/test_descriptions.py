@@ -97,8 +97,8 @@ def age(file: Path, days: int) -> None:
 def test_two_processes_fill_an_empty_folder_at_once(
     stand_in: AdManagerServer, tmp_path: Path
 ) -> None:
-    found = answers(asking(stand_in, tmp_path), asking(stand_in, tmp_path))
-    assert [given for given, _ in found] == [True, True], found
+    replies = answers(asking(stand_in, tmp_path), asking(stand_in, tmp_path))
+    assert [answer for answer, _ in replies] == [True, True], replies
     assert len(list(tmp_path.iterdir())) == 1
     url = f"{stand_in.url}/apis/ads/publisher/v202608/ForecastService?wsdl"
     assert WsdlFolder(tmp_path, timedelta(days=1)).fresh(url)
@@ -128,8 +128,8 @@ def test_folder_that_takes_nothing_is_no_obstacle(
     stand_in: AdManagerServer, tmp_path: Path, folder: str, code: str
 ) -> None:
     place = tmp_path / folder
-    ((given, errors),) = answers(asking(stand_in, place, code))
-    assert given, errors
+    ((answer, errors),) = answers(asking(stand_in, place, code))
+    assert answer, errors
     assert "The WSDL of Forecast cannot be cached" in errors
     assert not place.exists() or not list(place.iterdir())
 
@@ -207,7 +207,7 @@ def test_threads_that_wait_for_a_description_see_its_failure_each(
         return ""
 
     with ThreadPoolExecutor(4) as pool:
-        found = {future.result() for future in [pool.submit(ask) for _ in range(4)]}
-    assert found == {"UnavailableError"}
+        failures = {future.result() for future in [pool.submit(ask) for _ in range(4)]}
+    assert failures == {"UnavailableError"}
     stand_in.faults.clear()
     assert gam.forecast(prospect()).matched_units > 0

@@ -37,8 +37,8 @@ def test_longer_list_is_refused_unread() -> None:
 
 
 def test_answer_may_have_longer_lists() -> None:
-    found = GeoTargeting.of_answer({"targetedLocations": [{"id": 7}] * 900})
-    assert len(found.targeted_locations) == 900
+    targeting = GeoTargeting.of_answer({"targetedLocations": [{"id": 7}] * 900})
+    assert len(targeting.targeted_locations) == 900
 
 
 def test_list_may_be_null_or_empty_where_it_could_before() -> None:

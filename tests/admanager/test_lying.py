@@ -54,13 +54,13 @@ LIES = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-@pytest.mark.parametrize("asked", LISTS)
+@pytest.mark.parametrize("operation", LISTS)
 def test_answer_that_is_none_is_no_empty_result(
-    wire: Wire, wired: AdManager, asked: str, lie: str
+    wire: Wire, wired: AdManager, operation: str, lie: str
 ) -> None:
     wire.reply(LIES[lie])
     with pytest.raises(UnexpectedAnswerError):
-        LISTS[asked](wired)
+        LISTS[operation](wired)
     assert len(wire.requests) == 1
 
 
@@ -172,7 +172,7 @@ def test_fault_without_ad_managers_reasons(
     """Only the client's fault is the caller's."""
     client, wire = proposals
     wire.replies.clear()
-    told = f"<faultcode>{code}</faultcode><faultstring>cannot be read</faultstring>"
-    wire.reply(envelope(f"<e:Fault>{told}</e:Fault>"), 500, Content_Type="text/xml")
+    fault = f"<faultcode>{code}</faultcode><faultstring>cannot be read</faultstring>"
+    wire.reply(envelope(f"<e:Fault>{fault}</e:Fault>"), 500, Content_Type="text/xml")
     with pytest.raises(error, match="cannot be read"):
         client.get_proposal_line_items(GetProposalLineItems(proposal_id=7))

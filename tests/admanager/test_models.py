@@ -238,10 +238,10 @@ def test_duplicates_are_named() -> None:
     lines = [{"id": number, "orderId": 1, "notes": "x"} for number in (5, 6, 5)]
     proposed = [{"id": number, "name": "x"} for number in (8, 8, 9, 9)]
 
-    found = problems(UpdateLineItems, {"lineItems": lines})
-    assert "5: is named more than once" in found[""]
-    found = problems(UpdateProposalLineItems, {"proposalLineitems": proposed})
-    assert "8, 9: is named more than once" in found[""]
+    reasons = problems(UpdateLineItems, {"lineItems": lines})
+    assert "5: is named more than once" in reasons[""]
+    reasons = problems(UpdateProposalLineItems, {"proposalLineitems": proposed})
+    assert "8, 9: is named more than once" in reasons[""]
 
 
 def test_an_action_is_refused_as_it_was_written() -> None:
@@ -253,8 +253,8 @@ def test_an_action_is_refused_as_it_was_written() -> None:
 
 @pytest.mark.parametrize("action", ["explode", "", 5, None, "unarchive"])
 def test_other_action_is_refused_with_the_list(action: object) -> None:
-    found = problems(ActOnLineItems, {"ids": [1], "action": action})
-    assert "'archive', 'pause'" in found["action"]
+    reasons = problems(ActOnLineItems, {"ids": [1], "action": action})
+    assert "'archive', 'pause'" in reasons["action"]
 
 
 @pytest.mark.parametrize("values", [{}, {"lineItemId": 1, "orderId": 2}])
@@ -276,12 +276,12 @@ def test_changes_of_a_proposal_may_stand_alone(body: dict[str, Any]) -> None:
     assert (request.proposal_id, request.proposals[0].name) == (9, "New")
 
 
-@pytest.mark.parametrize("given", [{}, {"isProgrammatic": True}, {"isProgrammatic": None}])
-def test_a_new_proposal_is_programmatic(given: dict[str, Any]) -> None:
-    CreateProposal.model_validate({"proposals": [{**PROPOSAL, **given}]})
+@pytest.mark.parametrize("fields", [{}, {"isProgrammatic": True}, {"isProgrammatic": None}])
+def test_a_new_proposal_is_programmatic(fields: dict[str, Any]) -> None:
+    CreateProposal.model_validate({"proposals": [{**PROPOSAL, **fields}]})
 
-    found = problems(CreateProposal, {"proposals": [{**PROPOSAL, "isProgrammatic": False}]})
-    assert found == {"proposals.0.isProgrammatic": "Input should be True"}
+    reasons = problems(CreateProposal, {"proposals": [{**PROPOSAL, "isProgrammatic": False}]})
+    assert reasons == {"proposals.0.isProgrammatic": "Input should be True"}
 
 
 @pytest.mark.parametrize(
@@ -297,8 +297,8 @@ def test_a_new_proposal_is_programmatic(given: dict[str, Any]) -> None:
     ],
 )
 def test_changes_of_a_proposal_are_checked(body: dict[str, Any], reason: str) -> None:
-    found = problems(UpdateProposal, {"proposalId": 9, **body})
-    assert any(reason in text for text in found.values())
+    reasons = problems(UpdateProposal, {"proposalId": 9, **body})
+    assert any(reason in text for text in reasons.values())
 
 
 @pytest.mark.parametrize(
@@ -351,14 +351,14 @@ def test_what_ad_manager_has_is_read_whatever_it_is() -> None:
 
 def test_criteria_are_identified_by_fields_or_soaps_name() -> None:
     bare = {"children": [{"keyId": 1, "valueIds": [2]}, {"audienceSegmentIds": [3]}]}
-    named = {
+    clauses = {
         "xsi_type": "CustomCriteriaSet",
         "children": [
             {"xsi_type": "CustomCriteria", "keyId": 1, "valueIds": [2]},
             {"xsi_type": "AudienceSegmentCriteria", "audienceSegmentIds": [3]},
         ],
     }
-    assert CustomCriteriaSet.model_validate(named).wire() == bare
+    assert CustomCriteriaSet.model_validate(clauses).wire() == bare
     assert CustomCriteriaSet.model_validate(bare).wire() == bare
     assert "is no custom criteria" in problems(CustomCriteriaSet, {"children": [{}]})["children.0"]
 
@@ -376,8 +376,8 @@ def test_every_field_says_what_it_is() -> None:
             assert part.get("description"), title
             silent += [
                 f"{title}.{field}"
-                for field, told in part.get("properties", {}).items()
-                if not told.get("description")
+                for field, about in part.get("properties", {}).items()
+                if not about.get("description")
             ]
     assert silent == []
 
@@ -385,9 +385,9 @@ def test_every_field_says_what_it_is() -> None:
 @pytest.mark.parametrize("name", models.__all__)
 def test_examples_are_valid(name: str) -> None:
     model = getattr(models, name)
-    for field, told in model.model_fields.items():
-        for example in told.examples or ():
-            values = {told.alias or field: example}
+    for field, about in model.model_fields.items():
+        for example in about.examples or ():
+            values = {about.alias or field: example}
             try:
                 model.model_validate(values)
             except ValidationError as error:
@@ -425,8 +425,8 @@ def test_time_is_of_a_canonical_zone_and_on_its_clocks(zone: str, hour: int, rea
 )
 def test_zone_of_an_answer_is_called_as_requests_call_it(theirs: str, ours: str) -> None:
     day = {"year": 2030, "month": 10, "day": 6}
-    found = DateTime.of_answer({"date": day, "hour": 2, "timeZoneId": theirs})
-    assert found.time_zone_id == ours
+    value = DateTime.of_answer({"date": day, "hour": 2, "timeZoneId": theirs})
+    assert value.time_zone_id == ours
 
 
 def _deal(**fields: Any) -> dict[str, Any]:
@@ -492,24 +492,24 @@ _DEALS: dict[str, tuple[dict[str, Any], str]] = {
 def test_deal_that_google_never_takes_is_refused_by_its_field(
     fields: dict[str, Any], place: str
 ) -> None:
-    found = problems(CreateProposalLineItems, _deal(**fields))
-    assert list(found) == [f"proposalLineitems.0.{place}"]
+    reasons = problems(CreateProposalLineItems, _deal(**fields))
+    assert list(reasons) == [f"proposalLineitems.0.{place}"]
 
 
 @pytest.mark.parametrize("name", ["rate 0", "end at start", "goal of standard", "share over 100"])
 def test_change_of_a_deal_is_judged_by_what_it_gives(name: str) -> None:
     fields, place = _DEALS[name]
     both = {"startDateTime": AT, "lineItemType": "STANDARD", **fields}
-    found = problems(UpdateProposalLineItems, {"proposalLineitems": [{"id": 1, **both}]})
-    assert list(found) == [f"proposalLineitems.0.{place}"]
+    reasons = problems(UpdateProposalLineItems, {"proposalLineitems": [{"id": 1, **both}]})
+    assert list(reasons) == [f"proposalLineitems.0.{place}"]
     alone = {"endDateTime": AT, "goal": {"goalType": "DAILY", "units": 101}}
     UpdateProposalLineItems.model_validate({"proposalLineitems": [{"id": 1, **alone}]})
 
 
 def test_line_items_of_a_proposal_have_names_of_their_own() -> None:
     same = [PROPOSAL_LINE_ITEM, {**PROPOSAL_LINE_ITEM, "proposalId": 8}, PROPOSAL_LINE_ITEM]
-    found = problems(CreateProposalLineItems, {"proposalLineitems": same})
-    assert list(found) == ["proposalLineitems.2.name"]
+    reasons = problems(CreateProposalLineItems, {"proposalLineitems": same})
+    assert list(reasons) == ["proposalLineitems.2.name"]
 
 
 @pytest.mark.parametrize(
@@ -528,5 +528,5 @@ def test_line_items_of_a_proposal_have_names_of_their_own() -> None:
     ids=["no type", "type", "contacts", "agency", "planners", "planner twice"],
 )
 def test_parties_that_google_never_takes_are_refused(fields: dict[str, Any], place: str) -> None:
-    found = problems(CreateProposal, {"proposals": [{**PROPOSAL, **fields}]})
-    assert list(found) == [f"proposals.0.{place}"]
+    reasons = problems(CreateProposal, {"proposals": [{**PROPOSAL, **fields}]})
+    assert list(reasons) == [f"proposals.0.{place}"]

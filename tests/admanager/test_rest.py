@@ -100,10 +100,10 @@ def act(gam: AdManager, action: str, *ids: int) -> int:
 def test_order_is_created_and_read(gam: AdManager) -> None:
     name = 'Größe "A" \\ \U0001f680'
     order = new_order(gam, name=f"{name} {uuid.uuid4()}", poNumber="PO-1", notes="x")
-    found = gam.get_order(GetOrder(order_id=order))
-    assert found.name.startswith(name)
-    assert (found.status, found.po_number, found.notes) == ("DRAFT", "PO-1", "x")
-    assert (found.advertiser_id, found.trafficker_id) == (seed.ADVERTISER_ID, seed.TRAFFICKER_ID)
+    read = gam.get_order(GetOrder(order_id=order))
+    assert read.name.startswith(name)
+    assert (read.status, read.po_number, read.notes) == ("DRAFT", "PO-1", "x")
+    assert (read.advertiser_id, read.trafficker_id) == (seed.ADVERTISER_ID, seed.TRAFFICKER_ID)
 
 
 def test_order_is_refused_with_ad_managers_reasons(gam: AdManager) -> None:
@@ -150,8 +150,8 @@ def test_line_items_are_created_and_read(gam: AdManager) -> None:
     values = {"lineItems": [line_item(order, name="First"), line_item(order, name="Second")]}
     created = gam.create_line_items(CreateLineItems.model_validate(values)).line_items
     assert [(item.name, item.order_id) for item in created] == [("First", order), ("Second", order)]
-    found = gam.get_line_items(GetLineItems(order_id=order)).line_items
-    assert {item.id for item in found} == {item.id for item in created}
+    items = gam.get_line_items(GetLineItems(order_id=order)).line_items
+    assert {item.id for item in items} == {item.id for item in created}
     first = one(gam, created[0].id)
     assert first.cost_per_unit is not None
     assert first.cost_per_unit.micro_amount == 12_345_678
@@ -185,12 +185,12 @@ def test_only_what_is_given_is_updated(gam: AdManager) -> None:
 
 def test_archived_line_items_are_left_alone(gam: AdManager) -> None:
     order = new_order(gam)
-    kept, archived = new_line_items(gam, order, 2)
+    active, archived = new_line_items(gam, order, 2)
     assert act(gam, "archive", archived) == 1
-    changes = [{"id": identity, "orderId": order, "notes": "x"} for identity in (kept, archived)]
+    changes = [{"id": identity, "orderId": order, "notes": "x"} for identity in (active, archived)]
     assert update(gam, *changes) == 1
     assert update(gam, changes[1]) == 0
-    assert (one(gam, kept).notes, one(gam, archived).notes) == ("x", None)
+    assert (one(gam, active).notes, one(gam, archived).notes) == ("x", None)
 
 
 def test_update_is_repeated_after_a_concurrent_change(
@@ -259,11 +259,11 @@ def test_buyer_is_found_by_account_or_by_partner_client(gam: AdManager) -> None:
 
 
 @pytest.mark.parametrize(
-    ("identity", "found"),
+    ("identity", "code"),
     [(1, "found none"), (int(seed.SHARED_PARTNER_CLIENT_ID), "found account .*; account ")],
 )
-def test_buyer_that_is_not_one_is_refused(gam: AdManager, identity: int, found: str) -> None:
-    with pytest.raises(RequestRejectedError, match=found) as caught:
+def test_buyer_that_is_not_one_is_refused(gam: AdManager, identity: int, code: str) -> None:
+    with pytest.raises(RequestRejectedError, match=code) as caught:
         gam._buyers.account(identity)
     assert caught.value.status == 400
 
@@ -302,9 +302,9 @@ def test_forecast_of_a_line_item_that_exists(gam: AdManager) -> None:
     order = new_order(gam)
     (identity,) = new_line_items(gam, order)
     request = GetForecast.model_validate({"lineItems": [{"lineItem": {"id": identity}}]})
-    found = gam.forecast(request)
-    assert (found.line_item_id, found.order_id) == (identity, order)
-    assert (found.unit_type, found.matched_units > 0) == ("IMPRESSIONS", True)
+    forecast = gam.forecast(request)
+    assert (forecast.line_item_id, forecast.order_id) == (identity, order)
+    assert (forecast.unit_type, forecast.matched_units > 0) == ("IMPRESSIONS", True)
 
 
 def test_report_gives_rows_of_both_days(gam: AdManager) -> None:
@@ -396,7 +396,7 @@ def test_report_is_read_page_by_page(wire: Wire, wired: AdManager) -> None:
     wire.reply({**RUNNING, "done": True, "response": RESULT})
     wire.reply({"rows": [row("1")], "nextPageToken": "more"})
     wire.reply({"rows": [row("2")]})
-    clicks = [found.metrics["AD_SERVER_CLICKS"] for found in report_rows(wired)]
+    clicks = [entry.metrics["AD_SERVER_CLICKS"] for entry in report_rows(wired)]
     assert clicks == [1, 2]
     assert "pageToken=more" in wire.requests[-1][1]
 
@@ -450,17 +450,17 @@ def test_resource_name_takes_ids_only(identity: Any) -> None:
 
 def test_first_calls_of_many_threads_share_the_clients(settings: AdManagerSettings) -> None:
     gam = AdManager(settings)
-    found: list[int] = []
+    results: list[int] = []
 
     def ask() -> None:
-        found.append(new_order(gam))
+        results.append(new_order(gam))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(set(found)) == 8
+    assert len(set(results)) == 8
 
 
 def test_zone_that_is_none_is_a_configuration_error(settings: AdManagerSettings) -> None:

@@ -236,8 +236,8 @@ def test_span_of_a_refusal_does_not_quote_the_request(
     spans, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
     monkeypatch.setattr(calls, "_tracer", provider.get_tracer("test"))
-    taken = {**AD_MANAGER, "errorCode": "UniqueError", "trigger": "Acme"}
-    wire.reply(google_error(400, "INVALID_ARGUMENT", "Acme is taken", taken), 400)
+    error = {**AD_MANAGER, "errorCode": "UniqueError", "trigger": "Acme"}
+    wire.reply(google_error(400, "INVALID_ARGUMENT", "Acme is taken", error), 400)
     with pytest.raises(RequestRejectedError, match="Acme"):
         wired.create_order(NEW)
     (span,) = spans.get_finished_spans()

@@ -102,8 +102,8 @@ def proposal_line_item(proposal: int, **more: Any) -> dict[str, Any]:
 
 def new_lines(gam: AdManager, proposal: int, count: int = 1) -> list[int]:
     values = {"proposalLineitems": [proposal_line_item(proposal) for _ in range(count)]}
-    made = gam.create_proposal_line_items(CreateProposalLineItems.model_validate(values))
-    return [item.id for item in made.proposal_lineitems]
+    answer = gam.create_proposal_line_items(CreateProposalLineItems.model_validate(values))
+    return [item.id for item in answer.proposal_lineitems]
 
 
 def act(gam: AdManager, proposal: int, action: str, **more: Any) -> int:
@@ -112,18 +112,18 @@ def act(gam: AdManager, proposal: int, action: str, **more: Any) -> int:
 
 
 def test_proposal_is_created_and_read_whole(gam: AdManager) -> None:
-    made = new_proposal(gam, internalNotes='a "b" <c> \U0001f680')
-    found = gam.get_proposal(GetProposal(proposal_id=made.id))
-    assert found.internal_notes == 'a "b" <c> \U0001f680'
-    assert (found.status, found.is_programmatic) == ("DRAFT", True)
-    assert found.marketplace_info is not None
-    assert found.marketplace_info.buyer_account_id == seed.BUYER_ACCOUNT_ID
+    proposal = new_proposal(gam, internalNotes='a "b" <c> \U0001f680')
+    read = gam.get_proposal(GetProposal(proposal_id=proposal.id))
+    assert read.internal_notes == 'a "b" <c> \U0001f680'
+    assert (read.status, read.is_programmatic) == ("DRAFT", True)
+    assert read.marketplace_info is not None
+    assert read.marketplace_info.buyer_account_id == seed.BUYER_ACCOUNT_ID
 
 
 def test_buyer_of_a_proposal_may_be_a_partner_client(gam: AdManager) -> None:
-    made = new_proposal(gam, marketplaceInfo={"buyerAccountId": seed.PARTNER_CLIENT_ID})
-    assert made.marketplace_info is not None
-    assert made.marketplace_info.buyer_account_id == seed.BUYER_ACCOUNT_ID
+    proposal = new_proposal(gam, marketplaceInfo={"buyerAccountId": seed.PARTNER_CLIENT_ID})
+    assert proposal.marketplace_info is not None
+    assert proposal.marketplace_info.buyer_account_id == seed.BUYER_ACCOUNT_ID
 
 
 def test_proposal_of_a_buyer_that_is_not_one_is_refused(gam: AdManager) -> None:
@@ -169,10 +169,10 @@ def test_null_takes_a_field_away(gam: AdManager) -> None:
 def test_change_of_a_proposal_is_repeated_after_a_concurrent_one(
     gam: AdManager, stand_in: AdManagerServer
 ) -> None:
-    made = new_proposal(gam)
+    proposal = new_proposal(gam)
     conflict = AdManagerFault(body="updateProposals", error="concurrent-modification", times=2)
     stand_in.faults.add(conflict)
-    values = {"proposalId": made.id, "internalNotes": "x"}
+    values = {"proposalId": proposal.id, "internalNotes": "x"}
     assert gam.update_proposal(UpdateProposal.model_validate(values)).internal_notes == "x"
     stand_in.faults.clear()
     stand_in.faults.add(conflict.model_copy(update={"times": None}))
@@ -181,10 +181,10 @@ def test_change_of_a_proposal_is_repeated_after_a_concurrent_one(
 
 
 def test_action_on_a_proposal_counts_its_changes(gam: AdManager) -> None:
-    made = new_proposal(gam)
-    assert act(gam, made.id, "archive") == 1
-    assert gam.get_proposal(GetProposal(proposal_id=made.id)).is_archived
-    assert act(gam, made.id, "UNARCHIVE") == 1
+    proposal = new_proposal(gam)
+    assert act(gam, proposal.id, "archive") == 1
+    assert gam.get_proposal(GetProposal(proposal_id=proposal.id)).is_archived
+    assert act(gam, proposal.id, "UNARCHIVE") == 1
 
 
 def test_action_that_cannot_be_is_refused_with_the_reason(gam: AdManager) -> None:
@@ -195,21 +195,21 @@ def test_action_that_cannot_be_is_refused_with_the_reason(gam: AdManager) -> Non
 
 def test_pause_takes_a_reason_to_ad_manager(gam: AdManager, stand_in: AdManagerServer) -> None:
     """The stand-in refuses the pause itself: what is seen here is that the reason was sent."""
-    made = new_proposal(gam)
+    proposal = new_proposal(gam)
     stand_in.faults.add(AdManagerFault(body="PauseProposals.*creatives are late", error="quota"))
     with pytest.raises(UnavailableError, match="QuotaError"):
-        act(gam, made.id, "pause", reason="creatives are late")
+        act(gam, proposal.id, "pause", reason="creatives are late")
 
 
 def _draft(gam: AdManager) -> int:
-    made = new_proposal(
+    proposal = new_proposal(
         gam,
         advertiser={"companyId": seed.ADVERTISER_ID, "type": "ADVERTISER"},
         primarySalesperson={"userId": seed.SALESPERSON_ID},
         primaryTraffickerId=seed.TRAFFICKER_ID,
         sellerContactIds=[seed.SALESPERSON_ID],
     )
-    return made.id
+    return proposal.id
 
 
 def _sent(gam: AdManager, action: str) -> int:
@@ -223,8 +223,8 @@ def _sent(gam: AdManager, action: str) -> int:
 def test_retract_takes_a_proposal_back_from_the_buyer(gam: AdManager, action: str) -> None:
     number = _sent(gam, action)
     assert act(gam, number, "retract") == 1
-    found = gam.get_proposal(GetProposal(proposal_id=number))
-    assert (found.status, found.marketplace_info.has_local_version_edits) == ("DRAFT", True)  # type: ignore[union-attr]
+    read = gam.get_proposal(GetProposal(proposal_id=number))
+    assert (read.status, read.marketplace_info.has_local_version_edits) == ("DRAFT", True)  # type: ignore[union-attr]
     (line,) = gam.get_proposal_line_items(GetProposalLineItems(proposal_id=number)).wire()[
         "proposalLineitems"
     ]
@@ -278,17 +278,17 @@ def test_custom_fields_and_labels_survive_soap(gam: AdManager) -> None:
             "customFieldOptionId": catalog.OPTION_ID,
         },
     ]
-    made = new_proposal(gam, customFieldValues=fields)
-    assert made.wire()["customFieldValues"] == fields
-    values = {"proposalId": made.id, "customFieldValues": fields[:1]}
+    proposal = new_proposal(gam, customFieldValues=fields)
+    assert proposal.wire()["customFieldValues"] == fields
+    values = {"proposalId": proposal.id, "customFieldValues": fields[:1]}
     after = gam.update_proposal(UpdateProposal.model_validate(values))
     assert after.wire()["customFieldValues"] == fields[:1]
 
 
 def test_buyer_of_a_change_may_be_a_partner_client_too(gam: AdManager) -> None:
-    made = new_proposal(gam)
+    proposal = new_proposal(gam)
     same = {"buyerAccountId": seed.PARTNER_CLIENT_ID}
-    request = UpdateProposal.model_validate({"proposalId": made.id, "marketplaceInfo": same})
+    request = UpdateProposal.model_validate({"proposalId": proposal.id, "marketplaceInfo": same})
     info = gam.update_proposal(request).marketplace_info
     assert info is not None
     assert info.buyer_account_id == seed.BUYER_ACCOUNT_ID
@@ -296,8 +296,8 @@ def test_buyer_of_a_change_may_be_a_partner_client_too(gam: AdManager) -> None:
 
 def test_forecast_names_the_advertiser(gam: AdManager) -> None:
     values = {"lineItem": PROSPECT, "advertiserId": seed.ADVERTISER_ID}
-    found = gam.forecast(GetForecast.model_validate({"lineItems": [values]}))
-    assert found.matched_units > 0
+    forecast = gam.forecast(GetForecast.model_validate({"lineItems": [values]}))
+    assert forecast.matched_units > 0
 
 
 def test_more_than_a_page_of_line_items_is_read(
@@ -305,9 +305,9 @@ def test_more_than_a_page_of_line_items_is_read(
 ) -> None:
     monkeypatch.setattr("seil.admanager.soap.values.PAGE", 2)
     proposal = new_proposal(gam).id
-    made = new_lines(gam, proposal, 5)
-    found = gam.get_proposal_line_items(GetProposalLineItems(proposal_id=proposal))
-    assert [item.id for item in found.proposal_lineitems] == sorted(made)
+    items = new_lines(gam, proposal, 5)
+    read = gam.get_proposal_line_items(GetProposalLineItems(proposal_id=proposal))
+    assert [item.id for item in read.proposal_lineitems] == sorted(items)
 
 
 def test_version_that_is_none_is_a_configuration_error(settings: AdManagerSettings) -> None:
@@ -320,19 +320,19 @@ def test_proposal_line_items_are_created_and_read_whole(gam: AdManager) -> None:
     proposal = new_proposal(gam).id
     sent = proposal_line_item(proposal)
     request = CreateProposalLineItems.model_validate({"proposalLineitems": [sent]})
-    made = gam.create_proposal_line_items(request).proposal_lineitems[0]
-    asked = GetProposalLineItems(proposal_id=proposal)
-    found = gam.get_proposal_line_items(asked).proposal_lineitems
-    assert [item.id for item in found] == [made.id]
-    told = found[0].wire()
+    created = gam.create_proposal_line_items(request).proposal_lineitems[0]
+    request_ = GetProposalLineItems(proposal_id=proposal)
+    items = gam.get_proposal_line_items(request_).proposal_lineitems
+    assert [item.id for item in items] == [created.id]
+    wire = items[0].wire()
     for name in ("name", "netRate", "rateType", "goal", "creativePlaceholders", "targeting"):
-        assert told[name] == sent[name], name
-    assert told["startDateTime"]["date"] == sent["startDateTime"]["date"]
+        assert wire[name] == sent[name], name
+    assert wire["startDateTime"]["date"] == sent["startDateTime"]["date"]
 
 
 def test_proposal_without_line_items_has_none(gam: AdManager) -> None:
-    asked = GetProposalLineItems(proposal_id=new_proposal(gam).id)
-    assert gam.get_proposal_line_items(asked).proposal_lineitems == []
+    request = GetProposalLineItems(proposal_id=new_proposal(gam).id)
+    assert gam.get_proposal_line_items(request).proposal_lineitems == []
 
 
 def test_line_item_of_no_proposal_is_refused(gam: AdManager) -> None:
@@ -358,11 +358,11 @@ def test_only_what_is_given_of_a_proposal_line_item_changes(gam: AdManager) -> N
     assert after[1].targeting.wire() == TARGETING
 
 
-@pytest.mark.parametrize("given", [{}, {"proposalId": 7}], ids=["id", "id and proposal"])
+@pytest.mark.parametrize("fields", [{}, {"proposalId": 7}], ids=["id", "id and proposal"])
 def test_a_proposal_line_item_without_changes_is_refused(
-    gam: AdManager, given: dict[str, int]
+    gam: AdManager, fields: dict[str, int]
 ) -> None:
-    request = UpdateProposalLineItems.model_validate({"proposalLineitems": [{"id": 1, **given}]})
+    request = UpdateProposalLineItems.model_validate({"proposalLineitems": [{"id": 1, **fields}]})
     with pytest.raises(RequestRejectedError, match=r"\[0\]: no change is given") as caught:
         gam.update_proposal_line_items(request)
     assert caught.value.status == 400
@@ -419,9 +419,9 @@ def prospect(**more: Any) -> GetForecast:
 
 
 def test_forecast_of_a_line_item_that_may_be(gam: AdManager) -> None:
-    found = gam.forecast(prospect())
-    assert found.unit_type == "IMPRESSIONS"
-    assert found.matched_units >= found.available_units > 0
+    forecast = gam.forecast(prospect())
+    assert forecast.unit_type == "IMPRESSIONS"
+    assert forecast.matched_units >= forecast.available_units > 0
 
 
 def test_field_that_the_version_lacks_is_refused_by_name(
@@ -492,8 +492,8 @@ def test_threads_with_a_token_that_soap_refuses_renew_it_once(
     stand_in.faults.add(AdManagerFault(path="^/token$", after=10**6))
     stand_in.faults.add(AdManagerFault(path="^/apis/", end_tokens=True, times=1))
     with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(lambda _: gam.forecast(prospect()).unit_type, range(8)))
-    assert found == ["IMPRESSIONS"] * 8
+        units = list(threads.map(lambda _: gam.forecast(prospect()).unit_type, range(8)))
+    assert units == ["IMPRESSIONS"] * 8
     assert stand_in.faults.entries()[0]["seen"] == 1
 
 
@@ -622,20 +622,20 @@ def test_first_calls_of_many_threads_share_the_services(
     settings: AdManagerSettings, counted: AdManagerServer
 ) -> None:
     gam = AdManager(settings)
-    found: list[str] = []
+    notes: list[str] = []
 
     def ask() -> None:
         for _ in range(3):
-            made = new_proposal(gam, internalNotes=threading.current_thread().name)
-            told = gam.get_proposal(GetProposal(proposal_id=made.id))
-            found.append(told.internal_notes or "")
+            proposal = new_proposal(gam, internalNotes=threading.current_thread().name)
+            read = gam.get_proposal(GetProposal(proposal_id=proposal.id))
+            notes.append(read.internal_notes or "")
 
     threads = [threading.Thread(target=ask) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(found) == sorted(thread.name for thread in threads for _ in range(3))
+    assert sorted(notes) == sorted(thread.name for thread in threads for _ in range(3))
     assert descriptions(counted) == 1
 
 

@@ -33,14 +33,14 @@ class SoapError:
         self.trigger = trigger
 
 
-def fault(*told: SoapError, text: str = "plain") -> Exception:
-    error: Exception = GoogleAdsServerFault(None, errors=told, message=text)
+def fault(*errors: SoapError, text: str = "plain") -> Exception:
+    error: Exception = GoogleAdsServerFault(None, errors=errors, message=text)
     return error
 
 
-def raised(kind: Any, *told: Any, **more: Any) -> Exception:
+def raised(kind: Any, *errors: Any, **more: Any) -> Exception:
     """Of a class that has no types."""
-    error: Exception = kind(*told, **more)
+    error: Exception = kind(*errors, **more)
     return error
 
 
@@ -86,10 +86,10 @@ FAULTS: list[Any] = [
 def test_what_the_soap_client_raises_is_translated(
     error: Exception, kind: type[SeilError], text: str
 ) -> None:
-    found = translate_error(error, 3.0)
-    assert isinstance(found, kind)
+    translated = translate_error(error, 3.0)
+    assert isinstance(translated, kind)
     with pytest.raises(kind, match=text):
-        raise found
+        raise translated
 
 
 def test_what_is_not_of_the_soap_client_is_left() -> None:

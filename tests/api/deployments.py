@@ -129,26 +129,26 @@ def stand_ins(folder: Path) -> Iterator[StandIns]:
 
 
 @contextmanager
-def deployed(name: str, folder: Path, found: StandIns) -> Iterator[Deployment]:
+def deployed(name: str, folder: Path, far_ends: StandIns) -> Iterator[Deployment]:
     """`name` is one of NAMES."""
     start = {"one-process": _one_process, "aws": _on_aws}[name]
-    with start(folder, found) as deployment, deployment.http:
+    with start(folder, far_ends) as deployment, deployment.http:
         yield deployment
 
 
-def local_settings(folder: Path, found: StandIns, **api: Any) -> Settings:
+def local_settings(folder: Path, far_ends: StandIns, **api: Any) -> Settings:
     return Settings(
         admanager=AdManagerSettings(
-            endpoint=found.admanager,
-            soap_endpoint=found.admanager,
-            network_code=found.network_code,
-            service_account_key=Secret(f"file:{found.key_file}"),
+            endpoint=far_ends.admanager,
+            soap_endpoint=far_ends.admanager,
+            network_code=far_ends.network_code,
+            service_account_key=Secret(f"file:{far_ends.key_file}"),
             wsdl_cache=folder / "wsdl",
             timeout=timedelta(seconds=ADMANAGER_SECONDS),
         ),
         techone=TechOneSettings(
-            base_url=found.techone,
-            token_url=f"{found.techone}/oauth2/token",
+            base_url=far_ends.techone,
+            token_url=f"{far_ends.techone}/oauth2/token",
             timeout=timedelta(seconds=TECHONE_SECONDS),
         ),
         api=ApiSettings(state=folder / "api", **api),
@@ -183,8 +183,10 @@ def served(settings: Settings, *, grace: int = 10) -> Iterator[str]:
 
 
 @contextmanager
-def _one_process(folder: Path, found: StandIns) -> Iterator[Deployment]:
-    settings = local_settings(folder, found, rate=_MANY, token_rate=_MANY, breaker_failures=_MANY)
+def _one_process(folder: Path, far_ends: StandIns) -> Iterator[Deployment]:
+    settings = local_settings(
+        folder, far_ends, rate=_MANY, token_rate=_MANY, breaker_failures=_MANY
+    )
     client = (settings.api.client_id, settings.api.client_secret.reveal())
     with served(settings) as url:
         yield Deployment(
@@ -192,17 +194,17 @@ def _one_process(folder: Path, found: StandIns) -> Iterator[Deployment]:
             url,
             url,
             f"{url}/.well-known/jwks.json",
-            found,
+            far_ends,
             lambda scopes: _token(f"{url}/oauth2/token", client, scopes),
             client[1],
         )
 
 
 @contextmanager
-def _on_aws(folder: Path, found: StandIns) -> Iterator[Deployment]:
+def _on_aws(folder: Path, far_ends: StandIns) -> Iterator[Deployment]:
     with ministack(folder / "ministack", policies=True) as aws:
         pool = _pool(aws)
-        routers = _functions(aws, found, pool, folder)
+        routers = _functions(aws, far_ends, pool, folder)
         api = _http_api(aws, routers, pool)
         _warm(aws, routers)
         yield Deployment(
@@ -210,7 +212,7 @@ def _on_aws(folder: Path, found: StandIns) -> Iterator[Deployment]:
             aws.url,
             pool.issuer,
             pool.jwks_url,
-            found,
+            far_ends,
             lambda scopes: _token(f"{aws.url}/oauth2/token", pool.client, scopes),
             pool.client[1],
             {"Host": f"{api}.execute-api.127.0.0.1:{aws.url.rpartition(':')[2]}"},
@@ -235,7 +237,7 @@ def _pool(aws: Ministack) -> _Pool:
         Name="api",
         Scopes=[{"ScopeName": n, "ScopeDescription": n} for n in ("get", "post")],
     )
-    made = cognito.create_user_pool_client(
+    app = cognito.create_user_pool_client(
         UserPoolId=pool,
         ClientName="salesforce",
         GenerateSecret=True,
@@ -247,15 +249,15 @@ def _pool(aws: Ministack) -> _Pool:
     return _Pool(
         f"https://cognito-idp.{region}.amazonaws.com/{pool}",
         f"{aws.url}/{pool}/.well-known/jwks.json",
-        (made["ClientId"], made["ClientSecret"]),
+        (app["ClientId"], app["ClientSecret"]),
     )
 
 
-def _functions(aws: Ministack, found: StandIns, pool: _Pool, folder: Path) -> dict[str, str]:
+def _functions(aws: Ministack, far_ends: StandIns, pool: _Pool, folder: Path) -> dict[str, str]:
     """A router for each system, by ARN."""
     secrets = aws.client("secretsmanager")
     key, client = f"{_ENV}/gam/service_account_key", f"{_ENV}/tech1/client_credentials"
-    key_arn = secrets.create_secret(Name=key, SecretString=found.key_file.read_text())["ARN"]
+    key_arn = secrets.create_secret(Name=key, SecretString=far_ends.key_file.read_text())["ARN"]
     own = {"client_id": "seil-sandbox", "client_secret": "sandbox-secret"}
     client_arn = secrets.create_secret(Name=client, SecretString=json.dumps(own))["ARN"]
     table = aws.table(f"{_ENV}-apiRequests")
@@ -270,9 +272,9 @@ def _functions(aws: Ministack, found: StandIns, pool: _Pool, folder: Path) -> di
             {
                 **common,
                 **store,
-                "SEIL_ADMANAGER__ENDPOINT": found.admanager,
-                "SEIL_ADMANAGER__SOAP_ENDPOINT": found.admanager,
-                "SEIL_ADMANAGER__NETWORK_CODE": found.network_code,
+                "SEIL_ADMANAGER__ENDPOINT": far_ends.admanager,
+                "SEIL_ADMANAGER__SOAP_ENDPOINT": far_ends.admanager,
+                "SEIL_ADMANAGER__NETWORK_CODE": far_ends.network_code,
                 "SEIL_ADMANAGER__SERVICE_ACCOUNT_KEY": f"aws:{key}",
                 "SEIL_ADMANAGER__TIMEOUT": f"{ADMANAGER_SECONDS}s",
                 "SEIL_ADMANAGER__WSDL_CACHE": str(folder / "wsdl"),
@@ -285,8 +287,8 @@ def _functions(aws: Ministack, found: StandIns, pool: _Pool, folder: Path) -> di
             {
                 **common,
                 **store,
-                "SEIL_TECHONE__BASE_URL": found.techone,
-                "SEIL_TECHONE__TOKEN_URL": f"{found.techone}/oauth2/token",
+                "SEIL_TECHONE__BASE_URL": far_ends.techone,
+                "SEIL_TECHONE__TOKEN_URL": f"{far_ends.techone}/oauth2/token",
                 "SEIL_TECHONE__TIMEOUT": f"{TECHONE_SECONDS}s",
                 "SEIL_TECHONE__CLIENT_ID": own["client_id"],
                 "SEIL_TECHONE__CLIENT_SECRET": f"aws:{client}#client_secret",
@@ -328,9 +330,9 @@ def _warm(aws: Ministack, routers: Mapping[str, str]) -> None:
     events |= dict.fromkeys(routers.values(), _HEALTH)
 
     def invoke(name: str) -> None:
-        found = aws.client("lambda").invoke(FunctionName=name, Payload=json.dumps(events[name]))
-        if "FunctionError" in found:
-            raise RuntimeError(f"{name} does not start: {found['Payload'].read()!r}")
+        answer = aws.client("lambda").invoke(FunctionName=name, Payload=json.dumps(events[name]))
+        if "FunctionError" in answer:
+            raise RuntimeError(f"{name} does not start: {answer['Payload'].read()!r}")
 
     with ThreadPoolExecutor(len(events)) as pool:
         list(pool.map(invoke, events))
@@ -338,13 +340,13 @@ def _warm(aws: Ministack, routers: Mapping[str, str]) -> None:
 
 def _function_logs(aws: Ministack) -> dict[str, list[str]]:
     logs = aws.client("logs")
-    found: dict[str, list[str]] = {}
+    lines: dict[str, list[str]] = {}
     for group in logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"]:
         name = group["logGroupName"]
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=name)
         events = [event for page in pages for event in page["events"]]
-        found[name.rpartition("/")[2]] = [event["message"] for event in events]
-    return found
+        lines[name.rpartition("/")[2]] = [event["message"] for event in events]
+    return lines
 
 
 def _http_api(aws: Ministack, routers: Mapping[str, str], pool: _Pool) -> str:
@@ -398,5 +400,5 @@ def _token(url: str, client: tuple[str, str], scopes: Sequence[str]) -> str:
 
 @pytest.fixture(scope="session")
 def running_stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIns]:
-    with stand_ins(tmp_path_factory.mktemp("stand-ins")) as found:
-        yield found
+    with stand_ins(tmp_path_factory.mktemp("stand-ins")) as far_ends:
+        yield far_ends

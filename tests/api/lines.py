@@ -28,8 +28,8 @@ _BY_CHANCE = {
 
 def examples(page: Path) -> list[tuple[str, Any]]:
     """Each line with the answer that it is said to give."""
-    found = _EXAMPLE.findall(page.read_text("utf-8"))
-    return [(line, json.loads(shown)) for line, shown in found]
+    matches = _EXAMPLE.findall(page.read_text("utf-8"))
+    return [(line, json.loads(answer)) for line, answer in matches]
 
 
 @contextmanager
@@ -46,8 +46,8 @@ def serving(folder: Path, environment: Mapping[str, str] | None = None) -> Itera
         try:
             assert api.stdout
             url = json.loads(api.stdout.readline())["url"]
-            with httpx.Client(base_url=url, timeout=HANGS) as found:
-                yield _authorized(found)
+            with httpx.Client(base_url=url, timeout=HANGS) as client:
+                yield _authorized(client)
         finally:
             api.terminate()
 
@@ -72,8 +72,8 @@ def sent(client: httpx.Client, line: str) -> httpx.Response:
 
 def check(answer: httpx.Response, expected: Any) -> None:
     """`expected` is the `data` of a success, or an error whole."""
-    found = answer.json() if "errors" in expected else answer.json().get("data")
-    assert _settled(found) == _settled(expected), answer.text
+    content = answer.json() if "errors" in expected else answer.json().get("data")
+    assert _settled(content) == _settled(expected), answer.text
 
 
 def _settled(value: Any, *, by_chance: bool = False) -> Any:

@@ -16,15 +16,15 @@ PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with serving(tmp_path_factory.mktemp("serve")) as found:
-        yield found
+    with serving(tmp_path_factory.mktemp("serve")) as http:
+        yield http
 
 
 def test_every_line_gives_the_answer_beside_it(client: httpx.Client) -> None:
-    shown = examples(PAGE)
+    lines = examples(PAGE)
 
-    assert len(shown) >= 20
-    for line, expected in shown:
+    assert len(lines) >= 20
+    for line, expected in lines:
         check(sent(client, line), expected)
 
 
@@ -35,8 +35,8 @@ def test_every_route_is_shown(client: httpx.Client) -> None:
         if not path.startswith("/v1/"):
             continue
         pattern = re.compile(r'"\$API' + re.sub(r"\\{.*?\\}", '[^/?"]+', re.escape(path)) + '["?]')
-        found = {_method(line) for line in lines if pattern.search(line)}
-        assert {method.upper() for method in operations} <= found, path
+        methods = {_method(line) for line in lines if pattern.search(line)}
+        assert {method.upper() for method in operations} <= methods, path
 
 
 def test_every_body_of_the_document_is_taken_by_the_stand_ins(tmp_path: Path) -> None:
@@ -46,12 +46,14 @@ def test_every_body_of_the_document_is_taken_by_the_stand_ins(tmp_path: Path) ->
             for method, operation in operations.items():
                 if not path.startswith("/v1/") or "requestBody" not in operation:
                     continue
-                shown = {one["name"]: one["example"] for one in operation.get("parameters", [])}
+                parameters = {
+                    one["name"]: one["example"] for one in operation.get("parameters", [])
+                }
                 media = operation["requestBody"]["content"]["application/json"]
-                answer = api.call(method, path.format(**shown), json=media["example"])
+                answer = api.call(method, path.format(**parameters), json=media["example"])
                 assert answer.status_code == 200, answer.text
 
 
 def _method(line: str) -> str:
-    named = re.search(r"-X (\w+)", line)
-    return named[1] if named else "POST" if " -d " in line else "GET"
+    method = re.search(r"-X (\w+)", line)
+    return method[1] if method else "POST" if " -d " in line else "GET"

@@ -38,15 +38,15 @@ class Errors(Sequence[Any]):
 
 def test_errors_beyond_the_reported_ones_are_counted_only() -> None:
     errors = Errors(100_000)
-    told = faults_of(errors)
-    assert told[0] == Fault("EC40001", "field0: Field required")
-    assert (len(told), told[-1]) == (51, Fault("EC40001", "and 99950 more"))
+    faults = faults_of(errors)
+    assert faults[0] == Fault("EC40001", "field0: Field required")
+    assert (len(faults), faults[-1]) == (51, Fault("EC40001", "and 99950 more"))
     assert errors.seen == 50
 
 
 def test_errors_that_all_have_a_place_are_all_reported() -> None:
-    told = faults_of(Errors(50))
-    assert (len(told), told[-1].message) == (50, "field49: Field required")
+    faults = faults_of(Errors(50))
+    assert (len(faults), faults[-1].message) == (50, "field49: Field required")
 
 
 def test_long_place_is_shortened_to_its_ends() -> None:

@@ -36,10 +36,10 @@ def test_each_operation_goes_to_its_systems_service_in_another_thread() -> None:
         return Answer(404)
 
     downstream = InProcess({"gam": Service(refuse), "techone": Service(echo)})
-    found = asyncio.run(downstream.call(RATE))
-    assert found.data is not None
-    assert found.data["operation"] == "techone.rate"
-    assert found.data["thread"] != threading.get_ident()
+    answer = asyncio.run(downstream.call(RATE))
+    assert answer.data is not None
+    assert answer.data["operation"] == "techone.rate"
+    assert answer.data["thread"] != threading.get_ident()
     assert asyncio.run(downstream.call(ORDER)).code == 404
 
 
@@ -88,10 +88,10 @@ def test_slow_system_takes_no_threads_from_another() -> None:
         downstream = InProcess({"gam": Service(slow), "techone": Service(echo)}, workers=2)
         waiting = [asyncio.create_task(downstream.call(ORDER)) for _ in range(6)]
         await asyncio.sleep(0)
-        found = await asyncio.wait_for(downstream.call(RATE), HANGS)
+        answers = await asyncio.wait_for(downstream.call(RATE), HANGS)
         assert not any(task.done() for task in waiting)
         go_on.set()
-        return [found, *await asyncio.gather(*waiting)]
+        return [answers, *await asyncio.gather(*waiting)]
 
     assert [answer.code for answer in asyncio.run(run())] == [200] * 7
 
@@ -131,11 +131,11 @@ def test_slow_calls_that_pile_up_take_no_more_threads() -> None:
         downstream = InProcess({"pile": Service(slow)}, workers=3)
         dispatch = Dispatch(downstream, Limits(timeout=LATER, failures=100))
         calls = [ServiceCall("pile.up", {}, str(at)) for at in range(12)]
-        found = await asyncio.gather(*(dispatch.answer(call, repeatable=False) for call in calls))
+        answers = await asyncio.gather(*(dispatch.answer(call, repeatable=False) for call in calls))
         threads = [t for t in threading.enumerate() if t.name.startswith("seil-pile")]
         assert (len(threads), len(began)) == (3, 3)
-        told = [(answer.code, answer.errors[0].code, answer.retry_after) for answer in found]
-        assert told == [(504, "EC50401", None)] * 3 + [(504, "EC50402", 5)] * 9
+        refusals = [(answer.code, answer.errors[0].code, answer.retry_after) for answer in answers]
+        assert refusals == [(504, "EC50401", None)] * 3 + [(504, "EC50402", 5)] * 9
         go_on.set()
         again = await downstream.call(ServiceCall("pile.up", {}, "again", seconds=HANGS))
         assert again.code == 200
@@ -145,10 +145,10 @@ def test_slow_calls_that_pile_up_take_no_more_threads() -> None:
 
 
 def test_call_that_is_given_up_on_while_it_waits_is_never_made() -> None:
-    go_on, made = threading.Event(), []
+    go_on, calls = threading.Event(), []
 
     def slow(call: ServiceCall) -> Answer:
-        made.append(call.correlation_id)
+        calls.append(call.correlation_id)
         assert go_on.wait(HANGS)
         return Answer(200)
 
@@ -166,15 +166,15 @@ def test_call_that_is_given_up_on_while_it_waits_is_never_made() -> None:
         assert (await downstream.call(ServiceCall("gam.get-order", {}, "third"))).code == 200
 
     asyncio.run(run())
-    assert made == ["c", "third"]
+    assert calls == ["c", "third"]
 
 
 def test_call_that_waited_for_a_thread_gets_its_remaining_time() -> None:
-    told: list[float] = []
+    seconds: list[float] = []
     go_on = threading.Event()
 
     def slow(call: ServiceCall) -> Answer:
-        told.append(call.seconds or 0)
+        seconds.append(call.seconds or 0)
         assert go_on.wait(HANGS)
         return Answer(200)
 
@@ -187,8 +187,8 @@ def test_call_that_waited_for_a_thread_gets_its_remaining_time() -> None:
         await asyncio.gather(*waiting)
 
     asyncio.run(run())
-    assert HANGS >= told[0] > told[1]
-    assert told[1] <= HANGS - SOON / 2
+    assert HANGS >= seconds[0] > seconds[1]
+    assert seconds[1] <= HANGS - SOON / 2
 
 
 def test_close_waits_for_what_has_begun_and_lets_nothing_begin() -> None:

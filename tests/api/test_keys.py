@@ -35,8 +35,8 @@ class Published:
 
     def __call__(self, _request: httpx.Request) -> httpx.Response:
         self.reads += 1
-        told = self.answer()
-        return httpx.Response(told.status_code, headers=told.headers, stream=told.stream)
+        answer = self.answer()
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=answer.stream)
 
 
 @pytest.fixture
@@ -211,10 +211,10 @@ async def test_of_two_keys_with_one_id_the_first_counts(
     (key,) = issuer.jwks()["keys"]
     published.answer = keys(key, rsa_key(ODD, kid=key["kid"]))
 
-    found = await remote.key(key["kid"])
+    key_ = await remote.key(key["kid"])
 
-    assert found
-    assert found.key.public_numbers() == jwt.PyJWK(key).key.public_numbers()
+    assert key_
+    assert key_.key.public_numbers() == jwt.PyJWK(key).key.public_numbers()
 
 
 async def test_a_private_key_that_is_published_is_used_as_the_public_one(

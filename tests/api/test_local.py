@@ -23,17 +23,17 @@ ORDER = {"name": "Summer", "advertiserId": ADVERTISER_ID, "traffickerId": TRAFFI
 def test_stop_keeps_the_outcome_of_a_call_that_nobody_waits_for_any_more(tmp_path: Path) -> None:
     slow = AdManagerFault(method="POST", path="orders", delay=LATER)
     with AdManagerServer(tmp_path / "admanager", faults=(slow,)) as s:
-        found = StandIns(s.url, "http://127.0.0.1:9", s.service_account_key, s.network_code)
+        far_ends = StandIns(s.url, "http://127.0.0.1:9", s.service_account_key, s.network_code)
         with ThreadPoolExecutor(1) as caller:
-            with served(local_settings(tmp_path, found), grace=1) as url:
-                asked = caller.submit(_ordered, url)
+            with served(local_settings(tmp_path, far_ends), grace=1) as url:
+                call = caller.submit(_ordered, url)
                 until(lambda: _request(tmp_path))
-            answer = asked.result()
+            answer = call.result()
 
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (502, "EC50206")
     assert answer.headers["X-Correlation-Id"] == answer.json()["correlationId"]
-    state, kept = _request(tmp_path) or ("", "")
-    assert (state, json.loads(kept)["data"]["name"]) == ("done", "Summer")
+    state, outcome = _request(tmp_path) or ("", "")
+    assert (state, json.loads(outcome)["data"]["name"]) == ("done", "Summer")
 
 
 def _ordered(url: str) -> httpx.Response:
@@ -46,6 +46,8 @@ def _ordered(url: str) -> httpx.Response:
 
 
 def _request(folder: Path) -> tuple[str, str] | None:
-    with closing(sqlite3.connect(folder / "api" / "requests.sqlite")) as found:
-        row: tuple[str, str] | None = found.execute("select state, answer from request").fetchone()
+    with closing(sqlite3.connect(folder / "api" / "requests.sqlite")) as database:
+        row: tuple[str, str] | None = database.execute(
+            "select state, answer from request"
+        ).fetchone()
         return row

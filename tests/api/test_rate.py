@@ -44,13 +44,13 @@ def test_limit_lets_the_minute_before_go_bit_by_bit(clock: Clock) -> None:
 
 def test_limit_never_passes_more_in_a_window_than_what_came_evenly_allows(clock: Clock) -> None:
     limit = RateLimit(60, clock=clock)
-    found = []
+    moments = []
     for _ in range(600):
         clock.now += 0.5
-        found.append(passed(limit, 3))
+        moments.append(passed(limit, 3))
 
-    assert max(sum(found[at : at + 120]) for at in range(480)) <= 75
-    assert sum(found) >= 60 * 4
+    assert max(sum(moments[at : at + 120]) for at in range(480)) <= 75
+    assert sum(moments) >= 60 * 4
 
 
 def test_limit_forgets_a_caller_who_was_away_for_two_minutes(clock: Clock) -> None:

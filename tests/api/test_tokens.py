@@ -34,7 +34,7 @@ def verifier(issuer: Issuer, clock: Clock) -> Verifier:
 
 def claims(clock: Clock, **changes: Any) -> dict[str, Any]:
     now = int(clock())
-    found = {
+    values = {
         "iss": "http://issuer.test",
         "exp": now + 600,
         "iat": now,
@@ -42,7 +42,7 @@ def claims(clock: Clock, **changes: Any) -> dict[str, Any]:
         "scope": "a b",
         "token_use": "access",
     }
-    return {name: value for name, value in (found | changes).items() if value is not None}
+    return {name: value for name, value in (values | changes).items() if value is not None}
 
 
 def signed(issuer: Issuer, body: dict[str, Any]) -> str:
@@ -80,10 +80,10 @@ def unsigned(body: dict[str, Any], header: dict[str, Any], signature: bytes = b"
 async def test_a_good_token_names_the_client_and_its_scopes(
     issuer: Issuer, verifier: Verifier
 ) -> None:
-    found = await verifier.verify(issuer.token("booking", frozenset({"x/get", "x/post"})))
+    caller = await verifier.verify(issuer.token("booking", frozenset({"x/get", "x/post"})))
 
-    assert found.client_id == "booking"
-    assert found.scopes == {"x/get", "x/post"}
+    assert caller.client_id == "booking"
+    assert caller.scopes == {"x/get", "x/post"}
 
 
 @pytest.mark.parametrize(
@@ -214,8 +214,8 @@ async def test_a_header_that_cannot_be_followed_is_refused(
 async def test_keys_that_a_token_brings_along_are_not_looked_at(
     issuer: Issuer, verifier: Verifier, clock: Clock
 ) -> None:
-    brought = {"jku": "http://127.0.0.1:9/", "x5u": "file:///etc/passwd", "jwk": {"kty": "oct"}}
-    token = signed_text(issuer, json.dumps(claims(clock)).encode(), **brought)
+    header = {"jku": "http://127.0.0.1:9/", "x5u": "file:///etc/passwd", "jwk": {"kty": "oct"}}
+    token = signed_text(issuer, json.dumps(claims(clock)).encode(), **header)
 
     assert (await verifier.verify(token)).client_id == "booking"
 

@@ -21,8 +21,8 @@ __all__ = ["running_stand_ins"]
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
     """An AWS with nothing in it."""
-    with ministack(tmp_path_factory.mktemp("aws")) as found:
-        yield found
+    with ministack(tmp_path_factory.mktemp("aws")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -33,8 +33,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seil.secrets_manager, "_secrets", fresh)
 
 
-def codes(found: dict[str, Any]) -> tuple[int, list[str]]:
-    answer = Answer.from_json(json.loads(json.dumps(found)))
+def codes(result: dict[str, Any]) -> tuple[int, list[str]]:
+    answer = Answer.from_json(json.loads(json.dumps(result)))
     return answer.code, [fault.code for fault in answer.errors]
 
 
@@ -54,19 +54,19 @@ def techone(
         "SEIL_TECHONE__CLIENT_SECRET": f"aws:{name}#client_secret",
     }.items():
         monkeypatch.setenv(variable, value)
-    with ExitStack() as held:
+    with ExitStack() as stack:
 
         def open_client(settings: TechOneSettings) -> TechOne:
-            return held.enter_context(TechOne(settings))
+            return stack.enter_context(TechOne(settings))
 
         monkeypatch.setattr(tech1_client, "TechOne", open_client)
         yield Client("techone", tech1_client.build)
 
 
 def test_call_is_answered_with_the_secret_of_secrets_manager(techone: Client) -> None:
-    found = techone(RATE, None)
-    assert codes(found) == (200, [])
-    assert found["data"]["trans_ccy_code"] == "USD"
+    answer = techone(RATE, None)
+    assert codes(answer) == (200, [])
+    assert answer["data"]["trans_ccy_code"] == "USD"
 
 
 def test_log_lines_are_json_with_the_correlation_id(
@@ -102,9 +102,9 @@ def test_log_lines_are_json_with_the_correlation_id(
     ids=lambda event: json.dumps(event)[:30],
 )
 def test_event_that_is_no_call_is_400(techone: Client, event: Any) -> None:
-    found = techone(event, None)
-    assert codes(found) == (400, ["EC40001"])
-    assert "The event is not a call" in found["errors"][0]["message"]
+    answer = techone(event, None)
+    assert codes(answer) == (400, ["EC40001"])
+    assert "The event is not a call" in answer["errors"][0]["message"]
 
 
 def test_operation_of_another_system_is_404(techone: Client) -> None:
@@ -149,9 +149,9 @@ def test_wrong_setting_is_named_in_the_log_only(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SEIL_TECHONE__TIMEOUT", "soon")
-    found = Client("techone", tech1_client.build)(RATE, None)
-    assert codes(found) == (502, ["EC50204"])
-    assert "soon" not in json.dumps(found)
+    answer = Client("techone", tech1_client.build)(RATE, None)
+    assert codes(answer) == (502, ["EC50204"])
+    assert "soon" not in json.dumps(answer)
     assert "techone.timeout" in capsys.readouterr().err
 
 
@@ -159,9 +159,9 @@ def test_bug_in_building_is_no_exception_outward(caplog: pytest.LogCaptureFixtur
     def broken(_settings: Any) -> Any:
         raise RuntimeError("broken inside")
 
-    found = Client("gam", broken)(ORDER, None)
-    assert codes(found) == (500, ["EC50001"])
-    assert "broken inside" not in json.dumps(found)
+    answer = Client("gam", broken)(ORDER, None)
+    assert codes(answer) == (500, ["EC50001"])
+    assert "broken inside" not in json.dumps(answer)
 
 
 def test_secret_that_is_missing_is_settings_not_accepted(

@@ -117,8 +117,8 @@ def test_wait_that_knows_of_no_deadline_is_given_up_on(
     stand_in: AdManagerServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of boto3, say, for a table that takes connections and does not answer."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        url = f"http://127.0.0.1:{held.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         for name, value in Ministack(url).environment.items():
             monkeypatch.setenv(name, value)
         table = request_store(ApiSettings(requests_table="requests"))

@@ -26,8 +26,8 @@ RATE = "/v1/techone/foreign-exchange-rate/aud-usd"
 def deployment(
     tmp_path_factory: pytest.TempPathFactory, running_stand_ins: StandIns
 ) -> Iterator[Deployment]:
-    with deployed("aws", tmp_path_factory.mktemp("api"), running_stand_ins) as found:
-        yield found
+    with deployed("aws", tmp_path_factory.mktemp("api"), running_stand_ins) as api:
+        yield api
 
 
 def judged(deployment: Deployment, token: str) -> frozenset[str]:
@@ -58,8 +58,8 @@ def test_call_passes_gateway_router_and_client_function(deployment: Deployment) 
     identity = str(uuid.uuid4())
     answer = deployment.call("GET", RATE, headers={"X-Correlation-Id": identity})
     assert answer.status_code == 200, answer.text
-    found = answer.json()
-    assert (found["data"]["major_ccy_code"], found["correlationId"]) == ("AUD", identity)
+    body = answer.json()
+    assert (body["data"]["major_ccy_code"], body["correlationId"]) == ("AUD", identity)
     assert answer.headers["x-correlation-id"] == identity
     assert answer.headers["x-content-type-options"] == "nosniff"
 
@@ -110,12 +110,12 @@ def test_repeated_order_is_created_once(deployment: Deployment) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         at_once = [pool.submit(post), pool.submit(post)]
-        found = [future.result() for future in at_once]
-    made = [answer.json()["data"] for answer in found if answer.status_code == 200]
-    assert made, [answer.text for answer in found]
-    assert all(data == made[0] for data in made)
-    assert {answer.status_code for answer in found} <= {200, 409}
-    assert post().json()["data"] == made[0]
+        answers = [future.result() for future in at_once]
+    orders = [answer.json()["data"] for answer in answers if answer.status_code == 200]
+    assert orders, [answer.text for answer in answers]
+    assert all(data == orders[0] for data in orders)
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    assert post().json()["data"] == orders[0]
     other = {"orders": [new_order()]}
     refused = deployment.call("POST", "/v1/gam/order", json=other, headers=headers)
     assert refused.json()["errors"][0]["code"] == "EC40904"
@@ -125,7 +125,7 @@ def test_load_balancer_reaches_the_router(deployment: Deployment) -> None:
     """As on AWS, where it stands between the gateway and the router."""
     aws = Ministack(deployment.url)
     balancer = aws.client("elbv2")
-    made = balancer.create_load_balancer(Name="api", Scheme="internal", Subnets=["subnet-1"])
+    created = balancer.create_load_balancer(Name="api", Scheme="internal", Subnets=["subnet-1"])
     group = balancer.create_target_group(Name="gam-router", TargetType="lambda")
     target = group["TargetGroups"][0]["TargetGroupArn"]
     router = aws.client("lambda").get_function(FunctionName="dev-gam_router")
@@ -133,7 +133,7 @@ def test_load_balancer_reaches_the_router(deployment: Deployment) -> None:
         TargetGroupArn=target, Targets=[{"Id": router["Configuration"]["FunctionArn"]}]
     )
     balancer.create_listener(
-        LoadBalancerArn=made["LoadBalancers"][0]["LoadBalancerArn"],
+        LoadBalancerArn=created["LoadBalancers"][0]["LoadBalancerArn"],
         Protocol="HTTP",
         Port=80,
         DefaultActions=[{"Type": "forward", "TargetGroupArn": target}],
@@ -219,8 +219,8 @@ def _tried(deployment: Deployment, function: str, tries: list[Try]) -> list[str]
     name = f"probe-{function}"
     aws.code(name, _PROBE, {"AWS_DEFAULT_REGION": REGION}, role=role)
     answer = client.invoke(FunctionName=name, Payload=json.dumps(tries))
-    found: list[str] = json.loads(answer["Payload"].read())
-    return found
+    codes: list[str] = json.loads(answer["Payload"].read())
+    return codes
 
 
 def test_client_function_may_read_its_secret_and_keep_its_keys_only(deployment: Deployment) -> None:
@@ -236,9 +236,9 @@ def test_client_function_may_read_its_secret_and_keep_its_keys_only(deployment: 
         ("dynamodb", "get_item", {"TableName": _TABLE, "Key": _ITEM}),
         ("lambda", "invoke", {"FunctionName": "dev-gamClient", "Payload": "{}"}),
     ]
-    found = _tried(deployment, "dev-tech1Client", allowed + denied)
-    assert found[: len(allowed)] == ["ok"] * len(allowed)
-    assert {code.removesuffix("Exception") for code in found[len(allowed) :]} == {"AccessDenied"}
+    codes = _tried(deployment, "dev-tech1Client", allowed + denied)
+    assert codes[: len(allowed)] == ["ok"] * len(allowed)
+    assert {code.removesuffix("Exception") for code in codes[len(allowed) :]} == {"AccessDenied"}
 
 
 def test_router_may_invoke_its_client_function_only(deployment: Deployment) -> None:

@@ -16,12 +16,12 @@ NOISE = random.Random(1).randbytes(400_000).hex()
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"),
+    ("text", "is_kept"),
     [("short", True), ("é" * 2_000_000, True), (NOISE[:600_000], True), (NOISE, False)],
     ids=["short", "long", "as-long-as-can-be", "too-long"],
 )
 def test_answer_that_was_settled_is_given_again_however_long(
-    aws: Ministack, text: str, kept: bool
+    aws: Ministack, text: str, is_kept: bool
 ) -> None:
     """An item of DynamoDB has 400 KB; what does not fit was done all the same."""
     table = f"requests-{uuid4().hex}"
@@ -31,11 +31,11 @@ def test_answer_that_was_settled_is_given_again_however_long(
     store.claim("key", "mark", lease=60)
     store.settle("key", answer)
 
-    found = store.claim("key", "mark", lease=60)
-    assert found.state is KeyState.DONE
-    assert found.answer is not None
-    if kept:
-        assert found.answer == answer
+    claim = store.claim("key", "mark", lease=60)
+    assert claim.state is KeyState.DONE
+    assert claim.answer is not None
+    if is_kept:
+        assert claim.answer == answer
     else:
-        assert found.answer.errors[0].code == "EC50208"
-        assert "It was done: do not repeat it, read" in found.answer.errors[0].message
+        assert claim.answer.errors[0].code == "EC50208"
+        assert "It was done: do not repeat it, read" in claim.answer.errors[0].message

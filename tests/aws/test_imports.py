@@ -56,6 +56,6 @@ def loaded(module: str) -> set[str]:
 def test_handler_loads_no_more_than_its_budget(
     module: str, unwanted: tuple[str, ...], most: int
 ) -> None:
-    found = loaded(f"seil.aws.{module}")
-    assert not found & set(unwanted)
-    assert len(found) <= most
+    modules = loaded(f"seil.aws.{module}")
+    assert not modules & set(unwanted)
+    assert len(modules) <= most

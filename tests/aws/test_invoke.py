@@ -38,9 +38,9 @@ def called(call: ServiceCall = CALL, **options: float) -> Answer:
 
 
 def test_call_is_the_event_and_the_payload_is_the_answer(lambda_api: LambdaApi) -> None:
-    told = Answer(409, None, (Fault("EC40901", "Füße"),), 1.5)
-    lambda_api.replies = [Reply(told.to_json())]
-    assert called() == told
+    answer = Answer(409, None, (Fault("EC40901", "Füße"),), 1.5)
+    lambda_api.replies = [Reply(answer.to_json())]
+    assert called() == answer
     name, event = lambda_api.invoked[0]
     assert name == ARN
     assert 0 < event.pop("seconds") <= 20
@@ -219,9 +219,9 @@ def test_lost_connection_is_down_and_nothing_is_sent_again(lambda_api: LambdaApi
 
 
 def test_lambda_that_is_away_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
     for name, value in {"REGION": "x", "ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)

@@ -39,7 +39,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = json.dumps(found.jwks()).encode()
+            body = json.dumps(issuer_.jwks()).encode()
             self.send_response(200 if self.path == "/.well-known/jwks.json" else 404)
             self.end_headers()
             self.wfile.write(body)
@@ -48,10 +48,10 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         url = f"http://127.0.0.1:{server.server_port}"
-        found = Issuer(tmp_path_factory.mktemp("issuer"), url, {})
+        issuer_ = Issuer(tmp_path_factory.mktemp("issuer"), url, {})
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        yield found
+        yield issuer_
         server.shutdown()
         thread.join()
 
@@ -93,8 +93,8 @@ def downstream(shared_downstream: Downstream) -> Downstream:
 def router(
     shared_downstream: Downstream, tmp_path_factory: pytest.TempPathFactory, issuer: Issuer
 ) -> Iterator[Router]:
-    with running_router(shared_downstream, tmp_path_factory.mktemp("router"), issuer) as found:
-        yield found
+    with running_router(shared_downstream, tmp_path_factory.mktemp("router"), issuer) as running:
+        yield running
 
 
 @pytest.fixture
@@ -139,14 +139,14 @@ def test_post_is_called_with_its_body(
         "idempotency-key": "one",
     }
     body = json.dumps(ORDER, ensure_ascii=False).encode()
-    found = body_and_headers(
+    answer = body_and_headers(
         router(kind("POST", "/v1/gam/order", headers=headers, body=body), None)
     )
-    assert found["status"] == 200, found
-    assert found["body"]["data"]["name"] == "Füße"
-    assert found["body"]["applicationLabel"] == "salesforce"
-    assert found["headers"]["x-correlation-id"] == "7d0cbd3e-34b1-4c3b-8a30-6b1a0f7f3c11"
-    assert found["headers"]["content-type"] == "application/json"
+    assert answer["status"] == 200, answer
+    assert answer["body"]["data"]["name"] == "Füße"
+    assert answer["body"]["applicationLabel"] == "salesforce"
+    assert answer["headers"]["x-correlation-id"] == "7d0cbd3e-34b1-4c3b-8a30-6b1a0f7f3c11"
+    assert answer["headers"]["content-type"] == "application/json"
     call = downstream.calls[0]
     assert (call.operation, call.caller, call.idempotency_key) == (
         "gam.create-order",
@@ -165,8 +165,8 @@ def test_query_and_path_arrive_decoded(
     router(kind("PUT", "/v1/gam/order/34", query=[("action", "approve")], headers=headers), None)
     assert downstream.calls[0].request["orderId"] == 12
     assert downstream.calls[1].request == {"orderId": 34, "action": "approve"}
-    found = body_and_headers(router(kind("GET", "/v1/gam/order/1 or 1=1", headers=headers), None))
-    assert found["status"] == 400
+    answer = body_and_headers(router(kind("GET", "/v1/gam/order/1 or 1=1", headers=headers), None))
+    assert answer["status"] == 400
     assert len(downstream.calls) == 2
 
 
@@ -182,25 +182,25 @@ def test_query_and_path_arrive_decoded(
 def test_no_or_a_bad_token_is_401(
     router: Router, kind: Any, headers: Mapping[str, str], status: int, message: Any
 ) -> None:
-    found = body_and_headers(router(kind("GET", "/v1/gam/order/1", headers=headers), None))
-    assert (found["status"], found["body"]) == (status, message)
+    answer = body_and_headers(router(kind("GET", "/v1/gam/order/1", headers=headers), None))
+    assert (answer["status"], answer["body"]) == (status, message)
 
 
 @KINDS
 def test_token_without_the_scope_is_403(router: Router, issuer: Issuer, kind: Any) -> None:
     headers = {"authorization": f"Bearer {issuer.token('booking', frozenset({READ}))}"}
-    found = body_and_headers(
+    answer = body_and_headers(
         router(kind("POST", "/v1/gam/order", headers=headers, body=b"{}"), None)
     )
-    assert (found["status"], found["body"]) == (403, {"message": "Forbidden"})
+    assert (answer["status"], answer["body"]) == (403, {"message": "Forbidden"})
 
 
 @KINDS
 def test_router_has_the_routes_of_its_system_only(router: Router, token: str, kind: Any) -> None:
     headers = {"authorization": f"Bearer {token}"}
     path = "/v1/techone/foreign-exchange-rate/aud-usd"
-    found = body_and_headers(router(kind("GET", path, headers=headers), None))
-    assert (found["status"], found["body"]["errors"][0]["code"]) == (404, "EC40401")
+    answer = body_and_headers(router(kind("GET", path, headers=headers), None))
+    assert (answer["status"], answer["body"]["errors"][0]["code"]) == (404, "EC40401")
 
 
 @KINDS
@@ -213,8 +213,8 @@ def test_health_check_of_the_balancer_needs_no_token(router: Router, kind: Any) 
 @KINDS
 def test_post_without_a_body_is_400(router: Router, token: str, kind: Any) -> None:
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
-    found = body_and_headers(router(kind("POST", "/v1/gam/order", headers=headers), None))
-    assert (found["status"], found["body"]["errors"][0]["code"]) == (400, "EC40003")
+    answer = body_and_headers(router(kind("POST", "/v1/gam/order", headers=headers), None))
+    assert (answer["status"], answer["body"]["errors"][0]["code"]) == (400, "EC40003")
 
 
 @KINDS
@@ -226,10 +226,10 @@ def test_length_is_that_of_the_body_whatever_the_header(
     if length:
         headers["content-length"] = length
     body = json.dumps(ORDER).encode()
-    found = body_and_headers(
+    answer = body_and_headers(
         router(kind("POST", "/v1/gam/order", headers=headers, body=body), None)
     )
-    assert found["status"] == 200, found
+    assert answer["status"] == 200, answer
 
 
 @KINDS
@@ -239,11 +239,11 @@ def test_body_over_the_limit_is_413(
     monkeypatch.setenv("SEIL_API__BODY_LIMIT", "1024")
     router = Router("gam", gam_router, invoke=lambda _settings: Downstream())
     headers = {"authorization": f"Bearer {token}"}
-    found = body_and_headers(
+    answer = body_and_headers(
         router(kind("POST", "/v1/gam/order", headers=headers, body=b" " * 1025), None)
     )
     router.close()
-    assert (found["status"], found["body"]["errors"][0]["code"]) == (413, "EC41301")
+    assert (answer["status"], answer["body"]["errors"][0]["code"]) == (413, "EC41301")
 
 
 @pytest.mark.parametrize(
@@ -266,10 +266,10 @@ def test_body_over_the_limit_is_413(
     ids=lambda event: json.dumps(event)[:40],
 )
 def test_event_that_is_none_of_ours_is_refused_without_a_trace(router: Router, event: Any) -> None:
-    found = router(event, None)
-    assert 400 <= found["statusCode"] < 500
-    assert "Traceback" not in found["body"]
-    json.dumps(found)
+    answer = router(event, None)
+    assert 400 <= answer["statusCode"] < 500
+    assert "Traceback" not in answer["body"]
+    json.dumps(answer)
 
 
 @pytest.mark.parametrize("missing", ["SEIL_API__ISSUER", "SEIL_API__FUNCTIONS"])
@@ -281,9 +281,9 @@ def test_router_that_is_not_set_up_says_so_in_the_log_only(
 ) -> None:
     monkeypatch.delenv(missing)
     router = Router("gam", gam_router)
-    found = body_and_headers(router(events.http_api("GET", "/healthz"), None))
+    answer = body_and_headers(router(events.http_api("GET", "/healthz"), None))
     router.close()
-    assert (found["status"], found["body"]) == (502, {"message": "The function is not set up"})
+    assert (answer["status"], answer["body"]) == (502, {"message": "The function is not set up"})
     assert missing in capsys.readouterr().err
 
 
@@ -303,11 +303,11 @@ def test_client_function_is_invoked_through_lambda(
     lambda_api.replies = [Reply(Answer(200, {"id": 7}).to_json())]
     router = Router("gam", gam_router)
     headers = {"authorization": f"Bearer {token}"}
-    found = body_and_headers(
+    answer = body_and_headers(
         router(events.http_api("GET", "/v1/gam/order/7", headers=headers), None)
     )
     router.close()
-    assert (found["status"], found["body"]["data"]) == (200, {"id": 7})
+    assert (answer["status"], answer["body"]["data"]) == (200, {"id": 7})
     name, event = lambda_api.invoked[0]
     assert (name, event["operation"], event["request"]) == (
         "dev-gamClient",
@@ -318,7 +318,7 @@ def test_client_function_is_invoked_through_lambda(
 
 
 def test_openapi_document_is_of_the_one_system(router: Router) -> None:
-    found = body_and_headers(router(events.http_api("GET", "/openapi.json"), None))
-    paths = set(found["body"]["paths"])
+    answer = body_and_headers(router(events.http_api("GET", "/openapi.json"), None))
+    paths = set(answer["body"]["paths"])
     assert any(path.startswith("/v1/gam/") for path in paths)
     assert not any(path.startswith("/v1/techone/") for path in paths)

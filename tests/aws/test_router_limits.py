@@ -56,8 +56,8 @@ def downstream(shared_downstream: Downstream) -> Downstream:
 def router(
     shared_downstream: Downstream, tmp_path_factory: pytest.TempPathFactory, issuer: Issuer
 ) -> Iterator[Router]:
-    with running_router(shared_downstream, tmp_path_factory.mktemp("router"), issuer) as found:
-        yield found
+    with running_router(shared_downstream, tmp_path_factory.mktemp("router"), issuer) as running:
+        yield running
 
 
 @pytest.fixture
@@ -90,8 +90,8 @@ PROXY: dict[str, Any] = {"resource": "/v1/gam/{proxy+}", "parameters": {"proxy":
 def test_route_answers_with_its_stage_and_without(
     router: Router, bearer: dict[str, str], event: Callable[..., Event], path: str
 ) -> None:
-    found = body_and_headers(router(event("GET", path, headers=bearer), None))
-    assert (found["status"], found["body"]["path"]) == (200, "/v1/gam/order/7"), found
+    answer = body_and_headers(router(event("GET", path, headers=bearer), None))
+    assert (answer["status"], answer["body"]["path"]) == (200, "/v1/gam/order/7"), answer
     assert body_and_headers(router(event("GET", path), None))["status"] == 401
 
 
@@ -125,8 +125,8 @@ def test_default_route_answers_behind_a_base_path(
     router: Router, bearer: dict[str, str], make: Callable[..., Event], base: str
 ) -> None:
     ask = partial(events.on_domain, make, base, "GET")
-    found = body_and_headers(router(ask("/v1/gam/order/7", headers=bearer), None))
-    assert (found["status"], found["body"]["path"]) == (200, "/v1/gam/order/7"), found
+    answer = body_and_headers(router(ask("/v1/gam/order/7", headers=bearer), None))
+    assert (answer["status"], answer["body"]["path"]) == (200, "/v1/gam/order/7"), answer
     assert body_and_headers(router(ask("/healthz"), None))["status"] == 200
     document = body_and_headers(router(ask("/openapi.json"), None))["body"]
     assert document["servers"][0]["url"] == (base or "/")
@@ -141,8 +141,8 @@ def test_path_before_a_route_is_none_without_a_custom_domain(
 
 @pytest.mark.parametrize("path", ["/docs", "/static-offline-docs/swagger-ui.css", "/redoc"])
 def test_there_is_no_docs_page(router: Router, path: str) -> None:
-    found = body_and_headers(router(events.http_api("GET", path), None))
-    assert (found["status"], found["body"]["errors"][0]["code"]) == (404, "EC40401")
+    answer = body_and_headers(router(events.http_api("GET", path), None))
+    assert (answer["status"], answer["body"]["errors"][0]["code"]) == (404, "EC40401")
 
 
 @KINDS
@@ -150,22 +150,22 @@ def test_repeated_parameter_is_refused_where_the_event_has_it(
     router: Router, bearer: dict[str, str], kind: Any
 ) -> None:
     query = [("orderid", "1"), ("orderid", "2")]
-    found = body_and_headers(
+    answer = body_and_headers(
         router(kind("GET", "/v1/gam/lineitem", query=query, headers=bearer), None)
     )
     if kind is events.alb:  # It hands the last on, whatever the function does.
-        assert found["status"] == 200
+        assert answer["status"] == 200
     else:
-        assert "given more than once" in found["body"]["errors"][0]["message"]
+        assert "given more than once" in answer["body"]["errors"][0]["message"]
 
 
 @KINDS
 def test_query_is_decoded_once(router: Router, bearer: dict[str, str], kind: Any) -> None:
     query = [("orderid", "%31")]
-    found = body_and_headers(
+    answer = body_and_headers(
         router(kind("GET", "/v1/gam/lineitem", query=query, headers=bearer), None)
     )
-    assert (found["status"], "%31" in json.dumps(found["body"])) == (400, True), found
+    assert (answer["status"], "%31" in json.dumps(answer["body"])) == (400, True), answer
 
 
 @pytest.mark.parametrize("kind", [events.alb, events.alb_lists, events.http_api])
@@ -227,9 +227,9 @@ def test_answer_that_aws_would_not_carry_is_an_envelope(
     assert limit - 20_000 < len(json.dumps(answer)) < limit
 
     downstream.data = {"lineItems": text * (limit // carried)}
-    found = body_and_headers(router(event, None))
-    (fault,) = found["body"]["errors"]
-    assert (found["status"], fault["code"]) == (502, "EC50208")
+    envelope = body_and_headers(router(event, None))
+    (fault,) = envelope["body"]["errors"]
+    assert (envelope["status"], fault["code"]) == (502, "EC50208")
     assert f"{limit} bytes. Ask for less at a time" in fault["message"]
 
 
@@ -255,11 +255,11 @@ def test_request_ends_before_the_function_does(
     downstream.seconds = HELD
     router(events.http_api("GET", "/healthz"), None)
     context = Context(3)
-    found = body_and_headers(
+    answer = body_and_headers(
         router(events.http_api("GET", "/v1/gam/order/7", headers=bearer), context)
     )
     assert not context.is_over(by=20)  # The router waits 29 seconds where nothing else is said.
-    assert (found["status"], found["body"]["errors"][0]["code"]) == (504, "EC50401")
+    assert (answer["status"], answer["body"]["errors"][0]["code"]) == (504, "EC50401")
     (call,) = downstream.calls
     assert call.seconds is not None
     assert call.seconds <= 1.5
@@ -268,17 +268,17 @@ def test_request_ends_before_the_function_does(
 def test_silent_issuer_is_reported_before_the_function_ends(
     settings: None, monkeypatch: pytest.MonkeyPatch, bearer: dict[str, str]
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        url = f"http://127.0.0.1:{held.getsockname()[1]}/jwks.json"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/jwks.json"
         monkeypatch.setenv("SEIL_API__JWKS_URL", url)
         router = Router("gam", gam_router, invoke=lambda _settings: Downstream())
         router(events.http_api("GET", "/healthz"), None)
         context = Context(3)
-        found = body_and_headers(
+        answer = body_and_headers(
             router(events.http_api("GET", "/v1/gam/order/7", headers=bearer), context)
         )
         assert not context.is_over(by=20)  # The router waits 29 seconds where nothing else is said.
-        assert (found["status"], found["body"]["errors"][0]["code"]) == (502, "EC50205")
+        assert (answer["status"], answer["body"]["errors"][0]["code"]) == (502, "EC50205")
         router.close()
 
 
@@ -288,7 +288,7 @@ def test_request_that_has_no_time_is_not_begun(
     router(events.http_api("GET", "/readyz"), None)
     for _ in range(7):  # It is no failure of the system either.
         event = events.http_api("GET", "/v1/gam/order/7", headers=bearer)
-        found = body_and_headers(router(event, Context(1)))
-        assert (found["status"], found["body"]["errors"][0]["code"]) == (504, "EC50402")
-        assert found["headers"]["retry-after"] == "1"
+        answer = body_and_headers(router(event, Context(1)))
+        assert (answer["status"], answer["body"]["errors"][0]["code"]) == (504, "EC50402")
+        assert answer["headers"]["retry-after"] == "1"
     assert not downstream.calls

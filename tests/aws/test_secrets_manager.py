@@ -108,10 +108,10 @@ class Manager:
 
     def get_secret_value(self, SecretId: str) -> Any:  # noqa: N803 - boto3's name
         self.calls += 1
-        found = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
-        if isinstance(found, Exception):
-            raise found
-        return {"SecretString": found}
+        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return {"SecretString": outcome}
 
 
 def refusal(code: str) -> Exception:

@@ -15,8 +15,8 @@ async def main() -> None:
     async with SalesforceClient(auth_strategy=auth, version="v62.0") as org:
         answer = await org.query.soql(scenario.NAMES)
         names = [record["Name"] for record in await answer.collect_all()]
-        made = await org.collections.insert([{"Name": "New"}], "Account")
-        created = made[0]["id"]
+        inserted = await org.collections.insert([{"Name": "New"}], "Account")
+        created = inserted[0]["id"]
         await org.collections.update([{"Id": created, "Name": "Changed"}], "Account")
         one = await org.query.soql(f"SELECT Name FROM Account WHERE Id = '{created}'")
         changed = (await one.collect_all())[0]["Name"]
@@ -25,12 +25,12 @@ async def main() -> None:
         )
         await org.collections.delete([created])
         rows = await bulk_query(org, scenario.NAMES, poll_interval=0)
-        left = [record async for record in rows]
+        remaining = [record async for record in rows]
         scenario.Observations(
             names=names,
             created=created,
             changed=changed,
-            left=len(left),
+            left=len(remaining),
             more={
                 "created by upsert": upserted[0]["created"],
                 "token's end is known": auth.expires_at is not None,

@@ -31,14 +31,14 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp())
     config, catalog = folder / "config.json", folder / "catalog.json"
     config.write_text(json.dumps(_CONFIG))
-    found = _run("discover", "--config", str(config))
-    (discovered,) = (message["catalog"] for message in found if message["type"] == "CATALOG")
-    wanted = [
+    streams = _run("discover", "--config", str(config))
+    (discovered,) = (message["catalog"] for message in streams if message["type"] == "CATALOG")
+    streams_ = [
         {"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append"}
         for stream in discovered["streams"]
         if stream["name"] == "Account"
     ]
-    catalog.write_text(json.dumps({"streams": wanted}))
+    catalog.write_text(json.dumps({"streams": streams_}))
     messages = _run("read", "--config", str(config), "--catalog", str(catalog))
     records = [message["record"]["data"] for message in messages if message["type"] == "RECORD"]
     scenario.Observations(

@@ -31,8 +31,8 @@ def main() -> None:
         )
         (response,) = list(stub.Subscribe(iter([request]), metadata=metadata))[:1]
         (received,) = response.events
-        asked = pb2.SchemaRequest(schema_id=received.event.schema_id)
-        schema = stub.GetSchema(asked, metadata=metadata)
+        schema_request = pb2.SchemaRequest(schema_id=received.event.schema_id)
+        schema = stub.GetSchema(schema_request, metadata=metadata)
     reader = avro.io.DatumReader(avro.schema.parse(schema.schema_json))
     event: Any = reader.read(avro.io.BinaryDecoder(io.BytesIO(received.event.payload)))
     pubsub_scenario.tell(schema.schema_id, [event], replay=len(received.replay_id))
@@ -44,8 +44,8 @@ def log_in() -> tuple[tuple[str, str], ...]:
     with urllib.request.urlopen(f"{url}/services/oauth2/token", body) as answer:
         token = json.load(answer)
     headers = {"Authorization": f"Bearer {token['access_token']}"}
-    asked = urllib.request.Request(f"{url}/services/oauth2/userinfo", headers=headers)
-    with urllib.request.urlopen(asked) as answer:
+    request = urllib.request.Request(f"{url}/services/oauth2/userinfo", headers=headers)
+    with urllib.request.urlopen(request) as answer:
         user = json.load(answer)
     return (
         ("accesstoken", token["access_token"]),

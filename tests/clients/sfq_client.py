@@ -19,7 +19,7 @@ def main() -> None:
     first = org.query(scenario.NAMES)["records"][0]["Id"]
     org._cupdate({first: {"Name": "Changed"}})
     changed = org.query(f"SELECT Name FROM Account WHERE Id = '{first}'")["records"][0]["Name"]
-    gone = org.cdelete([org.query(scenario.NAMES)["records"][-1]["Id"]])
+    deleted = org.cdelete([org.query(scenario.NAMES)["records"][-1]["Id"]])
     scenario.Observations(
         names=names,
         created="",
@@ -27,7 +27,7 @@ def main() -> None:
         left=org.query(scenario.NAMES)["totalSize"],
         more={
             "contacts": batch["contacts"]["totalSize"],
-            "deleted": len(gone) if gone else 0,
+            "deleted": len(deleted) if deleted else 0,
             "prefix": org.get_sobject_prefixes()["001"],
         },
     ).tell()

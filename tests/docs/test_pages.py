@@ -30,8 +30,8 @@ def test_a_link_outside_the_site_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
 def test_a_target_of_make_that_a_page_names_is_there(page: Path) -> None:
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    named = re.findall(r"(?:`|^    )make ([a-z][\w-]*)", page.read_text("utf-8"), re.MULTILINE)
-    assert set(named) <= targets
+    words = re.findall(r"(?:`|^    )make ([a-z][\w-]*)", page.read_text("utf-8"), re.MULTILINE)
+    assert set(words) <= targets
 
 
 def test_the_first_page_of_the_repository_links_every_page() -> None:
@@ -43,16 +43,16 @@ def test_the_first_page_of_the_repository_links_every_page() -> None:
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
 def test_a_path_that_a_page_names_is_there(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
-    named = set(re.findall(r"`((?:src|tests|benchmarks|docs)/[\w./-]*\w)/?`", text))
-    missing = {path for path in named if not (ROOT / path).exists()}
+    paths = set(re.findall(r"`((?:src|tests|benchmarks|docs)/[\w./-]*\w)/?`", text))
+    missing = {path for path in paths if not (ROOT / path).exists()}
     # add-an-endpoint.md has its reader write this one.
     assert missing <= {"tests/techone/test_billing.py"}
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
 def test_a_name_of_the_code_in_a_page_is_there(page: Path) -> None:
-    named = re.findall(r"`(seil(?:\.[a-z_]+)+(?:\.[A-Za-z]\w+)?)`", page.read_text("utf-8"))
-    assert [name for name in named if not _is_known(name)] == []
+    names = re.findall(r"`(seil(?:\.[a-z_]+)+(?:\.[A-Za-z]\w+)?)`", page.read_text("utf-8"))
+    assert [name for name in names if not _is_known(name)] == []
 
 
 def _is_known(name: str) -> bool:

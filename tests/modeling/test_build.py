@@ -69,8 +69,8 @@ def test_an_org_with_less_builds_with_nulls(
     load(warehouse, lake, catalog)
     report = build(warehouse, site_models(catalog), tables=["sales_orders"])
     assert states(report) == {"sales_orders": "built", "sales_stages": "built"}
-    found = rows(warehouse, "SELECT id, order_id, account_name, total_amount FROM sales_orders")
-    assert found == [{"id": "801", "order_id": "7", "account_name": "Acme", "total_amount": None}]
+    values = rows(warehouse, "SELECT id, order_id, account_name, total_amount FROM sales_orders")
+    assert values == [{"id": "801", "order_id": "7", "account_name": "Acme", "total_amount": None}]
     columns = warehouse.columns(TableName("", "sales_orders"))
     assert columns is not None
     assert pa.types.is_decimal(columns.field("total_amount").type)

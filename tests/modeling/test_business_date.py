@@ -70,8 +70,8 @@ class Site:
         return build(self.warehouse, self.models, tables=tables)
 
     def days(self, table: str, column: str, key: str) -> list[str]:
-        found = self.warehouse.query(f"SELECT {column} FROM {table} ORDER BY {key}")
-        return [str(day) for day in found[column].to_pylist()]
+        values = self.warehouse.query(f"SELECT {column} FROM {table} ORDER BY {key}")
+        return [str(day) for day in values[column].to_pylist()]
 
 
 @pytest.fixture
@@ -94,8 +94,8 @@ def test_a_day_begins_at_midnight_in_the_zone(site: Site, zone: str) -> None:
 def test_a_date_of_salesforce_is_that_day_everywhere(site: Site, zone: str) -> None:
     site.store("contract", "vlocity_cmt__terminatedate__c", pa.date32(), [date(2026, 3, 1)])
     site.build("sales_order_line_item_reservations", zone=zone)
-    found = site.days("sales_order_line_item_reservations", "expiration_date", "contract_id")
-    assert found == ["2026-03-01"]
+    days = site.days("sales_order_line_item_reservations", "expiration_date", "contract_id")
+    assert days == ["2026-03-01"]
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ def test_an_org_that_holds_a_time_in_that_field_gets_its_day(
 ) -> None:
     site.store("contract", "vlocity_cmt__terminatedate__c", kind, [value])
     site.build("sales_order_line_item_reservations", zone=SYDNEY)
-    found = site.days("sales_order_line_item_reservations", "expiration_date", "contract_id")
-    assert found == ["2026-03-02"]
+    days = site.days("sales_order_line_item_reservations", "expiration_date", "contract_id")
+    assert days == ["2026-03-02"]
 
 
 def test_another_zone_makes_anew_the_tables_that_cut_days_from_times_and_no_other(
@@ -150,7 +150,7 @@ ORG: Mapping[str, Any] = {"org_id": "00D000000000001AAA"}
 
 
 @pytest.mark.parametrize(
-    ("setting", "kept", "name", "note"),
+    ("setting", "offset", "name", "note"),
     [
         ("Europe/Paris", {**ORG, "time_zone": SYDNEY}, "Europe/Paris", ""),
         ("", {**ORG, "time_zone": SYDNEY}, SYDNEY, ""),
@@ -161,10 +161,10 @@ ORG: Mapping[str, Any] = {"org_id": "00D000000000001AAA"}
     ids=["setting", "org", "unknown to us", "not said", "no org seen"],
 )
 def test_the_zone_is_the_settings_then_the_orgs(
-    lake: Lake, setting: str, kept: Mapping[str, Any] | None, name: str, note: str
+    lake: Lake, setting: str, offset: Mapping[str, Any] | None, name: str, note: str
 ) -> None:
-    if kept:
-        lake.staging.put("org.json", json.dumps(kept).encode())
+    if offset:
+        lake.staging.put("org.json", json.dumps(offset).encode())
     zone = business_zone(setting, lake)
     assert zone.name == name
     assert note in zone.note

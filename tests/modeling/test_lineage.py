@@ -66,8 +66,8 @@ def test_a_tree_branches(models: Models) -> None:
 def test_every_column_of_every_table_ends_at_a_described_field(models: Models) -> None:
     for table, model in models.items():
         origin = lineage(models, table)
-        named = [source.name.partition(".")[2] for source in origin.sources]
-        assert named == [column.name for column in model.described.columns]
+        names = [source.name.partition(".")[2] for source in origin.sources]
+        assert names == [column.name for column in model.described.columns]
         for leaf in origin.leaves():
             schema, source, column = leaf.name.split(".")
             assert column in models.sources[TableName(schema, source)].columns, leaf

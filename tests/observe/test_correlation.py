@@ -12,12 +12,12 @@ GUID = "7d0cbd3e-34b1-4c3b-8a30-6b1a0f7f3c11"
 
 
 def test_new_ids_are_guids_and_none_comes_twice() -> None:
-    found = [new_id() for _ in range(10_000)]
-    assert len(set(found)) == len(found)
-    assert {(uuid.UUID(text).version, uuid.UUID(text).variant) for text in found} == {
+    ids = [new_id() for _ in range(10_000)]
+    assert len(set(ids)) == len(ids)
+    assert {(uuid.UUID(text).version, uuid.UUID(text).variant) for text in ids} == {
         (4, uuid.RFC_4122)
     }
-    assert all(valid_id(text) == text for text in found[:10])
+    assert all(valid_id(text) == text for text in ids[:10])
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,6 @@ def test_threads_carry_them_each_its_own(capsys: pytest.CaptureFixture[str]) -> 
     with correlation("c1"), log_fields(object="Account"), Workers(4, "test") as pool:
         for name in "abcdefgh":
             pool.submit(work, name)
-    found = lines(capsys)
-    assert sorted(line["file"] for line in found) == list("abcdefgh")
-    assert {(line["object"], line["correlation_id"]) for line in found} == {("Account", "c1")}
+    entries = lines(capsys)
+    assert sorted(line["file"] for line in entries) == list("abcdefgh")
+    assert {(line["object"], line["correlation_id"]) for line in entries} == {("Account", "c1")}

@@ -128,13 +128,13 @@ ODD: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "told"), ODD)
+@pytest.mark.parametrize(("value", "expected"), ODD)
 def test_json_line_has_a_place_for_any_value(
-    value: object, told: object, capsys: pytest.CaptureFixture[str]
+    value: object, expected: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure("INFO", "json")
     logger.info("odd", extra={"value": value})
-    assert json.loads(capsys.readouterr().err)["value"] == told
+    assert json.loads(capsys.readouterr().err)["value"] == expected
 
 
 def test_json_line_writes_a_cyclic_list_as_far_as_it_goes(
@@ -159,14 +159,14 @@ SECRETS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "told"), SECRETS)
+@pytest.mark.parametrize(("value", "expected"), SECRETS)
 def test_json_line_stays_one_when_a_secret_is_taken_out(
-    value: object, told: object, capsys: pytest.CaptureFixture[str]
+    value: object, expected: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure("INFO", "json")
     logger.info("odd", extra={"value": value, "after": 1})
     line = json.loads(capsys.readouterr().err)
-    assert (line["value"], line["after"]) == (told, 1)
+    assert (line["value"], line["after"]) == (expected, 1)
 
 
 def test_threads_that_log_at_once_write_whole_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,7 +182,7 @@ def test_threads_that_log_at_once_write_whole_lines(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("text", "expected"),
     [
         ("GET /a\n12:00:00 ERROR   seil: forged", "GET /a\n  12:00:00 ERROR   seil: forged"),
         ("\x1b[2Jgone\r\x9b\x7f", r"\x1b[2Jgone\x0d\x9b\x7f"),
@@ -191,11 +191,11 @@ def test_threads_that_log_at_once_write_whole_lines(capsys: pytest.CaptureFixtur
     ids=["line", "terminal", "text"],
 )
 def test_text_line_cannot_be_forged(
-    given: str, told: str, capsys: pytest.CaptureFixture[str]
+    text: str, expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure("INFO", "text")
-    logger.warning("%s", given)
-    assert capsys.readouterr().err.endswith(f" WARNING seil.test: {told}\n")
+    logger.warning("%s", text)
+    assert capsys.readouterr().err.endswith(f" WARNING seil.test: {expected}\n")
 
 
 def test_text_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,8 +32,8 @@ with server_span("GET /", json.loads(sys.argv[1])) as outer, client_span("call")
 def exported_span(headers: dict[str, str], *, before: str = "") -> dict[str, Any]:
     command = [sys.executable, "-c", before + CODE, json.dumps(headers)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found: dict[str, Any] = json.loads(output)
-    return found
+    span: dict[str, Any] = json.loads(output)
+    return span
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_callers_trace_is_handed_on_where_nothing_is_recorded(
 
 
 def test_spans_are_recorded_for_requests_without_a_trace_too() -> None:
-    found = exported_span({}, before=PROVIDER)
+    span = exported_span({}, before=PROVIDER)
 
-    assert found["recorded"] == [True, True]
-    assert found["handed on"]
+    assert span["recorded"] == [True, True]
+    assert span["handed on"]

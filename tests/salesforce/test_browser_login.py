@@ -153,10 +153,10 @@ def test_code_is_sent_once(far: FarEnd, callback: Callback) -> None:
 
 
 def test_port_that_is_taken_is_named() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        probe.listen()
+        port = probe.getsockname()[1]
         words = f"port {port}: cannot be opened"
         with pytest.raises(ConfigurationError, match=words), open_callback(port):
             pass

@@ -44,17 +44,17 @@ def test_answer_without_the_header_keeps_what_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "left"),
+    ("header", "remaining"),
     [
         ("api-usage=880/1000", "20 are left"),
         ("api-usage=1/1000; per-app-api-usage=240/250(appName=x)", "10 are left"),
     ],
     ids=["org", "app"],
 )
-def test_work_that_does_not_fit_is_refused_before_it_begins(header: str, left: str) -> None:
+def test_work_that_does_not_fit_is_refused_before_it_begins(header: str, remaining: str) -> None:
     budget = Budget(reserve=10)
     budget.require(10**6, "anything, before the first answer")
     budget.update(header)
     budget.require(10, "a little")
-    with pytest.raises(QuotaExhaustedError, match=f"a lot takes about 21 calls, {left}"):
+    with pytest.raises(QuotaExhaustedError, match=f"a lot takes about 21 calls, {remaining}"):
         budget.require(21, "a lot")

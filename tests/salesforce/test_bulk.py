@@ -307,8 +307,8 @@ def test_locator_and_size_are_requested(far: FarEnd, org: Org) -> None:
     far.on("GET", f"{JOB}/results", result())
     read(org)
     read(org, locator="a+b=", max_records=500)
-    asked = [r.params for r in far.requests if r.method == "GET"]
-    assert asked == [{}, {"locator": "a+b=", "maxRecords": "500"}]
+    queries = [r.params for r in far.requests if r.method == "GET"]
+    assert queries == [{}, {"locator": "a+b=", "maxRecords": "500"}]
 
 
 @pytest.mark.parametrize(
@@ -471,9 +471,9 @@ def test_blocks_ahead_are_bounded_and_end_with_the_page(
     def slow(decoder: Decoder, block: CsvBlock) -> list[pa.RecordBatch]:
         begun.append(len(block))
         time.sleep(0.01)
-        found = decode(decoder, block)
+        batch = decode(decoder, block)
         ended.append(len(block))
-        return found
+        return batch
 
     monkeypatch.setattr(Decoder, "decode", slow)
     rows = [[f"801{n}", "x", "1"] for n in range(5000)]

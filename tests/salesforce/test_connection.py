@@ -84,8 +84,8 @@ def test_waits_grow_and_vary(far: FarEnd, settings: SalesforceSettings) -> None:
 def test_retry_after_is_capped(far: FarEnd, settings: SalesforceSettings, as_date: bool) -> None:
     pauses: list[float] = []
     later = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
-    asked = {"Retry-After": later if as_date else "7200"}
-    far.on("GET", OBJECTS, Reply(429, headers=asked), LIST)
+    headers = {"Retry-After": later if as_date else "7200"}
+    far.on("GET", OBJECTS, Reply(429, headers=headers), LIST)
     brief = settings.model_copy(update={"max_wait": timedelta(seconds=20)})
     with Org(brief, sleep=pauses.append) as org:
         org.objects()
@@ -124,9 +124,9 @@ CALLS: dict[str, Callable[[Org], object]] = {
 def test_nobody_listens(
     settings: SalesforceSettings, pauses: list[float], call: Callable[[Org], object]
 ) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
         nowhere = settings.model_copy(update={"login_url": url, "attempts": 5})
         with (
             Org(nowhere, sleep=pauses.append) as org,
@@ -281,17 +281,17 @@ def test_usage_header(header: str | None, usage: ApiUsage | None) -> None:
     assert ApiUsage.parse(header) == usage
 
 
-@pytest.mark.parametrize(("asked", "sent"), [(None, "identity"), (True, "gzip")])
+@pytest.mark.parametrize(("setting", "sent"), [(None, "identity"), (True, "gzip")])
 def test_gzip_is_requested_except_on_loopback(
-    far: FarEnd, settings: SalesforceSettings, asked: bool | None, sent: str
+    far: FarEnd, settings: SalesforceSettings, setting: bool | None, sent: str
 ) -> None:
     packed = Reply(
         body=gzip.compress(b'{"sobjects": [{"name": "Lead"}]}'),
         headers={"Content-Encoding": "gzip"},
         framing="chunked",
     )
-    far.on("GET", OBJECTS, packed if asked else LIST)
-    with Org(settings.model_copy(update={"gzip": asked})) as org:
+    far.on("GET", OBJECTS, packed if setting else LIST)
+    with Org(settings.model_copy(update={"gzip": setting})) as org:
         assert org.objects()[0].name == "Lead"
     assert far.requests[-1].headers["Accept-Encoding"] == sent
 

@@ -80,10 +80,10 @@ def test_now_is_the_org_s_clock(far: FarEnd, org: Org) -> None:
     assert org.now() == org.now() == datetime(2026, 11, 23, 6, 0, 17, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("headers", "said"), [({}, "missing"), ({"Date": "now"}, "now")])
-def test_now_without_a_date(far: FarEnd, org: Org, headers: dict[str, str], said: str) -> None:
+@pytest.mark.parametrize(("headers", "reason"), [({}, "missing"), ({"Date": "now"}, "now")])
+def test_now_without_a_date(far: FarEnd, org: Org, headers: dict[str, str], reason: str) -> None:
     far.on("GET", f"{DATA}/limits", Reply(body={}, headers=headers))
-    with pytest.raises(UnavailableError, match=f"the Date header is {said}"):
+    with pytest.raises(UnavailableError, match=f"the Date header is {reason}"):
         org.now()
 
 
@@ -97,8 +97,8 @@ def test_query_follows_the_pages(far: FarEnd, org: Org) -> None:
     far.on("GET", path, Reply(body={"totalSize": 3, "done": True, "records": [record(3)]}))
     got = list(org.query("SELECT Id, Rate FROM Lead WHERE Name = 'A + B & C'"))
     assert got == [{"Id": str(n), "Rate": Decimal("0.1")} for n in (1, 2, 3)]
-    asked = [r.params for r in far.requests if r.method == "GET"]
-    assert asked == [{"q": "SELECT Id, Rate FROM Lead WHERE Name = 'A + B & C'"}, {}]
+    queries = [r.params for r in far.requests if r.method == "GET"]
+    assert queries == [{"q": "SELECT Id, Rate FROM Lead WHERE Name = 'A + B & C'"}, {}]
 
 
 @pytest.mark.parametrize(("deleted", "resource"), [(False, "query"), (True, "queryAll")])

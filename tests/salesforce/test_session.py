@@ -220,9 +220,9 @@ def test_rotated_token_outlasts_the_process(
         for _ in range(3):
             log_in(refreshing)
     assert rotating.count == 3
-    kept = refreshing.token_file
-    assert kept.stat().st_mode & 0o777 == 0o600
-    assert kept.with_suffix(".lock").stat().st_mode & 0o777 == 0o600
+    file = refreshing.token_file
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.with_suffix(".lock").stat().st_mode & 0o777 == 0o600
     assert "secret-" not in caplog.text
 
 

@@ -228,8 +228,8 @@ def test_rest(org: Org, server: OrgServer, ids: list[str]) -> None:
     write(server.url, "PATCH", f"{NAME}/Key__c/k%2F2", {"Note__c": "found"})
     write(server.url, "PATCH", f"{NAME}/Key__c/k%20%26%20new", {"Name": "B-new"})
     write(server.url, "DELETE", f"{NAME}/{ids[0]}")
-    asked = f"SELECT Id, Note__c, Amount__c FROM {NAME} WHERE Key__c IN ('k/1', 'k/2')"
-    rows = {row["Id"]: row for row in org.query(asked)}
+    soql = f"SELECT Id, Note__c, Amount__c FROM {NAME} WHERE Key__c IN ('k/1', 'k/2')"
+    rows = {row["Id"]: row for row in org.query(soql)}
     assert rows[ids[1]]["Note__c"] == "changed"
     assert rows[ids[2]]["Note__c"] == "found"
     assert rows[ids[1]]["Amount__c"] == Decimal("10.25")

@@ -42,9 +42,9 @@ def test_age(version: str, expected: str) -> None:
     [("30.0", "switched it off"), ("40.0", "Summer '28"), ("59.0", "three years"), ("60.0", "")],
 )
 def test_end_of_a_version(version: str, words: str) -> None:
-    told = end(version, "68.0")
-    assert words in told
-    assert bool(told) == bool(words)
+    notice = end(version, "68.0")
+    assert words in notice
+    assert bool(notice) == bool(words)
 
 
 def test_default_is_a_version_that_has_no_soap_login() -> None:

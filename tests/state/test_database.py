@@ -74,16 +74,16 @@ def test_a_process_killed_while_two_write_leaves_whole_transactions(
         subprocess.Popen([sys.executable, "-c", WRITER, url, name], stdout=subprocess.PIPE)
         for name in ("one", "two")
     ]
-    told = {}
+    counts = {}
     for name, writer in zip(("one", "two"), writers, strict=True):
         assert writer.stdout
         lines = [writer.stdout.readline() for _ in range(5)]
         writer.send_signal(signal.SIGKILL)
-        told[name] = len([*lines, *writer.stdout.read().splitlines()])
+        counts[name] = len([*lines, *writer.stdout.read().splitlines()])
         writer.stdout.close()
         writer.wait()
     entries = [(entry.column, entry.at) for entry in opened(url).decisions.get("Account")]
-    for name, count in told.items():
+    for name, count in counts.items():
         mine = [entry for entry in entries if entry[0] == name]
         assert mine == [(name, "0"), (name, "1")] * (len(mine) // 2)
         assert len(mine) // 2 - count in (0, 1)  # Killed between the commit and the word.

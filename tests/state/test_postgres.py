@@ -171,9 +171,9 @@ def no_database(server: Server, _: str) -> PostgresDatabase:
 
 
 def no_server(_: Server, database: str) -> PostgresDatabase:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return PostgresDatabase(f"postgresql://x@127.0.0.1:{held.getsockname()[1]}/{database}")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return PostgresDatabase(f"postgresql://x@127.0.0.1:{probe.getsockname()[1]}/{database}")
 
 
 def unknown_option(server: Server, database: str) -> PostgresDatabase:
@@ -230,10 +230,10 @@ def standby(parameters: dict[str, str]) -> tuple[threading.Thread, int]:
     def serve() -> None:
         with listener, listener.accept()[0] as client:
             client.recv(65536)
-            told = b"".join(
+            content = b"".join(
                 message(b"S", f"{name}\0{value}\0".encode()) for name, value in parameters.items()
             )
-            client.sendall(message(b"R", struct.pack("!i", 0)) + told + ready)
+            client.sendall(message(b"R", struct.pack("!i", 0)) + content + ready)
             while client.recv(65536):
                 client.sendall(message(b"E", fields) + ready)
 

@@ -198,8 +198,8 @@ def test_an_answer_that_drips_is_given_up(start: bytes) -> None:
 
 
 def test_nobody_there() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
     settings = TechOneSettings(base_url=url, token_url=url, attempts=1)
     with TechOne(settings) as client, pytest.raises(UnavailableError) as caught:
         client.rate(RATE)
@@ -217,11 +217,11 @@ def test_closing_ends_what_is_under_way(stand_in: StandIn) -> None:
     stand_in.fault(delay=HELD)
     client = stand_in.client(attempts=1)
     with ThreadPoolExecutor(1) as threads:
-        asked = threads.submit(client.rate, RATE)
+        call = threads.submit(client.rate, RATE)
         until(stand_in.is_struck)
         client.close()
         with pytest.raises(UnavailableError, match="closed"):
-            asked.result()
+            call.result()
     client.close()
     with pytest.raises(RuntimeError, match="closed"):
         client.rate(RATE)
@@ -314,13 +314,13 @@ def test_what_is_sent(far_end: FarEnd, secretive: TechOne) -> None:
     far_end.answer = (400, {})
     with correlation("6f6a0e9e-3f1c-4c9b-8a51-b3f4d0a6d1c2"), pytest.raises(RequestRejectedError):
         secretive.rate(RATE)
-    (_, login, form), (path, asked, _) = far_end.sent
+    (_, login, form), (path, query, _) = far_end.sent
     client, secret = base64.b64decode(login["Authorization"][6:]).decode().split(":")
     assert (unquote(client), unquote(secret)) == ("seil-sandbox", SECRET)
     assert form == b"grant_type=client_credentials"
     assert path == "/Api/RaaS/v1/Reports/AUDUSD"
-    assert asked["Authorization"] == "Bearer t0ken-value"
-    for headers in (login, asked):
+    assert query["Authorization"] == "Bearer t0ken-value"
+    for headers in (login, query):
         assert headers["X-Correlation-Id"] == "6f6a0e9e-3f1c-4c9b-8a51-b3f4d0a6d1c2"
 
 

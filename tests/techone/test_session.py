@@ -37,7 +37,7 @@ def granted(far_end: FarEnd, **members: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "used_for"),
+    ("reply", "used_for"),
     [
         ({"expires_in": 3600}, 3540),
         ({"expires_in": "3600"}, 3540),
@@ -47,9 +47,9 @@ def granted(far_end: FarEnd, **members: Any) -> None:
     ],
 )
 def test_a_token_is_used_until_shortly_before_it_expires(
-    far_end: FarEnd, tokens: Tokens, clock: Clock, told: dict[str, Any], used_for: float
+    far_end: FarEnd, tokens: Tokens, clock: Clock, reply: dict[str, Any], used_for: float
 ) -> None:
-    granted(far_end, **told)
+    granted(far_end, **reply)
     first = tokens.current()
     clock.now += used_for - 0.01
     assert tokens.current() is first
@@ -96,7 +96,7 @@ _NO_LIFETIMES: tuple[object, ...] = (
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "reason"),
+    ("status", "reply", "reason"),
     [
         (200, {}, "no access_token (200)"),
         (200, {"access_token": 1}, "no access_token (200)"),
@@ -117,9 +117,9 @@ _NO_LIFETIMES: tuple[object, ...] = (
     ],
 )
 def test_grants_of_another_shape(
-    far_end: FarEnd, tokens: Tokens, status: int, told: Any, reason: str
+    far_end: FarEnd, tokens: Tokens, status: int, reply: Any, reason: str
 ) -> None:
-    far_end.token = (status, told)
+    far_end.token = (status, reply)
     with pytest.raises(UnexpectedAnswerError) as caught:
         tokens.current()
     assert caught.value.reason == reason

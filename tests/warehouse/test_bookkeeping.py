@@ -116,9 +116,9 @@ def test_provisional_columns_are_those_not_described_since(warehouse: Warehouse)
     with warehouse.commit("one") as commit:
         commit.recorder.record_schema_changes([came])
     assert warehouse.bookkeeping.provisional_columns() == {str(TABLE): {"size"}}
-    known = replace(came, change="new-type", provisional=False, changed_at=NOON + HOUR)
+    described = replace(came, change="new-type", provisional=False, changed_at=NOON + HOUR)
     with warehouse.commit("two") as commit:
-        commit.recorder.record_schema_changes([known])
+        commit.recorder.record_schema_changes([described])
     assert warehouse.bookkeeping.provisional_columns() == {}
 
 

@@ -44,8 +44,8 @@ def change(accounts: Accounts, commit: Commit, *ids: str) -> StagedBuild:
     """The rows of `names` that belong to these keys, made again."""
     keys = " UNION ALL ".join(f"SELECT '{id_}' AS scope" for id_ in ids)
     assert commit.builder.hold_keys(NAMES, keys) == len(ids)
-    listed = ", ".join(f"'{id_}'" for id_ in ids)
-    select_ = f"{ALL} WHERE id IN ({listed}) AND name <> 'gone'"
+    values = ", ".join(f"'{id_}'" for id_ in ids)
+    select_ = f"{ALL} WHERE id IN ({values}) AND name <> 'gone'"
     return commit.builder.stage_change(NAMES, select_, scope="id")
 
 

@@ -37,12 +37,12 @@ def accounts(warehouse: Warehouse, tmp_path: Path) -> Accounts:
 
 def everything(accounts: Accounts) -> Callable[[Commit], None]:
     """A merge with what it needs of the table, what is recorded of it, and a build."""
-    gone = [{"id": "b", "isdeleted": True, "stamp": 3}]
+    deletions = [{"id": "b", "isdeleted": True, "stamp": 3}]
     rows: list[dict[str, Any]] = [
         {"id": i, "name": "n", "size": n, "isdeleted": False, "stamp": 1}
         for n, i in enumerate("abc")
     ]
-    files = [accounts.file(1, rows), accounts.file(4, gone, "deletions")]
+    files = [accounts.file(1, rows), accounts.file(4, deletions, "deletions")]
 
     def run(commit: Commit) -> None:
         commit.recorder.record_schema_changes([CHANGE])
@@ -75,14 +75,14 @@ def content(warehouse: Warehouse) -> list[Any]:
 
 
 def test_the_same_commit_twice_leaves_what_one_leaves(accounts: Accounts) -> None:
-    run, left = everything(accounts), []
+    run, contents = everything(accounts), []
     for _ in range(2):
         with accounts.warehouse.commit("once") as commit:
             assert commit.id == "once"
             run(commit)
-        left.append(content(accounts.warehouse))
-    assert left[1] == left[0]
-    assert left[0][2] == [("a", "n", 0, False), ("b", "n", 1, True), ("c", "n", 2, False)]
+        contents.append(content(accounts.warehouse))
+    assert contents[1] == contents[0]
+    assert contents[0][2] == [("a", "n", 0, False), ("b", "n", 1, True), ("c", "n", 2, False)]
 
 
 @pytest.mark.parametrize("error", [_StoppedError, KeyboardInterrupt], ids=["error", "Ctrl-C"])

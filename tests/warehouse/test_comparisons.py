@@ -31,8 +31,8 @@ def accounts(warehouse: Warehouse, tmp_path: Path) -> Accounts:
         opened.file(
             10,
             [
-                {"id": i, "name": "n", "size": 1, "isdeleted": gone, "stamp": stamp}
-                for i, stamp, gone in stored
+                {"id": i, "name": "n", "size": 1, "isdeleted": is_deleted, "stamp": stamp}
+                for i, stamp, is_deleted in stored
             ],
         )
     )
@@ -41,8 +41,8 @@ def accounts(warehouse: Warehouse, tmp_path: Path) -> Accounts:
 
 def source(names: Sequence[str], *rows: tuple[Any, ...]) -> SourceRows:
     schema = pa.schema({name: KINDS[name] for name in names})
-    listed = [dict(zip(names, row, strict=True)) for row in rows]
-    return SourceRows(schema, [pa.RecordBatch.from_pylist([one], schema=schema) for one in listed])
+    records = [dict(zip(names, row, strict=True)) for row in rows]
+    return SourceRows(schema, [pa.RecordBatch.from_pylist([one], schema=schema) for one in records])
 
 
 def test_ids_are_gone_missing_or_hidden(accounts: Accounts) -> None:
@@ -53,12 +53,12 @@ def test_ids_are_gone_missing_or_hidden(accounts: Accounts) -> None:
         ("missing", minute(1), False),
         ("later", minute(9), False),
     )
-    with accounts.warehouse.compare(TABLE, ids, key="Id", cursor="SystemModstamp") as found:
-        assert found.living() == 3
-        assert found.ids_not_in_source(minute(5)) == ["gone"]
-        assert found.ids_not_in_source(minute(20)) == ["gone", "new"]
-        assert found.missing(minute(5)) == [("missing", minute(1))]
-        assert found.hidden(minute(5)) == ["hidden"]
+    with accounts.warehouse.compare(TABLE, ids, key="Id", cursor="SystemModstamp") as comparison:
+        assert comparison.living() == 3
+        assert comparison.ids_not_in_source(minute(5)) == ["gone"]
+        assert comparison.ids_not_in_source(minute(20)) == ["gone", "new"]
+        assert comparison.missing(minute(5)) == [("missing", minute(1))]
+        assert comparison.hidden(minute(5)) == ["hidden"]
 
 
 def test_a_deletion_counts_once_the_cursor_is_past_it(accounts: Accounts) -> None:
@@ -76,9 +76,9 @@ def test_a_deletion_counts_once_the_cursor_is_past_it(accounts: Accounts) -> Non
 
 def test_without_a_cursor_everything_counts(accounts: Accounts) -> None:
     ids = source(("Id",), ("kept",), ("missing",))
-    with accounts.warehouse.compare(TABLE, ids, key="Id") as found:
-        assert found.ids_not_in_source(minute(-9)) == ["gone", "new"]
-        assert found.missing(minute(-9)) == [("missing", None)]
+    with accounts.warehouse.compare(TABLE, ids, key="Id") as comparison:
+        assert comparison.ids_not_in_source(minute(-9)) == ["gone", "new"]
+        assert comparison.missing(minute(-9)) == [("missing", None)]
 
 
 @pytest.mark.parametrize(

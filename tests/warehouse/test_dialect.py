@@ -25,9 +25,9 @@ def constructs() -> list[tuple[str, str, str]]:
     text = Path(__file__).with_name("dialects.txt").read_text("utf-8")
     cases = []
     for block in text.strip().split("\n\n")[1:]:
-        sql, *said = block.splitlines()
-        named = [line.strip().partition(":") for line in said]
-        cases += [(sql, dialect, there.strip()) for dialect, _, there in named]
+        sql, *lines = block.splitlines()
+        reasons = [line.strip().partition(":") for line in lines]
+        cases += [(sql, dialect, there.strip()) for dialect, _, there in reasons]
     return cases
 
 

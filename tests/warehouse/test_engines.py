@@ -51,8 +51,8 @@ def test_every_engine_is_one() -> None:
     assert engine_of("duckdb:w.duckdb") is engine
     for entry in ENGINES.values():
         engine = engine_of(entry.url)
-        wanted = [name for name in vars(Engine) if not name.startswith("_")]
-        assert [name for name in wanted if not hasattr(engine, name)] == []
+        names = [name for name in vars(Engine) if not name.startswith("_")]
+        assert [name for name in names if not hasattr(engine, name)] == []
 
 
 def test_an_engine_is_imported_on_first_use() -> None:
@@ -66,10 +66,10 @@ def test_an_engine_is_imported_on_first_use() -> None:
 def test_each_function_calls_the_engine_of_the_scheme(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    calls: list[str] = []
 
     def answer(name: str) -> object:
-        return lambda settings, **options: asked.append(name)
+        return lambda settings, **options: calls.append(name)
 
     names = ("open_warehouse", "open_reading", "publish", "local_file", "open_replacement")
     planted = SimpleNamespace(**{name: answer(name) for name in names})
@@ -78,4 +78,4 @@ def test_each_function_calls_the_engine_of_the_scheme(
     settings = WarehouseSettings(url="planted:x")
     for call in (open_warehouse, open_reading, publish, local_file):
         call(settings)
-    assert asked == ["open_warehouse", "open_reading", "publish", "local_file"]
+    assert calls == ["open_warehouse", "open_reading", "publish", "local_file"]

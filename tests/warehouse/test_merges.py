@@ -29,8 +29,8 @@ def row(id_: str = "a", stamp: int = 0, **values: Any) -> dict[str, Any]:
     return {"id": id_, "name": "n", "size": 1, "isdeleted": False, "stamp": stamp} | values
 
 
-def without(column: str, found: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in found.items() if name != column}
+def without(column: str, row_: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row_.items() if name != column}
 
 
 def test_merging_into_no_table_is_refused(warehouse: Warehouse) -> None:
@@ -131,13 +131,13 @@ def test_a_history_shows_every_version_with_its_interval(accounts: Accounts) -> 
         accounts.file(1, [row(name="one")]), accounts.file(6, [row(stamp=5, name="six")])
     )
     accounts.merge(accounts.file(4, [row(stamp=3, name="four")]))
-    gone = [{"id": "a", "isdeleted": True, "stamp": 7}]
-    accounts.merge(accounts.file(8, gone, "deletions"))
-    found = accounts.select(
+    deletions = [{"id": "a", "isdeleted": True, "stamp": 7}]
+    accounts.merge(accounts.file(8, deletions, "deletions"))
+    versions = accounts.select(
         "SELECT name, valid_from, valid_to, is_current FROM salesforce_history.account"
         " ORDER BY valid_from"
     )
-    assert found == [
+    assert versions == [
         ("one", minute(0), minute(3), False),
         ("four", minute(3), minute(5), False),
         ("six", minute(5), minute(7), False),
@@ -168,10 +168,10 @@ def test_a_merge_keeps_which_watched_values_it_changed(accounts: Accounts) -> No
     newer = accounts.file(3, [row("a", 2, name="m"), row("b", 2, size=9), row("c", 2)])
     accounts.merge(newer)
     assert [(c.source, c.rows) for c in accounts.warehouse.bookkeeping.changes()] == [(TABLE, 2)]
-    found = changes(accounts, "id, name")
-    assert found == [(True, "a", "n"), (False, "a", "m"), (False, "c", "n")]
+    entries = changes(accounts, "id, name")
+    assert entries == [(True, "a", "n"), (False, "a", "m"), (False, "c", "n")]
     accounts.merge(newer)
-    assert changes(accounts, "id, name") == found
+    assert changes(accounts, "id, name") == entries
 
 
 def test_values_laid_over_are_changes_as_well(accounts: Accounts) -> None:
@@ -189,7 +189,7 @@ def test_a_table_that_nothing_reads_is_not_followed(accounts: Accounts) -> None:
 def test_merged_records_lead_to_the_last_winner(warehouse: Warehouse, tmp_path: Path) -> None:
     accounts = Accounts(warehouse, tmp_path)
     merges = [("a", "b", True), ("b", "c", True), ("c", None, False), ("d", "a", False)]
-    rows = [row(i, isdeleted=gone, name=winner) for i, winner, gone in merges]
+    rows = [row(i, isdeleted=is_deleted, name=winner) for i, winner, is_deleted in merges]
     file = accounts.file(1, rows)
     master = pa.field("masterrecordid", TEXT)
     columns = {**file.columns, "masterrecordid": file.columns["name"]}
@@ -198,8 +198,8 @@ def test_merged_records_lead_to_the_last_winner(warehouse: Warehouse, tmp_path: 
         commit.tables.add_columns(TABLE, pa.schema([master]))
         commit.merger.merge(accounts.records, [replace(file, columns=columns)])
         commit.merger.show_merged_records(view, [MergeSource("Account", TABLE, "id")])
-    found = accounts.select(f"SELECT object, loser_id, winner_id FROM {view} ORDER BY loser_id")
-    assert found == [("Account", "a", "c"), ("Account", "b", "c")]
+    winners = accounts.select(f"SELECT object, loser_id, winner_id FROM {view} ORDER BY loser_id")
+    assert winners == [("Account", "a", "c"), ("Account", "b", "c")]
     with warehouse.commit("drop") as commit:
         commit.tables.drop_view(view)
         commit.tables.drop_view(view)

@@ -5,7 +5,7 @@ from seil.warehouse.sql import Sql, SqlName, compose
 
 
 def test_compose_quotes_names_and_text_and_keeps_sql() -> None:
-    made = compose(
+    statement = compose(
         "SELECT {column} FROM {table} WHERE {condition} AND b = {text} LIMIT {limit}",
         column=SqlName('o"dd'),
         table=TableName("salesforce", "order"),
@@ -13,7 +13,7 @@ def test_compose_quotes_names_and_text_and_keeps_sql() -> None:
         text="it's",
         limit=5,
     )
-    assert made == (
+    assert statement == (
         'SELECT "o""dd" FROM "salesforce"."order" WHERE a > 1 AND b = \'it\'\'s\' LIMIT 5'
     )
 

@@ -68,8 +68,8 @@ def test_values_come_back_exactly(warehouse: Warehouse, tmp_path: Path) -> None:
     accounts = Accounts(warehouse, tmp_path, types=EVERY_TYPE)
     accounts.merge(accounts.file(1, [VALUES, dict.fromkeys(VALUES) | {"id": "nulls"}]))
     rows = warehouse.query("SELECT * FROM salesforce.account").to_pylist()
-    found = {row["id"]: {name: row[name] for name in EVERY_TYPE} for row in rows}
-    assert found == {"NA": VALUES, "nulls": dict.fromkeys(VALUES) | {"id": "nulls"}}
+    values = {row["id"]: {name: row[name] for name in EVERY_TYPE} for row in rows}
+    assert values == {"NA": VALUES, "nulls": dict.fromkeys(VALUES) | {"id": "nulls"}}
 
 
 def test_columns_are_added_and_widened(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -80,8 +80,8 @@ def test_columns_are_added_and_widened(warehouse: Warehouse, tmp_path: Path) -> 
         commit.tables.add_columns(TABLE, pa.schema([pa.field("new", TEXT)]))
         commit.tables.change_type(TABLE, pa.field("a", pa.decimal128(21, 2)))
         commit.tables.change_type(TABLE, pa.field("d", pa.date32()))
-    found = select(warehouse, f"SELECT id, a, d, new FROM {TABLE}")
-    assert found == [("x", Decimal("7.00"), date(2024, 2, 29), None)]
+    rows = select(warehouse, f"SELECT id, a, d, new FROM {TABLE}")
+    assert rows == [("x", Decimal("7.00"), date(2024, 2, 29), None)]
     columns = warehouse.columns(TABLE)
     assert columns is not None
     assert set(columns.names) == {"id", "a", "d", "new", *OWN}
@@ -108,7 +108,7 @@ def test_a_table_is_described_and_dropped(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "fits", "misfits"),
+    ("type_", "fits", "misfits"),
     [
         (pa.int64(), ["1", "-7", " 3 ", "4.0"], ["1.5", "x", "1e40"]),
         (pa.decimal128(6, 2), ["1.5", "1.500", "-9999.99"], ["1.555", "10000"]),
@@ -119,20 +119,20 @@ def test_a_table_is_described_and_dropped(warehouse: Warehouse) -> None:
     ids=str,
 )
 def test_misfits_are_texts_that_lose_something(
-    warehouse: Warehouse, tmp_path: Path, wanted: pa.DataType, fits: list[str], misfits: list[str]
+    warehouse: Warehouse, tmp_path: Path, type_: pa.DataType, fits: list[str], misfits: list[str]
 ) -> None:
     accounts = Accounts(warehouse, tmp_path)
     rows = [{"id": f"fits-{n}", "name": text} for n, text in enumerate([*fits, None, " "])]
     file = accounts.file(1, rows)
-    assert warehouse.misfits(file, "name", wanted) == Misfits(0, "")
+    assert warehouse.misfits(file, "name", type_) == Misfits(0, "")
     accounts.merge(file)
-    assert warehouse.misfits(TABLE, "name", wanted) == Misfits(0, "")
+    assert warehouse.misfits(TABLE, "name", type_) == Misfits(0, "")
     rows = [{"id": f"not-{n}", "name": text} for n, text in enumerate(misfits)]
     late = accounts.file(2, rows)
     expected = Misfits(len(misfits), min(misfits))
-    assert warehouse.misfits(late, "name", wanted) == expected
+    assert warehouse.misfits(late, "name", type_) == expected
     accounts.merge(late)
-    assert warehouse.misfits(TABLE, "name", wanted) == expected
+    assert warehouse.misfits(TABLE, "name", type_) == expected
 
 
 def test_a_stream_gives_what_a_query_gives(warehouse: Warehouse, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_common_type_takes_the_values_of_both(
 
 
 @pytest.mark.parametrize(
-    ("found", "stored"),
+    ("type_", "stored"),
     [
         (pa.int8(), INT),
         (pa.uint32(), INT),
@@ -57,8 +57,8 @@ def test_common_type_takes_the_values_of_both(
         (pa.list_(pa.string()), None),
     ],
 )
-def test_stored_type_reduces_what_files_hold(found: pa.DataType, stored: pa.DataType) -> None:
-    assert stored_type(found) == stored
+def test_stored_type_reduces_what_files_hold(type_: pa.DataType, stored: pa.DataType) -> None:
+    assert stored_type(type_) == stored
 
 
 def test_types_have_a_name_in_sql_and_for_people() -> None:

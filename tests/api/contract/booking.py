@@ -113,8 +113,8 @@ class Caller:
         return data(self.deployment.call(method, path, **options))
 
     def order(self, **fields: Any) -> int:
-        found = self.data("POST", "/v1/gam/order", json={"orders": [new_order(**fields)]})
-        return int(found["id"])
+        answer = self.data("POST", "/v1/gam/order", json={"orders": [new_order(**fields)]})
+        return int(answer["id"])
 
     def line_item(self, order: int, **fields: Any) -> int:
         body = {"lineItems": [new_line_item(order, **fields)]}
@@ -126,14 +126,14 @@ class Caller:
 
     def proposal_line_item(self, proposal: int, **fields: Any) -> int:
         body = {"proposalLineitems": [new_proposal_line_item(proposal, **fields)]}
-        found = self.data("POST", "/v1/gam/proposallineitem", json=body)
-        return int(found["proposalLineitems"][0]["id"])
+        answer = self.data("POST", "/v1/gam/proposallineitem", json=body)
+        return int(answer["proposalLineitems"][0]["id"])
 
 
 def data(answer: httpx.Response) -> Body:
     assert answer.status_code == 200, answer.text
-    found: Body = answer.json()["data"]
-    return found
+    content: Body = answer.json()["data"]
+    return content
 
 
 def faults(answer: httpx.Response) -> tuple[int, list[str]]:
@@ -147,8 +147,8 @@ class FarEnd:
         self._file = folder / "network.sqlite"
 
     def thing(self, kind: str, number: int) -> Body:
-        found: Body = self.things(kind)[number]
-        return found
+        stored: Body = self.things(kind)[number]
+        return stored
 
     def things(self, kind: str) -> Mapping[int, Any]:
         with closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True)) as opened:
@@ -168,23 +168,23 @@ class FarEnd:
 class Levers:
     """The stand-ins' levers: `levers.techone("faults", kind="down")`."""
 
-    def __init__(self, found: StandIns) -> None:
-        self._found = found
+    def __init__(self, far_ends: StandIns) -> None:
+        self._far_ends = far_ends
         self._http = httpx.Client(verify=False)
 
     def admanager(self, path: str, /, **body: Any) -> Any:
-        return self._pulled(f"{self._found.admanager_control}/{path}", body)
+        return self._pulled(f"{self._far_ends.admanager_control}/{path}", body)
 
     def techone(self, path: str, /, **body: Any) -> Any:
-        return self._pulled(f"{self._found.techone_control}/{path}", body)
+        return self._pulled(f"{self._far_ends.techone_control}/{path}", body)
 
     def techone_requests(self) -> dict[str, int]:
-        summary = self._http.get(f"{self._found.techone_control}/summary").json()
-        found: dict[str, int] = summary["requests"]
-        return found
+        summary = self._http.get(f"{self._far_ends.techone_control}/summary").json()
+        counts: dict[str, int] = summary["requests"]
+        return counts
 
     def clear(self) -> None:
-        for url in (self._found.admanager_control, self._found.techone_control):
+        for url in (self._far_ends.admanager_control, self._far_ends.techone_control):
             self._http.delete(f"{url}/faults").raise_for_status()
 
     def close(self) -> None:

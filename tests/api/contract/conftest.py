@@ -12,22 +12,22 @@ from tests.api.deployments import Deployment, StandIns, deployed, stand_ins
 
 @pytest.fixture(scope="session")
 def far_ends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIns]:
-    with stand_ins(tmp_path_factory.mktemp("stand-ins")) as found:
-        yield found
+    with stand_ins(tmp_path_factory.mktemp("stand-ins")) as servers:
+        yield servers
 
 
 @pytest.fixture(scope="session")
 def one_process(
     far_ends: StandIns, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Deployment]:
-    with deployed("one-process", tmp_path_factory.mktemp("api"), far_ends) as found:
-        yield found
+    with deployed("one-process", tmp_path_factory.mktemp("api"), far_ends) as deployment:
+        yield deployment
 
 
 @pytest.fixture(scope="session")
 def aws(far_ends: StandIns, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with deployed("aws", tmp_path_factory.mktemp("api"), far_ends) as found:
-        yield found
+    with deployed("aws", tmp_path_factory.mktemp("api"), far_ends) as deployment:
+        yield deployment
 
 
 @pytest.fixture(
@@ -35,8 +35,8 @@ def aws(far_ends: StandIns, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 )
 def running(request: pytest.FixtureRequest) -> Deployment:
     """Each of the two ways to run the API."""
-    found: Deployment = request.getfixturevalue(request.param)
-    return found
+    deployment: Deployment = request.getfixturevalue(request.param)
+    return deployment
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +52,8 @@ def local(one_process: Deployment) -> Caller:
 @pytest.fixture(scope="session")
 def document(one_process: Deployment) -> Body:
     """OpenAPI's."""
-    found: Body = one_process.request("GET", "/openapi.json").json()
-    return found
+    body: Body = one_process.request("GET", "/openapi.json").json()
+    return body
 
 
 @pytest.fixture
@@ -63,8 +63,8 @@ def gam(far_ends: StandIns) -> FarEnd:
 
 @pytest.fixture(scope="session")
 def all_levers(far_ends: StandIns) -> Iterator[Levers]:
-    with closing(Levers(far_ends)) as found:
-        yield found
+    with closing(Levers(far_ends)) as levers:
+        yield levers
 
 
 @pytest.fixture
@@ -82,5 +82,5 @@ def forger() -> rsa.RSAPrivateKey:
 
 @pytest.fixture
 def issuer(forger: rsa.RSAPrivateKey) -> Iterator[Issuer]:
-    with issuing(forger) as found:
-        yield found
+    with issuing(forger) as server:
+        yield server

@@ -42,19 +42,19 @@ class Issuer:
             "exp": int(time.time()) + 600,
             **changes,
         }
-        given = {name: value for name, value in claims.items() if value is not None}
-        return jwt.encode(given, self.keys[kid], "RS256", {"kid": kid})
+        payload = {name: value for name, value in claims.items() if value is not None}
+        return jwt.encode(payload, self.keys[kid], "RS256", {"kid": kid})
 
 
 @contextmanager
 def issuing(key: rsa.RSAPrivateKey) -> Iterator[Issuer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            found.fetches += 1
-            if not found.up:
+            issuer.fetches += 1
+            if not issuer.up:
                 self.close_connection = True
                 return
-            body = found.nonsense or found.jwks()
+            body = issuer.nonsense or issuer.jwks()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -63,11 +63,11 @@ def issuing(key: rsa.RSAPrivateKey) -> Iterator[Issuer]:
         def log_message(self, *_: Any) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found = Issuer(f"http://127.0.0.1:{server.server_port}", {"first": key})
+    issuer = Issuer(f"http://127.0.0.1:{server.server_port}", {"first": key})
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield found
+        yield issuer
     finally:
         server.shutdown()
         server.server_close()

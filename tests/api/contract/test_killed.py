@@ -58,8 +58,8 @@ def test_an_order_in_the_making_of_a_server_that_was_killed_is_not_known(
         )
         with _serving(config, issuer.token()) as (server, client):
             broken = pool.submit(post, client)
-            with silent.accept()[0] as asked:
-                assert asked.recv(1)
+            with silent.accept()[0] as connection:
+                assert connection.recv(1)
                 assert faults(post(client)) == (409, ["EC40902"])
                 server.kill()
                 assert isinstance(broken.exception(), httpx.TransportError)

@@ -49,7 +49,7 @@ def _operations(document: Body) -> Iterator[tuple[str, str, Body]]:
 def _examples(media: Body) -> list[Any]:
     if "example" in media:
         return [media["example"]]
-    return [shown["value"] for shown in media["examples"].values()]
+    return [entry["value"] for entry in media["examples"].values()]
 
 
 def _bodies(operation: Body) -> Iterator[tuple[str, Body]]:
@@ -102,8 +102,8 @@ def test_every_route_of_the_contract_says_who_may_call_and_what_goes_wrong(docum
         errors = ERRORS - {"409"} if method == "get" else ERRORS
         assert {"200", *errors} == set(operation["responses"]), path
         headers = {p["name"] for p in operation["parameters"] if p["in"] == "header"}
-        wanted = {"X-Correlation-Id", "X-Application-Label"}
-        assert headers == wanted | ({"Idempotency-Key"} if _changes(path, method) else set())
+        always = {"X-Correlation-Id", "X-Application-Label"}
+        assert headers == always | ({"Idempotency-Key"} if _changes(path, method) else set())
 
 
 def _changes(path: str, method: str) -> bool:
@@ -140,18 +140,18 @@ def test_every_example_is_as_its_schema_says(document: Body) -> None:
 
 
 def test_parameters_have_examples_of_their_own(document: Body) -> None:
-    shown = {
+    parameters = {
         (path, parameter["name"]): parameter["example"]
         for path, _, operation in _operations(document)
         for parameter in operation.get("parameters", [])
     }
 
-    assert "text" not in shown.values()
-    orders = {e for (_, name), e in shown.items() if name == "orderid"}
-    proposals = {e for (_, name), e in shown.items() if name == "proposalid"}
-    assert orders.isdisjoint(proposals | {shown["/v1/gam/lineitem", "lineitemid"]})
-    told = document["paths"]["/v1/gam/proposal/{proposalid}"]["get"]["responses"]["200"]
-    example = told["content"]["application/json"]["example"]
+    assert "text" not in parameters.values()
+    orders = {e for (_, name), e in parameters.items() if name == "orderid"}
+    proposals = {e for (_, name), e in parameters.items() if name == "proposalid"}
+    assert orders.isdisjoint(proposals | {parameters["/v1/gam/lineitem", "lineitemid"]})
+    answer = document["paths"]["/v1/gam/proposal/{proposalid}"]["get"]["responses"]["200"]
+    example = answer["content"]["application/json"]["example"]
     assert {example["path"]} == {f"/v1/gam/proposal/{number}" for number in proposals}
     assert example["data"]["id"] in proposals
 

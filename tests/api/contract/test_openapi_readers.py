@@ -97,8 +97,8 @@ class Journey:
         answer = self._generated.ask(self._caller, operation, **arguments)
         assert answer.status_code == 200, answer.content
         assert type(answer.parsed).__name__ == kind
-        told, read = json.loads(answer.content), answer.parsed.to_dict()
-        assert {**read, "time": None} == {**told, "time": None}
+        sent, read = json.loads(answer.content), answer.parsed.to_dict()
+        assert {**read, "time": None} == {**sent, "time": None}
         return answer.parsed
 
     def refusal(self, operation: str, status: int, kind: str, **arguments: Any) -> Any:

@@ -11,10 +11,10 @@ from seil.api.contract.operation import AnyOperation, Operation
 from seil.techone.models import CreditRequest, RateRequest
 
 OPERATIONS: list[AnyOperation] = [
-    found
+    value
     for module in (gam, techone)
-    for found in vars(module).values()
-    if isinstance(found, Operation)
+    for value in vars(module).values()
+    if isinstance(value, Operation)
 ]
 
 

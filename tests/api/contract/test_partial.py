@@ -30,13 +30,13 @@ NOBODY = 9_000_000_000_000_000_001
 def line_items(local: Caller) -> list[int]:
     """A batch and one more, of a type whose inventory nobody looks up."""
     order = local.order()
-    found: list[int] = []
-    while count := min(BATCH, COUNT - len(found)):
+    ids: list[int] = []
+    while count := min(BATCH, COUNT - len(ids)):
         one = new_line_item(order, lineItemType="PRICE_PRIORITY")
         body = {"lineItems": [one] * count}
-        made = local.data("POST", "/v1/gam/lineitem", json=body)["lineItems"]
-        found += [item["id"] for item in made]
-    return found
+        items = local.data("POST", "/v1/gam/lineitem", json=body)["lineItems"]
+        ids += [item["id"] for item in items]
+    return ids
 
 
 def _archived(gam: FarEnd, ids: list[int]) -> list[int]:
@@ -148,8 +148,8 @@ def test_a_failed_part_is_reported_again_with_its_key_and_nothing_is_done(
     second = _act(caller, line_items, **key)
 
     assert faults(first)[0] == 429
-    told = ("done", "errors", "code")
-    assert [second.json()[name] for name in told] == [first.json()[name] for name in told]
+    names = ("done", "errors", "code")
+    assert [second.json()[name] for name in names] == [first.json()[name] for name in names]
     assert _archived(gam, line_items) == first.json()["done"] == line_items[:BATCH]
 
 
@@ -196,11 +196,11 @@ def test_a_refusal_for_quota_leaves_the_key_free(
     levers.admanager("faults", path="^/(v1|apis)/.*", method="POST", error="quota", retry_after=7)
     refused = post()
     levers.clear()
-    made = post()
+    first = post()
 
     assert faults(refused) == (429, ["EC42902"])
     assert "QuotaError" in refused.json()["errors"][0]["message"]
     assert int(refused.headers["Retry-After"]) in (5, 7)
-    assert data(made)["name"] == new["name"]
-    assert data(post()) == data(made)
+    assert data(first)["name"] == new["name"]
+    assert data(post()) == data(first)
     assert len(gam.with_name(kind, new["name"])) == 1

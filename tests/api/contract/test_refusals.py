@@ -263,10 +263,10 @@ class TestWhatAnyRouteRefuses:
     def test_an_unknown_query_parameter_is_named(
         self, local: Caller, method: str, path: str
     ) -> None:
-        found = next((b for m, p, b in BODIED if (m, p) == (method, path)), None)
+        body = next((b for m, p, b in BODIED if (m, p) == (method, path)), None)
         mark = "&" if "?" in path else "?"
 
-        answer = local.deployment.call(method, f"{path}{mark}actoin=x", json=found)
+        answer = local.deployment.call(method, f"{path}{mark}actoin=x", json=body)
 
         _refused(answer, about="actoin")
 
@@ -537,8 +537,8 @@ def test_an_inactive_user_books_nothing(local: Caller) -> None:
 
 def _without_chance(answer: httpx.Response) -> tuple[int, Body, list[tuple[str, str]]]:
     body = answer.json()
-    gone = {name: body.pop(name) for name in ("time", "correlationId")}
-    assert all(gone.values())
+    chance = {name: body.pop(name) for name in ("time", "correlationId")}
+    assert all(chance.values())
     own = ("content-type", "cache-control", "x-content-type-options", "retry-after")
     return answer.status_code, body, [(n, answer.headers.get(n, "")) for n in own]
 
@@ -559,15 +559,15 @@ def test_a_refusal_is_the_same_both_ways(
 
 
 def test_a_buyer_has_to_be_the_only_one(local: Caller) -> None:
-    told = []
+    refusals = []
     for buyer in (NOBODY, SHARED_PARTNER_CLIENT_ID):
         body = _proposal(marketplaceInfo={"buyerAccountId": buyer})
         answer = local.deployment.call("POST", "/v1/gam/proposal", json=body)
-        told.append(answer.json()["errors"][0]["message"])
+        refusals.append(answer.json()["errors"][0]["message"])
 
-    assert str(NOBODY) in told[0]
-    assert SHARED_PARTNER_CLIENT_ID in told[1]
-    assert told[0] != told[1]
+    assert str(NOBODY) in refusals[0]
+    assert SHARED_PARTNER_CLIENT_ID in refusals[1]
+    assert refusals[0] != refusals[1]
 
 
 def test_an_archived_order_is_left_alone(local: Caller, gam: FarEnd) -> None:

@@ -43,38 +43,38 @@ NETWORK = "networks/1234567"
 
 def _journey(caller: Caller, name: str) -> list[Body]:
     """Every route once, with the same words in it."""
-    asked = caller.data
-    order = asked("POST", "/v1/gam/order", json={"orders": [new_order(name=name)]})
-    found, number = [order], order["id"]
+    request = caller.data
+    order = request("POST", "/v1/gam/order", json={"orders": [new_order(name=name)]})
+    answers, number = [order], order["id"]
     item = new_line_item(number)
-    found.append(asked("POST", "/v1/gam/forecast", json={"lineItems": [{"lineItem": item}]}))
-    found.append(asked("POST", "/v1/gam/lineitem", json={"lineItems": [item]}))
-    line = found[-1]["lineItems"][0]["id"]
+    answers.append(request("POST", "/v1/gam/forecast", json={"lineItems": [{"lineItem": item}]}))
+    answers.append(request("POST", "/v1/gam/lineitem", json={"lineItems": [item]}))
+    line = answers[-1]["lineItems"][0]["id"]
     changes = {"id": line, "orderId": number, "priority": 6}
-    found.append(asked("PUT", "/v1/gam/lineitem", json={"lineItems": [changes]}))
-    found.append(asked("GET", f"/v1/gam/lineitem?lineitemid={line}"))
-    found.append(asked("GET", f"/v1/gam/lineitem?orderid={number}"))
-    found.append(asked("PUT", f"/v1/gam/order/{number}?action=approve"))
-    found.append(asked("GET", f"/v1/gam/order/{number}"))
+    answers.append(request("PUT", "/v1/gam/lineitem", json={"lineItems": [changes]}))
+    answers.append(request("GET", f"/v1/gam/lineitem?lineitemid={line}"))
+    answers.append(request("GET", f"/v1/gam/lineitem?orderid={number}"))
+    answers.append(request("PUT", f"/v1/gam/order/{number}?action=approve"))
+    answers.append(request("GET", f"/v1/gam/order/{number}"))
     acted = {"ids": [line], "action": "archive"}
-    found.append(asked("PUT", "/v1/gam/lineitem/action", json=acted))
+    answers.append(request("PUT", "/v1/gam/lineitem/action", json=acted))
     proposal = {"proposals": [new_proposal(name=name)]}
-    found.append(asked("POST", "/v1/gam/proposal", json=proposal))
-    number = found[-1]["id"]
-    found.append(asked("PUT", f"/v1/gam/proposal/{number}", json={"internalNotes": "x"}))
+    answers.append(request("POST", "/v1/gam/proposal", json=proposal))
+    number = answers[-1]["id"]
+    answers.append(request("PUT", f"/v1/gam/proposal/{number}", json={"internalNotes": "x"}))
     body = {"proposalLineitems": [new_proposal_line_item(number)]}
-    found.append(asked("POST", "/v1/gam/proposallineitem", json=body))
-    line = found[-1]["proposalLineitems"][0]["id"]
+    answers.append(request("POST", "/v1/gam/proposallineitem", json=body))
+    line = answers[-1]["proposalLineitems"][0]["id"]
     body = {"proposalLineitems": [{"id": line, "name": "Renamed"}]}
-    found.append(asked("PUT", "/v1/gam/proposallineitem", json=body))
+    answers.append(request("PUT", "/v1/gam/proposallineitem", json=body))
     body = {"proposalLineItemIds": [line]}
-    found.append(asked("PUT", "/v1/gam/proposallineitem?action=archive", json=body))
-    found.append(asked("GET", f"/v1/gam/proposallineitem/{number}"))
-    found.append(asked("PUT", f"/v1/gam/proposal/{number}?action=archive"))
-    found.append(asked("GET", f"/v1/gam/proposal/{number}"))
-    found.append(asked("GET", RATE))
-    found.append(asked("GET", "/v1/techone/debtor/D10042/remaining-credit-limit"))
-    return found
+    answers.append(request("PUT", "/v1/gam/proposallineitem?action=archive", json=body))
+    answers.append(request("GET", f"/v1/gam/proposallineitem/{number}"))
+    answers.append(request("PUT", f"/v1/gam/proposal/{number}?action=archive"))
+    answers.append(request("GET", f"/v1/gam/proposal/{number}"))
+    answers.append(request("GET", RATE))
+    answers.append(request("GET", "/v1/techone/debtor/D10042/remaining-credit-limit"))
+    return answers
 
 
 def _without_chance(value: Any) -> Any:
@@ -98,14 +98,14 @@ class _HeldToTheDocument(Caller):
 
     def data(self, method: str, path: str, **options: Any) -> Body:
         answer = self.deployment.call(method, path, **options)
-        found = data(answer)
+        content = data(answer)
         kind = (method.lower(), self._template(path.partition("?")[0]))
         promised = self._document["paths"][kind[1]][kind[0]]["responses"]["200"]
         schema = promised["content"]["application/json"]["schema"]
         whole = {**schema, "components": self._document["components"]}
         jsonschema_rs.validate(whole, answer.json(), validate_formats=True)
         self.seen.add(kind)
-        return found
+        return content
 
     def _template(self, path: str) -> str:
         """The one that has no parameter where another has the very word."""
@@ -158,10 +158,10 @@ def test_an_answer_is_in_the_envelope(caller: Caller) -> None:
 
 
 def test_a_correlation_id_is_made_where_none_comes(caller: Caller) -> None:
-    found = {caller.deployment.call("GET", RATE).headers["X-Correlation-Id"] for _ in range(2)}
+    ids = {caller.deployment.call("GET", RATE).headers["X-Correlation-Id"] for _ in range(2)}
 
-    assert len(found) == 2
-    assert all(str(uuid.UUID(identity)) == identity for identity in found)
+    assert len(ids) == 2
+    assert all(str(uuid.UUID(identity)) == identity for identity in ids)
 
 
 def test_an_order_is_created_as_it_was_given(caller: Caller, gam: FarEnd) -> None:
@@ -169,26 +169,30 @@ def test_an_order_is_created_as_it_was_given(caller: Caller, gam: FarEnd) -> Non
         salespersonId=SALESPERSON_ID, poNumber="PO-1", notes="Booked", externalOrderId=8003
     )
 
-    found = caller.data("POST", "/v1/gam/order", json={"orders": [order]})
+    answer = caller.data("POST", "/v1/gam/order", json={"orders": [order]})
 
-    assert found == {"id": found["id"], "name": order["name"], "status": "DRAFT"}
-    made = gam.thing("orders", found["id"])
-    assert made["displayName"] == order["name"]
-    assert made["advertiser"] == f"{NETWORK}/companies/{ADVERTISER_ID}"
-    assert made["trafficker"] == f"{NETWORK}/users/{TRAFFICKER_ID}"
-    assert made["salesperson"] == f"{NETWORK}/users/{SALESPERSON_ID}"
-    assert (made["poNumber"], made["notes"], made["externalOrderId"]) == ("PO-1", "Booked", 8003)
+    assert answer == {"id": answer["id"], "name": order["name"], "status": "DRAFT"}
+    stored = gam.thing("orders", answer["id"])
+    assert stored["displayName"] == order["name"]
+    assert stored["advertiser"] == f"{NETWORK}/companies/{ADVERTISER_ID}"
+    assert stored["trafficker"] == f"{NETWORK}/users/{TRAFFICKER_ID}"
+    assert stored["salesperson"] == f"{NETWORK}/users/{SALESPERSON_ID}"
+    assert (stored["poNumber"], stored["notes"], stored["externalOrderId"]) == (
+        "PO-1",
+        "Booked",
+        8003,
+    )
 
 
 def test_an_order_is_read(caller: Caller) -> None:
     order = new_order(poNumber="PO-2", notes="Read me")
     number = caller.data("POST", "/v1/gam/order", json={"orders": [order]})["id"]
 
-    found = caller.data("GET", f"/v1/gam/order/{number}")
+    answer = caller.data("GET", f"/v1/gam/order/{number}")
 
-    assert found["id"] == number
-    assert found["status"] == "DRAFT"
-    assert {name: found[name] for name in order} == order
+    assert answer["id"] == number
+    assert answer["status"] == "DRAFT"
+    assert {name: answer[name] for name in order} == order
 
 
 def test_an_orders_life(caller: Caller, gam: FarEnd) -> None:
@@ -198,8 +202,8 @@ def test_an_orders_life(caller: Caller, gam: FarEnd) -> None:
     seen = []
     for action in ("approve", "pause", "resume", "archive"):
         assert caller.data("PUT", f"/v1/gam/order/{order}?action={action}") == {"numChanges": 1}
-        found = caller.data("GET", f"/v1/gam/lineitem?lineitemid={item}")["lineItems"][0]
-        seen.append((gam.thing("orders", order)["status"], found["status"]))
+        item_ = caller.data("GET", f"/v1/gam/lineitem?lineitemid={item}")["lineItems"][0]
+        seen.append((gam.thing("orders", order)["status"], item_["status"]))
 
     states = ("INACTIVE", "PAUSED", "INACTIVE", "PAUSED")
     assert seen == [("APPROVED", state) for state in states]
@@ -210,13 +214,13 @@ def test_line_items_are_created_as_they_were_given(caller: Caller, gam: FarEnd) 
     order = caller.order()
     items = [new_line_item(order), new_line_item(order, name="Second", costPerUnit=money(1))]
 
-    found = caller.data("POST", "/v1/gam/lineitem", json={"lineItems": items})["lineItems"]
+    created = caller.data("POST", "/v1/gam/lineitem", json={"lineItems": items})["lineItems"]
 
-    assert [(i["orderId"], i["name"], i["status"]) for i in found] == [
+    assert [(i["orderId"], i["name"], i["status"]) for i in created] == [
         (order, "Homepage MREC", "DRAFT"),
         (order, "Second", "DRAFT"),
     ]
-    first, second = (gam.thing("lineItems", i["id"]) for i in found)
+    first, second = (gam.thing("lineItems", i["id"]) for i in created)
     assert first["rate"] == {"currencyCode": "AUD", "units": "12", "nanos": 345_678_000}
     assert second["rate"] == {"currencyCode": "AUD", "nanos": 1_000}
     assert first["order"] == f"{NETWORK}/orders/{order}"
@@ -229,9 +233,9 @@ def test_line_items_are_created_as_they_were_given(caller: Caller, gam: FarEnd) 
 def test_a_line_items_targeting_is_exact(caller: Caller, gam: FarEnd) -> None:
     item = caller.line_item(caller.order())
 
-    found = gam.thing("lineItems", item)["targeting"]
+    targeting = gam.thing("lineItems", item)["targeting"]
 
-    assert found["inventoryTargeting"] == {
+    assert targeting["inventoryTargeting"] == {
         "targetedAdUnits": [
             {"adUnit": f"{NETWORK}/adUnits/{AD_UNIT_ID}", "includeDescendants": True}
         ],
@@ -240,7 +244,7 @@ def test_a_line_items_targeting_is_exact(caller: Caller, gam: FarEnd) -> None:
         ],
         "targetedPlacements": [f"{NETWORK}/placements/{PLACEMENT_ID}"],
     }
-    assert found["geoTargeting"] == {
+    assert targeting["geoTargeting"] == {
         "targetedGeos": [f"{NETWORK}/geoTargets/2036"],
         "excludedGeos": [f"{NETWORK}/geoTargets/1000286"],
     }
@@ -249,35 +253,35 @@ def test_a_line_items_targeting_is_exact(caller: Caller, gam: FarEnd) -> None:
 @pytest.mark.parametrize("by", ["lineitemid", "orderid"])
 def test_line_items_are_read_by_id_and_by_order(caller: Caller, by: str) -> None:
     order = caller.order()
-    given = new_line_item(order)
-    body = {"lineItems": [given, {**given, "name": "Second"}]}
-    made = caller.data("POST", "/v1/gam/lineitem", json=body)["lineItems"]
-    number = made[0]["id"] if by == "lineitemid" else order
+    original = new_line_item(order)
+    body = {"lineItems": [original, {**original, "name": "Second"}]}
+    created = caller.data("POST", "/v1/gam/lineitem", json=body)["lineItems"]
+    number = created[0]["id"] if by == "lineitemid" else order
 
-    found = caller.data("GET", f"/v1/gam/lineitem?{by}={number}")["lineItems"]
+    read = caller.data("GET", f"/v1/gam/lineitem?{by}={number}")["lineItems"]
 
-    assert [item["id"] for item in found] == [i["id"] for i in made][: len(found)]
-    assert len(found) == (1 if by == "lineitemid" else 2)
-    first = found[0]
+    assert [item["id"] for item in read] == [i["id"] for i in created][: len(read)]
+    assert len(read) == (1 if by == "lineitemid" else 2)
+    first = read[0]
     same = ("orderId", "name", "startDateTime", "endDateTime", "lineItemType", "costPerUnit")
-    assert {n: first[n] for n in same} == {n: given[n] for n in same}
-    assert first["targeting"]["geoTargeting"] == given["targeting"]["geoTargeting"]
+    assert {n: first[n] for n in same} == {n: original[n] for n in same}
+    assert first["targeting"]["geoTargeting"] == original["targeting"]["geoTargeting"]
     units = first["targeting"]["inventoryTargeting"]["targetedAdUnits"]
     assert units == [{"adUnitId": AD_UNIT_ID, "includeDescendants": True}]
 
 
 def test_line_items_are_changed_and_archived_ones_left(caller: Caller, gam: FarEnd) -> None:
     order = caller.order()
-    kept, archived = caller.line_item(order), caller.line_item(order)
+    active, archived = caller.line_item(order), caller.line_item(order)
     acted = {"ids": [archived], "action": "archive"}
     assert caller.data("PUT", "/v1/gam/lineitem/action", json=acted) == {"numChanges": 1}
     changes = {"orderId": order, "priority": 6, "costPerUnit": money(99_000_001)}
 
-    body = {"lineItems": [{"id": number, **changes} for number in (kept, archived)]}
-    found = caller.data("PUT", "/v1/gam/lineitem", json=body)
+    body = {"lineItems": [{"id": number, **changes} for number in (active, archived)]}
+    answer = caller.data("PUT", "/v1/gam/lineitem", json=body)
 
-    assert found == {"numUpdated": 1}
-    changed = gam.thing("lineItems", kept)
+    assert answer == {"numUpdated": 1}
+    changed = gam.thing("lineItems", active)
     assert changed["priority"] == 6
     assert changed["rate"] == {"currencyCode": "AUD", "units": "99", "nanos": 1_000}
     assert changed["displayName"] == "Homepage MREC"
@@ -305,11 +309,11 @@ def test_a_forecast_counts_units(caller: Caller, gam: FarEnd) -> None:
     item = new_line_item(caller.order())
     del item["orderId"]
 
-    found = caller.data("POST", "/v1/gam/forecast", json={"lineItems": [{"lineItem": item}]})
+    forecast = caller.data("POST", "/v1/gam/forecast", json={"lineItems": [{"lineItem": item}]})
 
-    assert found["unitType"] == "IMPRESSIONS"
-    assert 0 < found["availableUnits"] <= found["matchedUnits"]
-    assert {"deliveredUnits", "possibleUnits", "reservedUnits"} <= found.keys()
+    assert forecast["unitType"] == "IMPRESSIONS"
+    assert 0 < forecast["availableUnits"] <= forecast["matchedUnits"]
+    assert {"deliveredUnits", "possibleUnits", "reservedUnits"} <= forecast.keys()
     assert {kind for kind, _ in gam.all().keys() - before.keys()} == {"orders"}
 
 
@@ -318,9 +322,9 @@ def test_an_existing_line_items_forecast_names_it(caller: Caller) -> None:
     item = caller.line_item(order)
 
     body = {"lineItems": [{"lineItem": {**new_line_item(order), "id": item}}]}
-    found = caller.data("POST", "/v1/gam/forecast", json=body)
+    forecast = caller.data("POST", "/v1/gam/forecast", json=body)
 
-    assert (found["lineItemId"], found["orderId"]) == (item, order)
+    assert (forecast["lineItemId"], forecast["orderId"]) == (item, order)
 
 
 @pytest.mark.parametrize("buyer", [BUYER_ACCOUNT_ID, str(BUYER_ACCOUNT_ID), PARTNER_CLIENT_ID])
@@ -329,15 +333,15 @@ def test_a_proposal_is_created_for_the_one_buyer(
 ) -> None:
     proposal = new_proposal(marketplaceInfo={"buyerAccountId": buyer}, internalNotes="Quiet")
 
-    found = caller.data("POST", "/v1/gam/proposal", json={"proposals": [proposal]})
+    answer = caller.data("POST", "/v1/gam/proposal", json={"proposals": [proposal]})
 
-    assert found["name"] == proposal["name"]
-    assert found["marketplaceInfo"]["buyerAccountId"] == BUYER_ACCOUNT_ID
-    made = gam.thing("proposals", found["id"])
-    assert made["name"] == proposal["name"]
-    assert made["internalNotes"] == "Quiet"
-    assert str(made["marketplaceInfo"]["buyerAccountId"]) == str(BUYER_ACCOUNT_ID)
-    assert caller.data("GET", f"/v1/gam/proposal/{found['id']}") == found
+    assert answer["name"] == proposal["name"]
+    assert answer["marketplaceInfo"]["buyerAccountId"] == BUYER_ACCOUNT_ID
+    stored = gam.thing("proposals", answer["id"])
+    assert stored["name"] == proposal["name"]
+    assert stored["internalNotes"] == "Quiet"
+    assert str(stored["marketplaceInfo"]["buyerAccountId"]) == str(BUYER_ACCOUNT_ID)
+    assert caller.data("GET", f"/v1/gam/proposal/{answer['id']}") == answer
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
@@ -346,11 +350,11 @@ def test_a_proposal_is_changed(caller: Caller, gam: FarEnd, wrapped: bool) -> No
     changes = {"name": unique("Renamed"), "internalNotes": "Changed"}
 
     body = {"proposals": [changes]} if wrapped else changes
-    found = caller.data("PUT", f"/v1/gam/proposal/{number}", json=body)
+    answer = caller.data("PUT", f"/v1/gam/proposal/{number}", json=body)
 
-    assert (found["id"], found["name"]) == (number, changes["name"])
-    made = gam.thing("proposals", number)
-    assert (made["name"], made["internalNotes"]) == (changes["name"], "Changed")
+    assert (answer["id"], answer["name"]) == (number, changes["name"])
+    stored = gam.thing("proposals", number)
+    assert (stored["name"], stored["internalNotes"]) == (changes["name"], "Changed")
 
 
 def test_a_proposals_negotiation(caller: Caller, gam: FarEnd, levers: Levers) -> None:
@@ -364,8 +368,8 @@ def test_a_proposals_negotiation(caller: Caller, gam: FarEnd, levers: Levers) ->
 
     def act(action: str) -> int:
         path = f"/v1/gam/proposal/{number}"
-        found = caller.data("PUT", path, params={"action": action})
-        return int(found["numChanges"])
+        answer = caller.data("PUT", path, params={"action": action})
+        return int(answer["numChanges"])
 
     assert act("requestBuyerAcceptance") == 1
     assert act("retract") == 1
@@ -388,18 +392,18 @@ def test_a_proposals_negotiation(caller: Caller, gam: FarEnd, levers: Levers) ->
 
 def test_proposal_line_items_are_created_as_they_were_given(caller: Caller, gam: FarEnd) -> None:
     proposal = caller.proposal()
-    given = new_proposal_line_item(proposal)
+    item = new_proposal_line_item(proposal)
 
-    body = {"proposalLineitems": [given, {**given, "name": "Second"}]}
-    found = caller.data("POST", "/v1/gam/proposallineitem", json=body)["proposalLineitems"]
+    body = {"proposalLineitems": [item, {**item, "name": "Second"}]}
+    created = caller.data("POST", "/v1/gam/proposallineitem", json=body)["proposalLineitems"]
 
-    assert [i["name"] for i in found] == ["Homepage MREC", "Second"]
+    assert [i["name"] for i in created] == ["Homepage MREC", "Second"]
     same = ("proposalId", "netRate", "rateType", "startDateTime", "endDateTime", "goal")
-    assert {name: found[0][name] for name in same} == {name: given[name] for name in same}
-    assert found[0]["targeting"]["geoTargeting"] == given["targeting"]["geoTargeting"]
-    assert {i["id"] for i in found} <= gam.things("proposalLineItems").keys()
+    assert {name: created[0][name] for name in same} == {name: item[name] for name in same}
+    assert created[0]["targeting"]["geoTargeting"] == item["targeting"]["geoTargeting"]
+    assert {i["id"] for i in created} <= gam.things("proposalLineItems").keys()
     read = caller.data("GET", f"/v1/gam/proposallineitem/{proposal}")["proposalLineitems"]
-    assert read == found
+    assert read == created
 
 
 def test_proposal_line_items_are_changed_and_archived(caller: Caller, gam: FarEnd) -> None:
@@ -407,9 +411,9 @@ def test_proposal_line_items_are_changed_and_archived(caller: Caller, gam: FarEn
     changes = {"id": item, "name": "Renamed", "netRate": money(100)}
 
     body = {"proposalLineitems": [changes]}
-    found = caller.data("PUT", "/v1/gam/proposallineitem", json=body)["proposalLineitems"]
+    answer = caller.data("PUT", "/v1/gam/proposallineitem", json=body)["proposalLineitems"]
 
-    assert [(i["id"], i["name"], i["netRate"]) for i in found] == [(item, "Renamed", money(100))]
+    assert [(i["id"], i["name"], i["netRate"]) for i in answer] == [(item, "Renamed", money(100))]
     archived = {"proposalLineItemIds": [item]}
     path = "/v1/gam/proposallineitem?action=archive"
     assert caller.data("PUT", path, json=archived) == {"numChanges": 1}
@@ -417,23 +421,23 @@ def test_proposal_line_items_are_changed_and_archived(caller: Caller, gam: FarEn
 
 
 def test_the_rate_of_the_month(caller: Caller) -> None:
-    found = caller.data("GET", RATE)
+    rate = caller.data("GET", RATE)
 
-    assert list(found) == [
+    assert list(rate) == [
         *("major_ccy_code", "trans_ccy_code", "start_datei", "end_datei", "exch_rate_amt")
     ]
-    assert (found["major_ccy_code"], found["trans_ccy_code"]) == ("AUD", "USD")
-    assert found["start_datei"] < found["end_datei"]
-    assert 0.6 < found["exch_rate_amt"] < 0.7
+    assert (rate["major_ccy_code"], rate["trans_ccy_code"]) == ("AUD", "USD")
+    assert rate["start_datei"] < rate["end_datei"]
+    assert 0.6 < rate["exch_rate_amt"] < 0.7
 
 
 @pytest.mark.parametrize(
     ("debtor", "credit"), [("D10042", 1597.14), ("N2000", -3.5), ("C100", 0), ("D10043", 250_000)]
 )
 def test_what_a_debtor_may_still_buy(caller: Caller, debtor: str, credit: float) -> None:
-    found = caller.data("GET", f"/v1/techone/debtor/{debtor}/remaining-credit-limit")
+    limit = caller.data("GET", f"/v1/techone/debtor/{debtor}/remaining-credit-limit")
 
-    assert found == {
+    assert limit == {
         "code": "DEBTOR_REMAINING_CREDIT",
         "notification_type": "Information",
         "remaining_credit_limit": credit,
@@ -443,10 +447,10 @@ def test_what_a_debtor_may_still_buy(caller: Caller, debtor: str, credit: float)
 def test_ids_may_be_texts_of_digits(caller: Caller, gam: FarEnd) -> None:
     order = new_order(advertiserId=str(ADVERTISER_ID), traffickerId=str(TRAFFICKER_ID))
 
-    found = caller.data("POST", "/v1/gam/order", json={"orders": [order]})
+    answer = caller.data("POST", "/v1/gam/order", json={"orders": [order]})
 
-    made = gam.thing("orders", found["id"])
-    assert made["advertiser"] == f"{NETWORK}/companies/{ADVERTISER_ID}"
+    stored = gam.thing("orders", answer["id"])
+    assert stored["advertiser"] == f"{NETWORK}/companies/{ADVERTISER_ID}"
 
 
 def test_times_of_other_zones_are_the_same_moment(caller: Caller, gam: FarEnd) -> None:
@@ -454,5 +458,5 @@ def test_times_of_other_zones_are_the_same_moment(caller: Caller, gam: FarEnd) -
     item = caller.line_item(caller.order(), startDateTime=start)
 
     assert gam.thing("lineItems", item)["startTime"] == f"{YEAR}-01-01T12:00:00Z"
-    found = caller.data("GET", f"/v1/gam/lineitem?lineitemid={item}")["lineItems"][0]
-    assert found["startDateTime"] == at(YEAR, 1, 1, 23)
+    read = caller.data("GET", f"/v1/gam/lineitem?lineitemid={item}")["lineItems"][0]
+    assert read["startDateTime"] == at(YEAR, 1, 1, 23)

@@ -188,14 +188,14 @@ def test_the_id_goes_to_the_systems_behind(tmp_path: Path, far_ends: StandIns) -
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
     with closing(Liar(answer)) as liar:
         behind = replace(far_ends, admanager=liar.url, techone=liar.url)
-        with deployed("one-process", tmp_path, behind) as found:
+        with deployed("one-process", tmp_path, behind) as deployment:
             for path in _CHAINS:
-                found.call("GET", path, headers={"X-Correlation-Id": identity})
+                deployment.call("GET", path, headers={"X-Correlation-Id": identity})
 
-    described = [heard for heard in liar.heard if b"?wsdl" in heard]
-    asked = [heard.lower() for heard in liar.heard if heard not in described]
-    assert len(asked) >= 2
-    assert all(f"x-correlation-id: {identity}".encode() in heard for heard in asked)
+    described = [request for request in liar.heard if b"?wsdl" in request]
+    requests = [request.lower() for request in liar.heard if request not in described]
+    assert len(requests) >= 2
+    assert all(f"x-correlation-id: {identity}".encode() in request for request in requests)
 
 
 def _whole_run(caller: Caller, levers: Levers) -> dict[str, str]:
@@ -227,12 +227,12 @@ def _whole_run(caller: Caller, levers: Levers) -> dict[str, str]:
 def test_no_line_holds_a_secret_or_a_body(
     tmp_path: Path, far_ends: StandIns, levers: Levers
 ) -> None:
-    with _logged() as stream, deployed("one-process", tmp_path, far_ends) as found:
+    with _logged() as stream, deployed("one-process", tmp_path, far_ends) as deployment:
         settings = local_settings(tmp_path, far_ends)
-        token = found.token()
-        caller = Caller(found)
+        token = deployment.token()
+        caller = Caller(deployment)
         words = _whole_run(caller, levers)
-        secrets = _secrets(found, settings.api.client_secret.reveal(), token)
+        secrets = _secrets(deployment, settings.api.client_secret.reveal(), token)
     own = [line for line in _lines(stream) if not _of_the_tests(line)]
     text = "\n".join(json.dumps(line, ensure_ascii=False) for line in own)
 
@@ -240,8 +240,8 @@ def test_no_line_holds_a_secret_or_a_body(
     assert {name for name, word in {**words, **secrets}.items() if word in text} == set()
 
 
-def _secrets(found: Deployment, client_secret: str, token: str) -> dict[str, str]:
-    key = json.loads(found.stand_ins.key_file.read_text())
+def _secrets(deployment: Deployment, client_secret: str, token: str) -> dict[str, str]:
+    key = json.loads(deployment.stand_ins.key_file.read_text())
     return {
         "client secret": client_secret,
         "token": token.split(".")[2],
@@ -275,11 +275,11 @@ def test_no_line_of_a_function_holds_a_secret_or_a_body(
 def _digests(far_ends: StandIns) -> set[str]:
     """Of every access token that a stand-in has given out."""
     folder = far_ends.key_file.parent
-    found = set()
+    digests = set()
     for file in (folder / "network.sqlite", folder.parent / "techone" / "techone.sqlite"):
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as opened:
-            found |= {digest for (digest,) in opened.execute("SELECT digest FROM tokens")}
-    return found
+            digests |= {digest for (digest,) in opened.execute("SELECT digest FROM tokens")}
+    return digests
 
 
 def _digest(token: str) -> str:

@@ -64,8 +64,8 @@ def forged(caller: Caller, forger: rsa.RSAPrivateKey) -> dict[str, str]:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    found: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    return found
+    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return claims
 
 
 BAD = [
@@ -129,7 +129,7 @@ def _rate_status(client: httpx.Client, token: str) -> int:
 def test_another_issuers_tokens(tmp_path: Path, far_ends: StandIns, issuer: Issuer) -> None:
     now = int(time.time())
     with _api(tmp_path, far_ends, issuer, clients=("salesforce",)) as client:
-        found = {
+        statuses = {
             "good": _rate_status(client, issuer.token()),
             "expired": _rate_status(client, issuer.token(exp=now - 60)),
             "not yet": _rate_status(client, issuer.token(nbf=now + 120)),
@@ -145,20 +145,20 @@ def test_another_issuers_tokens(tmp_path: Path, far_ends: StandIns, issuer: Issu
             "a list of scopes": _rate_status(client, issuer.token(scope=list(SCOPES))),
         }
 
-    assert {kind for kind, status in found.items() if status == 200} == {"good"}
-    assert {kind for kind, status in found.items() if status == 403} == {
+    assert {kind for kind, status in statuses.items() if status == 200} == {"good"}
+    assert {kind for kind, status in statuses.items() if status == 403} == {
         "other scopes",
         "no scopes",
     }
-    assert set(found.values()) == {200, 401, 403}
+    assert set(statuses.values()) == {200, 401, 403}
     assert issuer.fetches == 1
 
 
 def test_a_required_audience(tmp_path: Path, far_ends: StandIns, issuer: Issuer) -> None:
     with _api(tmp_path, far_ends, issuer, audience="api") as client:
-        found = [_rate_status(client, issuer.token(aud=aud)) for aud in ("api", "other", None)]
+        statuses = [_rate_status(client, issuer.token(aud=aud)) for aud in ("api", "other", None)]
 
-    assert found == [200, 401, 401]
+    assert statuses == [200, 401, 401]
 
 
 def test_rotated_keys_are_read_again(

@@ -114,6 +114,6 @@ def build(issuer: Issuer, downstream: Downstream) -> Build:
 
 @pytest.fixture
 async def edge(build: Build) -> AsyncIterator[Edge]:
-    found = build()
-    async with found.client:
-        yield found
+    edge_ = build()
+    async with edge_.client:
+        yield edge_

@@ -31,9 +31,9 @@ TWICE: list[Any] = [
 async def test_key_that_is_given_twice_is_refused_by_its_place(
     edge: Edge, body: str, places: list[str]
 ) -> None:
-    found = await edge.send("POST", "/v1/gam/order", content=body, headers=JSON)
-    assert found.status_code == 400
-    assert found.json()["errors"] == [
+    answer = await edge.send("POST", "/v1/gam/order", content=body, headers=JSON)
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [
         {"code": "EC40001", "message": f"{place}: is given more than once"} for place in places
     ]
     assert edge.downstream.calls == []
@@ -41,8 +41,8 @@ async def test_key_that_is_given_twice_is_refused_by_its_place(
 
 async def test_no_more_places_than_a_reader_wants(edge: Edge) -> None:
     body = ",".join(f'"k{at}": 1, "k{at}": 1' for at in range(99))
-    found = await edge.send("POST", "/v1/gam/order", content=f"{{{body}}}", headers=JSON)
-    assert len(found.json()["errors"]) == 50
+    answer = await edge.send("POST", "/v1/gam/order", content=f"{{{body}}}", headers=JSON)
+    assert len(answer.json()["errors"]) == 50
 
 
 async def test_places_are_not_looked_for_beyond_those_that_are_reported(edge: Edge) -> None:
@@ -51,19 +51,19 @@ async def test_places_are_not_looked_for_beyond_those_that_are_reported(edge: Ed
     body = '{"around": ' * 500 + f"{{{inner}}}" + "}" * 500
     tracemalloc.start()
     try:
-        found = await edge.send("POST", "/v1/gam/order", content=body, headers=JSON)
+        answer = await edge.send("POST", "/v1/gam/order", content=body, headers=JSON)
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert len(found.json()["errors"]) == 50
+    assert len(answer.json()["errors"]) == 50
     assert most < 20_000_000
 
 
 @pytest.mark.parametrize("path", ["/v1/gam/proposal/7", "/v1/gam/lineitem"])
 async def test_key_that_is_given_twice_is_refused_by_every_route(edge: Edge, path: str) -> None:
     body = '{"name": "a", "name": "b"}'
-    found = await edge.send("PUT", path, content=body, headers=JSON)
-    assert [fault["message"] for fault in found.json()["errors"]] == [
+    answer = await edge.send("PUT", path, content=body, headers=JSON)
+    assert [fault["message"] for fault in answer.json()["errors"]] == [
         "name: is given more than once"
     ]
 
@@ -72,8 +72,8 @@ async def test_key_that_is_given_twice_is_refused_by_every_route(edge: Edge, pat
 async def test_same_key_of_two_objects_is_right(edge: Edge, encoding: str) -> None:
     body = f'{{"orders": [{{{ORDER}, "appliedLabels": [{{"labelId": 1}}, {{"labelId": 2}}]}}]}}'
     content = body.encode(encoding)
-    found = await edge.send("POST", "/v1/gam/order", content=content, headers=JSON)
-    assert found.status_code == 200
+    answer = await edge.send("POST", "/v1/gam/order", content=content, headers=JSON)
+    assert answer.status_code == 200
     assert edge.downstream.last.request["orders"][0]["name"] == "Acme"
 
 
@@ -81,9 +81,9 @@ async def test_same_key_of_two_objects_is_right(edge: Edge, encoding: str) -> No
     "content", [b"{", b"\xff\xff", b"[" * 99_999, b""], ids=["cut", "bytes", "deep", "none"]
 )
 async def test_body_that_is_no_json_is_still_reported(edge: Edge, content: bytes) -> None:
-    found = await edge.send("POST", "/v1/gam/order", content=content, headers=JSON)
-    assert found.status_code == 400
-    assert found.json()["errors"][0]["code"] in ("EC40002", "EC40003")
+    answer = await edge.send("POST", "/v1/gam/order", content=content, headers=JSON)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["code"] in ("EC40002", "EC40003")
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,8 @@ async def test_body_that_is_no_json_is_still_reported(edge: Edge, content: bytes
     ],
 )
 async def test_null_is_no_body(edge: Edge, method: str, path: str) -> None:
-    found = await edge.send(method, path, content="null", headers=JSON)
-    assert found.json()["errors"] == [{"code": "EC40001", "message": "body: null is not an object"}]
+    answer = await edge.send(method, path, content="null", headers=JSON)
+    assert answer.json()["errors"] == [
+        {"code": "EC40001", "message": "body: null is not an object"}
+    ]
     assert edge.downstream.calls == []

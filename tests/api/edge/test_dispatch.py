@@ -30,10 +30,10 @@ class Downstream:
 
     async def call(self, call: ServiceCall) -> Answer:
         self.calls.append(call)
-        found = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
-        if isinstance(found, Exception):
-            raise found
-        return found
+        outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
 
 class Slow:
@@ -57,8 +57,8 @@ def answers(
     return asyncio.run(run())
 
 
-def codes(found: list[Answer]) -> list[tuple[int, str]]:
-    return [(answer.code, answer.errors[0].code if answer.errors else "") for answer in found]
+def codes(answers_: list[Answer]) -> list[tuple[int, str]]:
+    return [(answer.code, answer.errors[0].code if answer.errors else "") for answer in answers_]
 
 
 def test_answer_comes_back_as_it_is() -> None:
@@ -101,16 +101,16 @@ def test_refusal_of_the_service_is_not_repeated() -> None:
 
 def test_no_repeat_when_the_time_is_up() -> None:
     downstream = Downstream(DownstreamDownError("reset"))
-    found = answers(downstream, (READ, True), limits=Limits(timeout=SOON / 2))
-    assert (codes(found), len(downstream.calls)) == ([(502, "EC50201")], 1)
+    results = answers(downstream, (READ, True), limits=Limits(timeout=SOON / 2))
+    assert (codes(results), len(downstream.calls)) == ([(502, "EC50201")], 1)
 
 
 @pytest.mark.parametrize("repeatable", [True, False])
 def test_slow_service_is_504_and_not_retried(repeatable: bool) -> None:
     slow = Slow(HELD)
-    found = answers(slow, (READ, repeatable), limits=Limits(timeout=SOON))
-    assert codes(found) == [(504, "EC50401")]
-    assert "gam did not answer within 0.3 seconds" in found[0].errors[0].message
+    results = answers(slow, (READ, repeatable), limits=Limits(timeout=SOON))
+    assert codes(results) == [(504, "EC50401")]
+    assert "gam did not answer within 0.3 seconds" in results[0].errors[0].message
     assert slow.calls == 1
 
 
@@ -127,11 +127,11 @@ def test_service_that_says_it_was_slow_is_504() -> None:
 )
 def test_dead_system_is_left_alone(outcome: Answer | Exception) -> None:
     downstream = Downstream(outcome)
-    found = answers(downstream, *[(WRITE, False)] * 4, limits=Limits(failures=3, pause=HELD))
+    results = answers(downstream, *[(WRITE, False)] * 4, limits=Limits(failures=3, pause=HELD))
     assert len(downstream.calls) == 3
-    assert codes(found)[3] == (502, "EC50203")
-    assert HELD - HANGS < (found[3].retry_after or 0) <= HELD
-    assert "gam is down and not called for now" in found[3].errors[0].message
+    assert codes(results)[3] == (502, "EC50203")
+    assert HELD - HANGS < (results[3].retry_after or 0) <= HELD
+    assert "gam is down and not called for now" in results[3].errors[0].message
 
 
 @pytest.mark.parametrize(
@@ -154,16 +154,16 @@ def test_living_system_is_never_left_alone(answer: Answer) -> None:
 
 def test_success_between_failures_keeps_it_in() -> None:
     downstream = Downstream(DOWN, DOWN, OK, DOWN, DOWN, OK)
-    found = answers(downstream, *[(WRITE, False)] * 6, limits=Limits(failures=3))
-    assert codes(found).count((502, "EC50203")) == 0
+    results = answers(downstream, *[(WRITE, False)] * 6, limits=Limits(failures=3))
+    assert codes(results).count((502, "EC50203")) == 0
 
 
 def test_systems_are_left_alone_each_for_itself() -> None:
     downstream = Downstream(*[DOWN] * 3, OK)
-    found = answers(
+    results = answers(
         downstream, *[(WRITE, False)] * 3, (RATE, True), (WRITE, False), limits=Limits(failures=3)
     )
-    assert codes(found)[3:] == [(200, ""), (502, "EC50203")]
+    assert codes(results)[3:] == [(200, ""), (502, "EC50203")]
 
 
 PAUSE = 20.0
@@ -218,9 +218,9 @@ def test_after_the_pause_one_call_probes_and_the_others_fail_fast(
         await dispatch.answer(WRITE, repeatable=False)
         breaker_clock.now += PAUSE + 1
         calls = [dispatch.answer(WRITE, repeatable=False) for _ in range(5)]
-        found = await asyncio.gather(*calls)
-        assert codes(found) == [(504, "EC50401"), *[(502, "EC50203")] * 4]
-        assert found[1].retry_after == 1
+        results = await asyncio.gather(*calls)
+        assert codes(results) == [(504, "EC50401"), *[(502, "EC50203")] * 4]
+        assert results[1].retry_after == 1
         slow.seconds = 0
         breaker_clock.now += PAUSE + 1
         assert await dispatch.answer(WRITE, repeatable=False) == OK

@@ -51,15 +51,17 @@ async def test_an_answer_is_in_the_envelope(edge: Edge) -> None:
     assert edge.downstream.last.caller == "booking"
 
 
-@pytest.mark.parametrize("given", [None, "", "not-a-guid", "x" * 500, "\u00e4" * 36])
+@pytest.mark.parametrize("identity", [None, "", "not-a-guid", "x" * 500, "\u00e4" * 36])
 async def test_a_correlation_id_is_made_where_there_is_no_good_one(
-    edge: Edge, given: str | None
+    edge: Edge, identity: str | None
 ) -> None:
-    headers: dict[str, Any] = {} if given is None else {"X-Correlation-Id": given.encode("latin-1")}
+    headers: dict[str, Any] = (
+        {} if identity is None else {"X-Correlation-Id": identity.encode("latin-1")}
+    )
 
     answer = await edge.client.request("GET", "/healthz", headers=headers)
 
-    assert str(uuid.UUID(answer.headers["X-Correlation-Id"])) != given
+    assert str(uuid.UUID(answer.headers["X-Correlation-Id"])) != identity
 
 
 @pytest.mark.parametrize("label", ["", "x" * 101, "tab\there", "\u00fc"])
@@ -309,15 +311,15 @@ async def test_a_services_refusal_is_handed_on(
         return answer
 
     downstream.reply = refused
-    found = await edge.send("GET", ORDER)
+    response = await edge.send("GET", ORDER)
 
-    body = found.json()
-    assert (found.status_code, body["code"], body["status"]) == (code, code, status)
+    body = response.json()
+    assert (response.status_code, body["code"], body["status"]) == (code, code, status)
     assert body["errors"] == [{"code": f.code, "message": f.message} for f in answer.errors]
     assert "data" not in body
     if answer.retry_after:
         # Not 7: who comes back after that is too early.
-        assert found.headers["Retry-After"] == "8"
+        assert response.headers["Retry-After"] == "8"
 
 
 async def test_a_slow_service_is_given_up(build: Build, downstream: Downstream) -> None:

@@ -107,9 +107,9 @@ async def test_others_are_answered_meanwhile(
         assert await asyncio.to_thread(work.begun.wait, HANGS)
         other = await client.get("/healthz")
         work.may_end.set()
-        found = await slow
+        answer = await slow
 
-    assert (other.status_code, found.status_code) == (200, 200)
+    assert (other.status_code, answer.status_code) == (200, 200)
     assert work.ended_in_time
 
 
@@ -198,11 +198,11 @@ UNFIT: list[Any] = [
 @pytest.mark.parametrize(("path", "body"), UNFIT)
 async def test_body_of_many_faults_gets_a_short_answer(edge: Edge, path: str, body: str) -> None:
     method = "PUT" if path.endswith("action") else "POST"
-    found = await edge.send(method, f"/v1/gam/{path}", content=body, headers=JSON)
+    answer = await edge.send(method, f"/v1/gam/{path}", content=body, headers=JSON)
 
-    assert found.status_code == 400
-    assert found.json()["errors"]
-    assert len(found.content) < MOST_BYTES
+    assert answer.status_code == 400
+    assert answer.json()["errors"]
+    assert len(answer.content) < MOST_BYTES
     assert edge.downstream.calls == []
 
 
@@ -228,13 +228,13 @@ async def test_long_request_gets_a_short_answer(
 ) -> None:
     """And a short line of the log."""
     caplog.set_level(logging.INFO, "seil.api")
-    given = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    fields = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     bearer = (b"Authorization", f"Bearer {edge.token(READ, WRITE)}".encode())
-    found = await edge.client.request(
-        method, path, content=b"{}" if method == "POST" else None, headers=[*given, bearer]
+    answer = await edge.client.request(
+        method, path, content=b"{}" if method == "POST" else None, headers=[*fields, bearer]
     )
-    assert 400 <= found.status_code < 500
-    assert len(found.content) < MOST_BYTES
+    assert 400 <= answer.status_code < 500
+    assert len(answer.content) < MOST_BYTES
     assert all(len(str(vars(record))) < MOST_BYTES for record in caplog.records)
 
 
@@ -244,10 +244,10 @@ async def test_depth_is_bounded(edge: Edge) -> None:
     for _ in range(250):
         criteria = {"children": [criteria]}
     body = {"lineItems": [{**LINE_ITEM, "targeting": {"customTargeting": criteria}}]}
-    found = await edge.send("POST", "/v1/gam/lineitem", json=body)
+    answer = await edge.send("POST", "/v1/gam/lineitem", json=body)
 
     fault = {"code": "EC40002", "message": "The body is nested more than 16 deep"}
-    assert (found.status_code, found.json()["errors"]) == (400, [fault])
+    assert (answer.status_code, answer.json()["errors"]) == (400, [fault])
 
 
 async def test_targeting_of_three_levels_is_accepted(edge: Edge) -> None:
@@ -257,9 +257,9 @@ async def test_targeting_of_three_levels_is_accepted(edge: Edge) -> None:
     targeting = {"customTargeting": criteria}
     item = {**LINE_ITEM, "targeting": targeting}
     item["creativeTargetings"] = [{"name": "mobile", "targeting": targeting}]
-    found = await edge.send("POST", "/v1/gam/lineitem", json={"lineItems": [item]})
+    answer = await edge.send("POST", "/v1/gam/lineitem", json={"lineItems": [item]})
 
-    assert found.status_code == 200
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -276,25 +276,25 @@ async def test_long_reasons_of_a_system_are_cut(
         return Answer(400, errors=errors)
 
     edge.downstream.reply = refuse
-    found = await edge.send("GET", "/v1/gam/order/1")
+    answer = await edge.send("GET", "/v1/gam/order/1")
 
-    assert len(found.content) < MOST_BYTES
-    assert found.json()["errors"][-1]["message"].endswith(last)
+    assert len(answer.content) < MOST_BYTES
+    assert answer.json()["errors"][-1]["message"].endswith(last)
 
 
 async def test_faults_of_several_entries_are_all_named(edge: Edge) -> None:
     wrong = {**LINE_ITEM, "targeting": {}, "costType": "FREE"}
     body = {"lineItems": [{**LINE_ITEM, "targeting": {}}, wrong, {**wrong, "name": ""}]}
-    found = await edge.send("POST", "/v1/gam/lineitem", json=body)
+    answer = await edge.send("POST", "/v1/gam/lineitem", json=body)
 
-    places = [fault["message"].partition(":")[0] for fault in found.json()["errors"]]
+    places = [fault["message"].partition(":")[0] for fault in answer.json()["errors"]]
     assert places == ["lineItems[1].costType", "lineItems[2].name", "lineItems[2].costType"]
 
 
 async def test_faults_beyond_those_named_are_counted(edge: Edge) -> None:
-    found = await edge.send("POST", "/v1/gam/lineitem", json={"lineItems": [{}] * 100})
+    answer = await edge.send("POST", "/v1/gam/lineitem", json={"lineItems": [{}] * 100})
 
-    faults = found.json()["errors"]
+    faults = answer.json()["errors"]
     assert len(faults) == 51
     assert faults[-1]["message"].startswith("and at least ")
 
@@ -302,12 +302,12 @@ async def test_faults_beyond_those_named_are_counted(edge: Edge) -> None:
 async def test_largest_batch_of_the_contract_is_accepted(edge: Edge) -> None:
     units = [{"adUnitId": 21_777_000 + at, "includeDescendants": True} for at in range(180)]
     body = _line_items({"inventoryTargeting": {"targetedAdUnits": units}})
-    found = await edge.send("POST", "/v1/gam/lineitem", content=body, headers=JSON)
+    answer = await edge.send("POST", "/v1/gam/lineitem", content=body, headers=JSON)
 
-    assert found.status_code == 200
+    assert answer.status_code == 200
     assert len(edge.downstream.last.request["lineItems"]) == 100
 
 
 async def test_token_request_is_short(edge: Edge) -> None:
-    found = await edge.client.post("/oauth2/token", content=f"a={'b' * LARGE_BODY}")
-    assert found.status_code == 413
+    answer = await edge.client.post("/oauth2/token", content=f"a={'b' * LARGE_BODY}")
+    assert answer.status_code == 413

@@ -19,16 +19,16 @@ MakeStore = Callable[..., IdempotencyStore]
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
-    with ministack(tmp_path_factory.mktemp("aws")) as found:
-        yield found
+    with ministack(tmp_path_factory.mktemp("aws")) as server:
+        yield server
 
 
 @pytest.fixture
 def aws_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """boto3 is sent where nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     for name, value in Ministack(f"http://127.0.0.1:{port}").environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
@@ -42,13 +42,13 @@ def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeS
         aws.table(table)
         yield lambda **options: DynamoStore(table, lambda: aws.client("dynamodb"), **options)
         return
-    made: list[SqliteStore] = []
+    stores: list[SqliteStore] = []
 
     def make(**options: object) -> SqliteStore:
-        made.append(SqliteStore(tmp_path / "requests.sqlite", **options))  # type: ignore[arg-type]
-        return made[-1]
+        stores.append(SqliteStore(tmp_path / "requests.sqlite", **options))  # type: ignore[arg-type]
+        return stores[-1]
 
     yield make
-    for store in made:
+    for store in stores:
         with closing(store):
             pass

@@ -54,10 +54,10 @@ def test_settled_key_has_its_answer(store: IdempotencyStore) -> None:
 
 def test_answer_with_faults_comes_back_whole(store: IdempotencyStore) -> None:
     faults = (Fault("EC40901", "Modified", (3, 4), "notDone"), Fault("EC40001", "x"))
-    told = Answer(409, None, faults, 2.5, (1, 2))
+    answer = Answer(409, None, faults, 2.5, (1, 2))
     claimed(store)
-    store.settle("k", told)
-    assert claimed(store).answer == told
+    store.settle("k", answer)
+    assert claimed(store).answer == answer
 
 
 def test_released_key_is_free_again(store: IdempotencyStore) -> None:
@@ -121,8 +121,8 @@ def test_of_many_threads_and_stores_one_gets_the_key(make_store: MakeStore) -> N
             return claimed(stores[number % 3], key).state
 
         with ThreadPoolExecutor(9) as pool:
-            found = list(pool.map(race, range(9)))
-        assert sorted(found) == [KeyState.CLAIMED] + [KeyState.RUNNING] * 8
+            claims = list(pool.map(race, range(9)))
+        assert sorted(claims) == [KeyState.CLAIMED] + [KeyState.RUNNING] * 8
 
 
 STEPS = st.lists(
@@ -147,10 +147,10 @@ class Model:
         if key not in self.held or self.held[key][3] < now - self.age:
             self.held[key] = (mark, KeyState.RUNNING, None, now)
             return Claim(KeyState.CLAIMED, mark)
-        known, state, answer, at = self.held[key]
+        mark_, state, answer, at = self.held[key]
         if state is KeyState.RUNNING and now - at > self.lease:
             state = KeyState.UNKNOWN
-        return Claim(state, known, answer)
+        return Claim(state, mark_, answer)
 
     def change(self, step: str, key: str) -> None:
         if step == "release":
@@ -174,8 +174,8 @@ def test_store_does_what_a_dictionary_would(make_store: MakeStore, steps: Any) -
     for step, key, mark, seconds in steps:
         clock.now += seconds
         if step == "claim":
-            found = store.claim(own + key, mark, lease=30)
-            assert found == model.claim(key, mark, clock.now)
+            claim = store.claim(own + key, mark, lease=30)
+            assert claim == model.claim(key, mark, clock.now)
         else:
             getattr(store, step)(own + key, *([DONE] if step == "settle" else []))
             model.change(step, key)

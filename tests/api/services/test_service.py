@@ -55,7 +55,7 @@ CREATE = ServiceCall(
 )
 
 OPERATIONS: dict[str, AnyOperation] = {
-    found.name: found for found in (gam.GET_ORDER, gam.CREATE_ORDER)
+    answer.name: answer for answer in (gam.GET_ORDER, gam.CREATE_ORDER)
 }
 
 OperationHandler = Callable[[Any], BaseModel]
@@ -124,22 +124,22 @@ def codes(answer: Answer) -> tuple[int, list[str]]:
 
 
 def test_answer_is_the_handlers_in_the_contracts_names(keys: SqliteStore) -> None:
-    found = answered(keys, created, CREATE)
-    assert (found.code, found.errors) == (200, ())
-    assert found.data is not None
-    assert found.data["id"] == 7
-    assert json.loads(json.dumps(found.to_json())) == {**found.to_json(), "errors": []}
+    answer = answered(keys, created, CREATE)
+    assert (answer.code, answer.errors) == (200, ())
+    assert answer.data is not None
+    assert answer.data["id"] == 7
+    assert json.loads(json.dumps(answer.to_json())) == {**answer.to_json(), "errors": []}
 
 
 def test_handler_gets_the_request_as_a_model(keys: SqliteStore) -> None:
-    given: list[GetOrder] = []
+    requests: list[GetOrder] = []
 
     def handler(request: GetOrder) -> Order:
-        given.append(request)
+        requests.append(request)
         raise RequestRejectedError("Ad Manager", "NOT_FOUND", "no such order", status=404)
 
     answered(keys, handler)
-    assert given == [GetOrder(order_id=7)]
+    assert requests == [GetOrder(order_id=7)]
 
 
 @pytest.mark.parametrize(
@@ -167,11 +167,11 @@ def test_handler_gets_the_request_as_a_model(keys: SqliteStore) -> None:
 def test_error_becomes_the_contracts_code(
     keys: SqliteStore, error: Exception, code: int, fault: str, message: str
 ) -> None:
-    found = answered(keys, raising(error))
-    assert codes(found) == (code, [fault])
-    assert message in found.errors[0].message
-    assert "secret!" not in found.errors[0].message
-    assert found.data is None
+    answer = answered(keys, raising(error))
+    assert codes(answer) == (code, [fault])
+    assert message in answer.errors[0].message
+    assert "secret!" not in answer.errors[0].message
+    assert answer.data is None
 
 
 @pytest.mark.parametrize(
@@ -186,9 +186,9 @@ def test_error_becomes_the_contracts_code(
 def test_effect_that_may_have_been_done_is_not_to_be_tried_again(
     keys: SqliteStore, error: Exception, fault: str
 ) -> None:
-    found = answered(keys, raising(error), replace(CREATE, idempotency_key=None))
-    assert codes(found) == (502, [fault])
-    assert found.retry_after is None
+    answer = answered(keys, raising(error), replace(CREATE, idempotency_key=None))
+    assert codes(answer) == (502, [fault])
+    assert answer.retry_after is None
 
 
 @pytest.mark.parametrize(
@@ -199,9 +199,9 @@ def test_effect_that_may_have_been_done_is_not_to_be_tried_again(
 def test_change_that_was_too_slow_says_whether_it_may_have_been_done(
     keys: SqliteStore, error: SeilError, fault: str
 ) -> None:
-    found = answered(keys, raising(error), replace(CREATE, idempotency_key=None))
-    assert codes(found) == (504, [fault])
-    assert (found.retry_after is None) == (fault == "EC50401")
+    answer = answered(keys, raising(error), replace(CREATE, idempotency_key=None))
+    assert codes(answer) == (504, [fault])
+    assert (answer.retry_after is None) == (fault == "EC50401")
 
 
 def test_retry_after_of_the_far_end_is_passed_on(keys: SqliteStore) -> None:
@@ -217,14 +217,14 @@ def test_partial_outcome_has_state_and_reason_of_each_id(keys: SqliteStore) -> N
         Undone((5,), NotSentError("S")),
         Undone((6,), RequestRejectedError("S", "NOT_FOUND", "there is none", status=404)),
     ]
-    found = answered(keys, raising(PartialOutcomeError("S", (1, 2), undone)), CREATE)
-    assert (found.code, found.done, found.retry_after) == (502, (1, 2), None)
-    assert [(fault.code, fault.ids, fault.outcome) for fault in found.errors] == [
+    answer = answered(keys, raising(PartialOutcomeError("S", (1, 2), undone)), CREATE)
+    assert (answer.code, answer.done, answer.retry_after) == (502, (1, 2), None)
+    assert [(fault.code, fault.ids, fault.outcome) for fault in answer.errors] == [
         ("EC50207", (3, 4), "unknown"),
         ("EC42401", (5,), "notDone"),
         ("EC40402", (6,), "notDone"),
     ]
-    assert "connection lost" in found.errors[0].message
+    assert "connection lost" in answer.errors[0].message
 
 
 def test_unexpected_error_is_logged_with_its_trace(
@@ -240,26 +240,26 @@ def test_answer_that_is_no_model_is_unexpected(keys: SqliteStore) -> None:
 
 @pytest.mark.parametrize("operation", ["gam.no-such", "techone.rate", "", "gam.create-line-items"])
 def test_operation_that_is_not_the_services_is_404(service: Service, operation: str) -> None:
-    found = service.run(replace(READ, operation=operation))
-    assert codes(found) == (404, ["EC40401"])
-    assert f"gam has no operation {operation}" in found.errors[0].message
+    answer = service.run(replace(READ, operation=operation))
+    assert codes(answer) == (404, ["EC40401"])
+    assert f"gam has no operation {operation}" in answer.errors[0].message
 
 
 def test_request_that_does_not_validate_names_every_field(service: Service, desk: Desk) -> None:
     bad = {"orders": [{"nme": "x", "advertiserId": "1;--"}], "extra": 1}
-    found = service.run(replace(CREATE, request=bad))
-    assert codes(found)[0] == 400
-    told = " ".join(fault.message for fault in found.errors)
-    assert all(name in told for name in ("nme", "advertiserId", "traffickerId", "extra"))
+    answer = service.run(replace(CREATE, request=bad))
+    assert codes(answer)[0] == 400
+    messages = " ".join(fault.message for fault in answer.errors)
+    assert all(name in messages for name in ("nme", "advertiserId", "traffickerId", "extra"))
     assert desk.orders == 0
     assert service.run(CREATE).code == 200
 
 
 @pytest.mark.parametrize(
-    ("own", "edge", "left"), [(25, None, 25), (25, 3, 3), (2, 29, 2), (25, -1, 0)]
+    ("own", "edge", "seconds"), [(25, None, 25), (25, 3, 3), (2, 29, 2), (25, -1, 0)]
 )
 def test_calls_out_have_what_is_left(
-    keys: SqliteStore, own: float, edge: float | None, left: float
+    keys: SqliteStore, own: float, edge: float | None, seconds: float
 ) -> None:
     seen = []
 
@@ -269,7 +269,7 @@ def test_calls_out_have_what_is_left(
 
     call = replace(CREATE, seconds=edge, idempotency_key=None)
     answered(keys, handler, call, seconds=own)
-    assert seen[0] == pytest.approx(left, abs=1)
+    assert seen[0] == pytest.approx(seconds, abs=1)
 
 
 def test_log_line_has_the_correlation_id_and_no_body(
@@ -345,9 +345,9 @@ def test_many_at_once_create_once(keys: SqliteStore, desk: Desk) -> None:
         return service.run(CREATE)
 
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(run, range(8)))
+        answers = list(pool.map(run, range(8)))
     assert desk.orders == 1
-    assert {codes(answer)[0] for answer in found} <= {200, 409}
+    assert {codes(answer)[0] for answer in answers} <= {200, 409}
     assert service.run(CREATE).data == {"id": 1, "name": "x", "status": "DRAFT"}
 
 
@@ -411,9 +411,9 @@ def test_after_an_unknown_outcome_a_repeat_must_check(
         with pytest.raises(type(failure)):
             service.run(CREATE)
     desk.failure = None
-    found = service.run(CREATE)
-    assert codes(found) == (409, ["EC40903"])
-    assert "check whether it was done" in found.errors[0].message
+    answer = service.run(CREATE)
+    assert codes(answer) == (409, ["EC40903"])
+    assert "check whether it was done" in answer.errors[0].message
     assert desk.orders == 0
 
 
@@ -452,9 +452,9 @@ class Broken(SqliteStore):
 def test_without_a_place_for_keys_nothing_is_done(tmp_path: Path, desk: Desk) -> None:
     store = SqliteStore(tmp_path / "requests.sqlite")
     store.close()
-    found = Service("gam", [(gam.CREATE_ORDER, desk)], store).run(CREATE)
-    assert codes(found) == (500, ["EC50001"])
-    assert "nothing was done" in found.errors[0].message
+    answer = Service("gam", [(gam.CREATE_ORDER, desk)], store).run(CREATE)
+    assert codes(answer) == (500, ["EC50001"])
+    assert "nothing was done" in answer.errors[0].message
     assert desk.orders == 0
 
 
@@ -467,8 +467,8 @@ def test_answer_is_given_even_when_it_cannot_be_kept(tmp_path: Path, desk: Desk)
 
 
 def test_fault_and_answer_survive_the_wire() -> None:
-    told = Answer(409, None, (Fault("EC40901", "m"),), 1.5)
-    assert Answer.from_json(json.loads(json.dumps(told.to_json()))) == told
+    answer = Answer(409, None, (Fault("EC40901", "m"),), 1.5)
+    assert Answer.from_json(json.loads(json.dumps(answer.to_json()))) == answer
     assert ServiceCall.from_json(json.loads(json.dumps(CREATE.to_json()))) == CREATE
 
 
@@ -476,9 +476,9 @@ def test_outcome_in_part_of_as_many_ids_as_there_may_be_is_short(keys: SqliteSto
     ids = range(10**18, 10**18 + 500)
     wordy = RequestRejectedError("S", "X", "Füße 🎈 " * 1000)
     undone = [Undone(tuple(ids[1:2]), wordy), Undone(tuple(ids[2:]), NotSentError("S"))]
-    found = answered(keys, raising(PartialOutcomeError("S", ids[:1], undone)), CREATE)
-    told = Exchange("PUT", "/v1/gam/lineitem/action", "c", "label").failure(found)
-    assert len(told.body) < 16_000
+    answer = answered(keys, raising(PartialOutcomeError("S", ids[:1], undone)), CREATE)
+    failure = Exchange("PUT", "/v1/gam/lineitem/action", "c", "label").failure(answer)
+    assert len(failure.body) < 16_000
     assert [*ids[1:]] == [
-        one for fault in json.loads(bytes(told.body))["errors"] for one in fault["ids"]
+        one for fault in json.loads(bytes(failure.body))["errors"] for one in fault["ids"]
     ]

@@ -37,34 +37,34 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with serving(app, protocol=Quick) as found:
-        yield found
+    with serving(app, protocol=Quick) as number:
+        yield number
 
 
 @pytest.fixture
 def connection(port: int) -> Iterator[socket.socket]:
     lost.clear()
-    with socket.socket() as found:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
-        found.settimeout(60)
-        found.connect(("127.0.0.1", port))
-        yield found
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
+        client.settimeout(60)
+        client.connect(("127.0.0.1", port))
+        yield client
 
 
 def length(connection: socket.socket, *, pause: float = 0) -> int:
     """What there is to read, a megabyte after each pause."""
-    found = 0
+    total = 0
     try:
-        while found < LENGTH:
+        while total < LENGTH:
             time.sleep(pause)
-            ends = min(LENGTH, found + (1 << 20))
-            while found < ends:
+            ends = min(LENGTH, total + (1 << 20))
+            while total < ends:
                 if not (piece := connection.recv(1 << 16)):
-                    return found
-                found += len(piece)
+                    return total
+                total += len(piece)
     except ConnectionResetError:
         pass
-    return found
+    return total
 
 
 def test_client_that_does_not_read_is_dropped(connection: socket.socket) -> None:

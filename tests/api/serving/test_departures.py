@@ -46,12 +46,12 @@ class Api:
     token: str
     service: Slow
     log: pytest.LogCaptureFixture
-    held: ExitStack
+    stack: ExitStack
 
     def ask(self, *orders: int) -> socket.socket:
         """The orders, one behind the other; order 0 is a new one."""
         address = ("127.0.0.1", self.port)
-        connection = self.held.enter_context(socket.create_connection(address, timeout=60))
+        connection = self.stack.enter_context(socket.create_connection(address, timeout=60))
         connection.sendall(b"".join(self._request(order) for order in orders))
         return connection
 
@@ -80,10 +80,10 @@ def api(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> Iterator[Api]:
     with (
         caplog.at_level(logging.INFO),
         serving(app) as port,
-        ExitStack() as held,
+        ExitStack() as stack,
     ):
         try:
-            yield Api(port, issuer.token("booking", scopes), service, caplog, held)
+            yield Api(port, issuer.token("booking", scopes), service, caplog, stack)
         finally:
             service.go_on.set()
 
@@ -116,11 +116,11 @@ def test_requests_behind_the_first_are_not_made_when_their_caller_left(api: Api)
 def test_requests_behind_the_first_are_answered_in_their_order(api: Api) -> None:
     several = api.ask(1, 2, 3)
     api.service.go_on.set()
-    found = b""
-    while found.count(b"correlationId") < 3:
-        found += several.recv(9999)
-    assert [found.index(b'"id":%d' % order) for order in (1, 2, 3)] == sorted(
-        found.index(b'"id":%d' % order) for order in (1, 2, 3)
+    content = b""
+    while content.count(b"correlationId") < 3:
+        content += several.recv(9999)
+    assert [content.index(b'"id":%d' % order) for order in (1, 2, 3)] == sorted(
+        content.index(b'"id":%d' % order) for order in (1, 2, 3)
     )
 
 

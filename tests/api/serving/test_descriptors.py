@@ -61,14 +61,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
-    with serving(folder) as found:
-        yield found
+    with serving(folder) as address:
+        yield address
 
 
-def connected(url: str, held: ExitStack) -> socket.socket:
+def connected(url: str, stack: ExitStack) -> socket.socket:
     address = urlsplit(url)
     connection = socket.create_connection((address.hostname, address.port), timeout=60)
-    return held.enter_context(connection)
+    return stack.enter_context(connection)
 
 
 def answered(url: str) -> bool:
@@ -88,9 +88,9 @@ def test_address_is_printed_when_it_listens(url: str) -> None:
 
 @pytest.mark.usefixtures("many")
 def test_clients_that_hold_connections_lock_nobody_out(url: str, folder: Path) -> None:
-    with ExitStack() as held:
+    with ExitStack() as stack:
         for _ in range(CLIENTS):
-            connected(url, held)
+            connected(url, stack)
         assert answered(url)
     assert answered(url)
     check_log(folder)
@@ -105,8 +105,8 @@ def test_callers_that_leave_at_once_keep_nobody_waiting(url: str, folder: Path) 
         f"Authorization: Bearer {token}\r\n\r\n"
     ).encode()
     for _ in range(CLIENTS):
-        with ExitStack() as held:
-            connected(url, held).sendall(ask)
+        with ExitStack() as stack:
+            connected(url, stack).sendall(ask)
     assert answered(url)
     check_log(folder)
 

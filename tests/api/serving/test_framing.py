@@ -33,8 +33,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with serving(app) as found:
-        yield found
+    with serving(app) as number:
+        yield number
 
 
 @pytest.fixture(autouse=True)
@@ -44,15 +44,15 @@ def forget_paths() -> None:
 
 def answers(port: int, sent: bytes) -> bytes:
     """All that comes until the connection is closed."""
-    found = b""
+    content = b""
     with socket.create_connection(("127.0.0.1", port), timeout=HANGS) as connection:
         connection.sendall(sent)
         try:
             while piece := connection.recv(9999):
-                found += piece
+                content += piece
         except ConnectionResetError:
             pass
-    return found
+    return content
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_nonsense_behind_an_early_answer_closes_and_logs_no_traceback(
         socket.create_connection(("127.0.0.1", port), timeout=HANGS) as connection,
     ):
         connection.sendall(early)
-        found = b""
-        while not found.endswith(b"ok"):
-            found += connection.recv(9999)
+        content = b""
+        while not content.endswith(b"ok"):
+            content += connection.recv(9999)
         connection.sendall(b"no chunk\r\n")
         assert connection.recv(9999) == b""
     assert not [record for record in caplog.records if record.exc_info]

@@ -51,9 +51,9 @@ def app() -> App:
 
 @pytest.fixture
 def connect(app: App) -> Iterator[Callable[[], socket.socket]]:
-    with serving(app, connections=LIMIT) as port, ExitStack() as held:
+    with serving(app, connections=LIMIT) as port, ExitStack() as stack:
         try:
-            yield lambda: held.enter_context(
+            yield lambda: stack.enter_context(
                 socket.create_connection(("127.0.0.1", port), timeout=HANGS)
             )
         finally:
@@ -65,10 +65,10 @@ Connect = Callable[[], socket.socket]
 
 def answer(connection: socket.socket) -> bytes:
     """All that comes until the connection is closed, or an ok."""
-    found = b""
-    while not found.endswith(b"ok") and (piece := connection.recv(9999)):
-        found += piece
-    return found
+    content = b""
+    while not content.endswith(b"ok") and (piece := connection.recv(9999)):
+        content += piece
+    return content
 
 
 def busy(app: App, connect: Connect) -> None:
@@ -84,12 +84,12 @@ def test_caller_beyond_the_limit_is_refused_politely(app: App, connect: Connect)
     refused.sendall(ASK % b"")
     head, _, body = answer(refused).partition(b"\r\n\r\n")
     lines = head.decode().lower().split("\r\n")
-    found = json.loads(body)
-    FailureEnvelope.model_validate(found)
+    refusal = json.loads(body)
+    FailureEnvelope.model_validate(refusal)
     assert lines[0] == "http/1.1 503 service unavailable"
     assert {"retry-after: 1", "connection: close", "cache-control: no-store"} <= {*lines}
-    assert f"x-correlation-id: {found['correlationId']}" in lines
-    assert (found["code"], found["errors"][0]["code"]) == (503, "EC50301")
+    assert f"x-correlation-id: {refusal['correlationId']}" in lines
+    assert (refusal["code"], refusal["errors"][0]["code"]) == (503, "EC50301")
 
 
 def test_there_is_room_again_when_a_caller_left(app: App, connect: Connect) -> None:

@@ -32,22 +32,22 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with serving(app, protocol=Quick) as found:
-        yield found
+    with serving(app, protocol=Quick) as number:
+        yield number
 
 
 @pytest.fixture
 def connection(port: int) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", port), timeout=HANGS) as found:
-        yield found
+    with socket.create_connection(("127.0.0.1", port), timeout=HANGS) as client:
+        yield client
 
 
 def answered(connection: socket.socket) -> bool:
-    found = b""
-    while not found.endswith(b"ok"):
+    content = b""
+    while not content.endswith(b"ok"):
         if not (piece := connection.recv(999)):
             return False
-        found += piece
+        content += piece
     return True
 
 

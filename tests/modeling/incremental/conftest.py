@@ -37,15 +37,15 @@ _EXTRA: dict[str, pa.DataType] = {
 
 def source_columns(models: Models) -> dict[str, pa.Schema]:
     """By source table: every column that a model reads, typed as Salesforce describes it."""
-    wanted: dict[str, dict[str, pa.DataType]] = {}
+    tables: dict[str, dict[str, pa.DataType]] = {}
     for model in models.values():
         for source, names in referenced_columns(model.sql).items():
             fields = models.sources[source].columns
-            columns = wanted.setdefault(source.name, {"id": TEXT, **_EXTRA})
+            columns = tables.setdefault(source.name, {"id": TEXT, **_EXTRA})
             for name in sorted(names):
-                known = stored_type(fields[name].type) if name in fields else TEXT
-                columns.setdefault(name, known or TEXT)
-    return {table: pa.schema(list(columns.items())) for table, columns in sorted(wanted.items())}
+                type_ = stored_type(fields[name].type) if name in fields else TEXT
+                columns.setdefault(name, type_ or TEXT)
+    return {table: pa.schema(list(columns.items())) for table, columns in sorted(tables.items())}
 
 
 @dataclass
@@ -85,20 +85,20 @@ class Org:
     def remove(self, table: str, *ids: str) -> None:
         """One load of Salesforce's list of what was deleted for good: Ids and when, no more."""
         self.stamp += 1
-        gone = {"isdeleted": True, "systemmodstamp": EPOCH + timedelta(minutes=self.stamp)}
-        told = pa.schema(
+        deletion = {"isdeleted": True, "systemmodstamp": EPOCH + timedelta(minutes=self.stamp)}
+        schema = pa.schema(
             [self.columns[table].field(name) for name in ("id", "isdeleted", "systemmodstamp")]
         )
-        rows = pa.Table.from_pylist([{"id": id_, **gone} for id_ in ids], told)
+        rows = pa.Table.from_pylist([{"id": id_, **deletion} for id_ in ids], schema)
         self._merge(table, replace(self._staged(rows), holds="deletions"))
 
     def update(self, table: str, id_: str, **values: Any) -> None:
         """A newer version of a record that is there, with other values."""
-        found = self.rows(f"SELECT * FROM salesforce.\"{table}\" WHERE id = '{id_}'")
-        (row,) = found
-        kept = {name: row[name] for name in self.columns[table].names if name in row}
-        del kept["systemmodstamp"]
-        self.merge(table, [kept | values])
+        rows = self.rows(f"SELECT * FROM salesforce.\"{table}\" WHERE id = '{id_}'")
+        (row,) = rows
+        values_ = {name: row[name] for name in self.columns[table].names if name in row}
+        del values_["systemmodstamp"]
+        self.merge(table, [values_ | values])
 
     def _staged(self, rows: pa.Table) -> StagedFile:
         buffer = BytesIO()
@@ -127,7 +127,7 @@ class Org:
         """The tables, of all where none is named, that are not what their model gives now, with
         rows that are missing.
         """
-        found = {}
+        differences = {}
         selects = self.selects
         for name in tables or selects:
             select = selects[name]
@@ -137,8 +137,8 @@ class Org:
             )
             (counted,) = self.rows(f"SELECT {both}")
             if (rows := self.rows(missing)) or counted["made"] != counted["kept"]:
-                found[name] = [counted, *rows]
-        return found
+                differences[name] = [counted, *rows]
+        return differences
 
     @property
     def selects(self) -> dict[str, str]:

@@ -263,8 +263,8 @@ def test_a_table_whose_test_fails_keeps_its_rows_and_its_changes(
     tables = filled.built()
     assert [name for name, table in tables.items() if not table.is_built] == ["products"]
     assert "product_name IS NOT NULL" in tables["products"].message
-    kept = "SELECT base_product_name AS name FROM products WHERE product_id = 'p1'"
-    assert filled.rows(kept) == [{"name": "Product 1"}]
+    query = "SELECT base_product_name AS name FROM products WHERE product_id = 'p1'"
+    assert filled.rows(query) == [{"name": "Product 1"}]
     filled.update("product", "p3", name="Third")
     again = filled.built()["products"]
     assert (again.mode, again.deleted, again.inserted) == ("incremental", 1, 2)
@@ -279,8 +279,8 @@ def test_a_table_that_is_never_built_does_not_keep_changes_for_ever(
     for number in range(12):
         filled.update("account", "a1", name=f"New {number}")
         assert filled.built("sales_orders")["sales_orders"].is_built
-        kept = filled.rows("SELECT count(*) AS n FROM seil_changes.account")[0]["n"]
-        assert kept <= 2 * 4
+        count = filled.rows("SELECT count(*) AS n FROM seil_changes.account")[0]["n"]
+        assert count <= 2 * 4
         assert filled.rows("SELECT count(*) AS n FROM seil.changes")[0]["n"] <= 5
     assert filled.built()["sales_order_contacts"].mode == "full"
     assert filled.differing() == {}

@@ -115,7 +115,7 @@ def value(column: Column, number: int, target: str = "") -> Any:
         (pa.types.is_timestamp, DAY + timedelta(days=number)),
     )
     text = ("", "Digital Video", "x_CTV_y", "Impressions", "plain")[number]
-    return next((given for is_kind, given in kinds if is_kind(column.type)), text)
+    return next((choice for is_kind, choice in kinds if is_kind(column.type)), text)
 
 
 class Records:
@@ -162,19 +162,19 @@ class Records:
         for table, letters in removed.items():
             self.org.remove(table, *(f"{table}-{letter}" for letter in dict.fromkeys(letters)))
             for letter in letters:
-                if known := self.now.get((table, letter)):
-                    self.now[table, letter] = known | {"isdeleted": True}
+                if current := self.now.get((table, letter)):
+                    self.now[table, letter] = current | {"isdeleted": True}
 
     def changed(
         self, table: str, letter: str, kind: str, which: int, number: int
     ) -> dict[str, Any]:
-        known = self.now.get((table, letter))
-        if known is None:
+        current = self.now.get((table, letter))
+        if current is None:
             return self.make_record(table, letter, number)
         columns = self.columns(table)
         moving = [c for c in columns if c.name in REFERENCES[table]]
         chosen = moving if kind == "move" and moving else columns
-        record = dict(known)
+        record = dict(current)
         if chosen and kind != "same":
             column = chosen[which % len(chosen)]
             target = REFERENCES[table].get(column.name, "")
@@ -223,7 +223,7 @@ def test_an_incremental_build_is_a_full_build(
     with TemporaryDirectory() as folder, open_org(Path(folder), file) as org:
         records = Records(org)
         records.now, org.stamp = dict(now), stamp
-        known = ""
+        current = ""
         for zone, loads in builds:
             if zone:
                 org.cut_days_in(zone)
@@ -232,5 +232,5 @@ def test_an_incremental_build_is_a_full_build(
             report = org.build()
             assert org.differing() == {}
             anew = {table.table for table in report.tables if table.mode == "full"}
-            assert anew == (ZONED if zone not in (None, known) else set())
-            known = zone or known
+            assert anew == (ZONED if zone not in (None, current) else set())
+            current = zone or current

@@ -25,8 +25,8 @@ def with_model(org: Org, folder: Path, sql: str) -> None:
 
 def as_built_anew(org: Org, sql: str) -> bool:
     columns = "SELECT * FROM"
-    made, kept = f"{columns} ({sql})", f"{columns} mine"
-    return not org.rows(f"({made} EXCEPT ALL {kept}) UNION ALL ({kept} EXCEPT ALL {made})")
+    select, table = f"{columns} ({sql})", f"{columns} mine"
+    return not org.rows(f"({select} EXCEPT ALL {table}) UNION ALL ({table} EXCEPT ALL {select})")
 
 
 FOLLOWED = {
@@ -226,8 +226,8 @@ def test_tests_of_what_is_pointed_at_find_what_is_gone(org: Org, tmp_path: Path)
     org.update("order", "o1", accountid="a2")
     assert org.build(*both).ok
     org.update("account", "a2", isdeleted=True)
-    gone = org.built(*both)
-    assert (gone["mine"].mode, [f.count for f in gone["mine"].failures]) == ("unchanged", [4])
+    tables = org.built(*both)
+    assert (tables["mine"].mode, [f.count for f in tables["mine"].failures]) == ("unchanged", [4])
     org.update("account", "a2", isdeleted=False)
     assert org.build(*both).ok
 

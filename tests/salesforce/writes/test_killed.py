@@ -79,8 +79,8 @@ def _finish(
         writer.recover()
         written = state.outcomes.find(OutcomeFilter(state="written"), limit=ROWS)
         done = {outcome.key for outcome in written}
-        left = rows.filter(pa.array([key not in done for key in rows[target.key].to_pylist()]))
-        writer.write(target, [left], rows=len(left))
+        remaining = rows.filter(pa.array([key not in done for key in rows[target.key].to_pylist()]))
+        writer.write(target, [remaining], rows=len(remaining))
 
 
 def _no_sleep(_seconds: float) -> None: ...

@@ -126,8 +126,8 @@ def test_quota_that_ends_in_the_middle_names_what_was_sent(
     org: Org, server: OrgServer, log: OutcomeLog, state: State, ids: list[str], way: str
 ) -> None:
     path = "composite/sobjects" if way == "collections" else "batches"
-    gone = OrgFault(path=path, status=403, code="REQUEST_LIMIT_EXCEEDED", after=1)
-    server.faults.add(gone)
+    fault = OrgFault(path=path, status=403, code="REQUEST_LIMIT_EXCEEDED", after=1)
+    server.faults.add(fault)
     tables = [pa.table({"Id": [record_id], "Note__c": ["new"]}) for record_id in ids]
     options = replace(OPTIONS[way], job_rows=10, jobs_at_once=1, call_rows=10)
     with pytest.raises(QuotaExhaustedError, match=f"; 10 of {ROWS} rows of {NAME} were sent"):

@@ -45,9 +45,9 @@ def test_appended_rows_come_back_exactly(database: DuckDBConnection) -> None:
     row = {"id": "1", "amount": Decimal("12345678901234.56"), "at": at, "day": date(2024, 2, 29)}
     schema = pa.schema([EVERY_TYPE.field(name) for name in reversed(list(row))])
     database.append(ORDERS, pa.Table.from_pylist([row], schema=schema))
-    found = database.query('SELECT * FROM salesforce."order"').to_pylist()[0]
-    assert {name: found[name] for name in row} == row
-    assert found["flag"] is None
+    stored = database.query('SELECT * FROM salesforce."order"').to_pylist()[0]
+    assert {name: stored[name] for name in row} == row
+    assert stored["flag"] is None
 
 
 def test_columns_are_added_and_widened_in_one_transaction(database: DuckDBConnection) -> None:

@@ -98,19 +98,19 @@ def test_a_race_in_a_window_is_repeated_on_a_new_connection(
 
 
 def test_what_is_left_behind_is_taken_away_between_attempts() -> None:
-    left: list[int] = []
+    counts: list[int] = []
 
     def action() -> int:
-        if left:
+        if counts:
             raise AssertionError("left behind")
-        left.append(1)
+        counts.append(1)
         attempts.append(1)
         if len(attempts) < 3:
             raise LostReasonError("duckdb:w", "lost")
         return len(attempts)
 
     attempts: list[int] = []
-    assert with_reason(action, left.clear) == 3
+    assert with_reason(action, counts.clear) == 3
 
 
 def test_where_no_attempt_gives_a_reason_the_error_says_what_to_do() -> None:

@@ -93,8 +93,8 @@ def test_a_connection_of_the_same_process_is_waited_for(settings: WarehouseSetti
 def test_a_new_file_has_small_blocks(settings: WarehouseSettings) -> None:
     """So that a few rows in each of many columns take little memory, and little to write."""
     with open_warehouse(settings) as warehouse:
-        found = warehouse.query("SELECT block_size FROM pragma_database_size()")
-    assert found["block_size"].to_pylist() == [65_536]
+        sizes = warehouse.query("SELECT block_size FROM pragma_database_size()")
+    assert sizes["block_size"].to_pylist() == [65_536]
 
 
 def test_a_second_connection_with_other_settings_is_refused(
@@ -209,24 +209,24 @@ def test_a_full_disk_commits_nothing(settings: WarehouseSettings) -> None:
     ],
 )
 def test_errors_are_translated(error: duckdb.Error, kind: type[WarehouseError], hint: str) -> None:
-    found = translate("duckdb:w", error)
-    assert type(found) is kind
-    assert hint in found.hint
-    assert "LINE 1" not in found.reason
-    assert "Stack Trace" not in found.reason
+    translated = translate("duckdb:w", error)
+    assert type(translated) is kind
+    assert hint in translated.hint
+    assert "LINE 1" not in translated.reason
+    assert "Stack Trace" not in translated.reason
 
 
 def test_advice_for_another_program_is_left_out() -> None:
-    said = (
+    message = (
         'IO Error: Could not set lock on file "w": Conflicting lock is held in /usr/bin/x (PID 7). '
         "However, you would be able to open this database in read-only mode, e.g. by using the "
         "-readonly parameter in the CLI. See also https://duckdb.org/docs/connect/concurrency"
     )
-    found = translate("duckdb:w", duckdb.IOException(said))
-    assert found.reason == (
+    translated = translate("duckdb:w", duckdb.IOException(message))
+    assert translated.reason == (
         'Could not set lock on file "w": Conflicting lock is held in /usr/bin/x (PID 7)'
     )
-    assert found.hint.startswith("Close that program")
+    assert translated.hint.startswith("Close that program")
 
 
 _INTERRUPTED = """

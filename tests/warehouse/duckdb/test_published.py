@@ -155,8 +155,8 @@ def test_what_stands_in_the_log_of_a_killed_writer_is_published(
     wal = copy.file.with_name(f"{copy.file.name}.wal")
     with open_warehouse(settings) as warehouse:
         database(warehouse).execute("INSERT INTO t VALUES (2)")
-        left = {path: path.read_bytes() for path in (copy.file, wal)}
-    for path, content in left.items():
+        files = {path: path.read_bytes() for path in (copy.file, wal)}
+    for path, content in files.items():
         path.write_bytes(content)
     assert publish(settings).ok
     assert read(settings) == [1, 2]
@@ -305,11 +305,16 @@ def test_a_folder_of_a_killed_reader_goes(settings: WarehouseSettings, copy: Pub
     with open_reading(settings, wait=NO_WAIT) as reading:
         spill = "SELECT current_setting('temp_directory') AS folder"
         own = Path(reading.warehouse.query(spill)["folder"][0].as_py())
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
     prefix = own.name.partition(".tmp-")[0]
-    names = {gone.pid: False, f"{gone.pid}-1": False, f"{os.getpid()}-1": False, os.getpid(): True}
-    folders = {own.with_name(f"{prefix}.tmp-{name}"): kept for name, kept in names.items()}
+    names = {
+        ended.pid: False,
+        f"{ended.pid}-1": False,
+        f"{os.getpid()}-1": False,
+        os.getpid(): True,
+    }
+    folders = {own.with_name(f"{prefix}.tmp-{name}"): stays for name, stays in names.items()}
     folders[own] = True
     for folder in folders:
         folder.mkdir()
