@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     say("delivery")
     folder = args.work / "delivery"
     folder.mkdir()
-    _make_org(folder / "org", args.lines)
+    make_org(folder / "org", args.lines)
     org = ["--state", str(folder / "org"), "--port", "0", "--json"]
     with (
         process("seil", "sandbox", "salesforce", *org) as org_line,
@@ -113,7 +113,7 @@ def _explained(results: Mapping[str, Result], lines: int) -> str:
     )
 
 
-def _make_org(folder: Path, lines: int) -> None:
+def make_org(folder: Path, lines: int) -> None:
     say(f"making an org of {lines:,} line items")
     counts = {"Order": lines // LINES_OF_ORDER, "AdOrderItem": lines, "Usage__c": 2 * lines}
     objects = [SObject.of(name, (*_SYSTEM, *fields)) for name, fields in _OBJECTS.items()]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -14,17 +16,24 @@ from seil.sandbox.admanager.options import AdManagerOptions
 from seil.sandbox.admanager.server import AdManagerServer
 
 
-def _main(folder: Path, lines: int) -> None:
-    with AdManagerServer(folder, options=AdManagerOptions(now=lambda: NOON)) as server:
+@contextmanager
+def network(folder: Path, lines: int) -> Iterator[dict[str, str]]:
+    """Gives its settings."""
+    options = AdManagerOptions(report_polls=0, now=lambda: NOON)
+    with AdManagerServer(folder, options=options) as server:
         for order in range(lines // LINES_OF_ORDER):
             _book(server.url, order)
-        facts = {
+        yield {
             "endpoint": server.url,
             "soap_endpoint": server.url,
             "network_code": server.network_code,
             "service_account_key": f"file:{server.service_account_key}",
         }
-        print(json.dumps(facts), flush=True)
+
+
+def _main(folder: Path, lines: int) -> None:
+    with network(folder, lines) as settings:
+        print(json.dumps(settings), flush=True)
         threading.Event().wait()
 
 

@@ -16,7 +16,9 @@ from typing import Any
 
 import httpx
 import pytest
-from benchmarks import api_server
+from benchmarks import api_server, delivery_subjects
+from benchmarks.delivery import make_org
+from benchmarks.delivery_network import network
 from benchmarks.history import make_history
 from benchmarks.measure import Clock, process
 from benchmarks.org import curated_org, landed_file
@@ -106,3 +108,14 @@ def test_servers_of_the_api(name: str) -> None:
             return (await client.get(api_server.PATH, headers=headers)).status_code
 
     assert asyncio.run(status()) == 200
+
+
+def test_delivery_writes_each_record_once(tmp_path: Path) -> None:
+    make_org(tmp_path / "org", 100)
+    folder = str(tmp_path)
+    with OrgServer(tmp_path / "org") as org, network(tmp_path / "network", 100) as settings:
+        turns = [
+            delivery_subjects.sync(Clock(), org=org.url, network=settings, folder=folder)
+            for _ in range(2)
+        ]
+    assert [turn["written"] for turn in turns] == [301, 0]

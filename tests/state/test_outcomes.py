@@ -83,3 +83,18 @@ def test_written_values_stream_in_pages(state: State, monkeypatch: pytest.Monkey
     assert [row["key"] for row in rows_] == ["1", "2", "2", "3", "4"]
     assert {(row["field"], row["value"]) for row in rows_} == {("Note__c", "new")}
     assert rows_[1]["changed_at"] < rows_[2]["changed_at"]
+
+
+@pytest.mark.parametrize("flow", ["gam_to_sf", "push:a"])
+def test_only_settled_rows_are_pruned_and_of_a_push_none_that_it_wrote(
+    state: State, flow: str
+) -> None:
+    log = state.outcomes.log(flow, "run-1")
+    settled: tuple[RowState, ...] = ("written", "unchanged", "rejected", "missing", "retrying")
+    for row_state in settled:
+        send(log, row_state, row_state)
+    log.send(batch("in_doubt"))
+    before = state.outcomes.find(OutcomeFilter(key="retrying"))[0].changed_at
+    state.outcomes.prune(before)
+    kinds = ["in_doubt", "missing", "rejected", "retrying"]
+    assert [row[1] for row in rows(state)] == kinds + ["written"] * (flow == "push:a")
