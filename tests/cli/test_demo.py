@@ -10,22 +10,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from tests.cli.conftest import Seil
 from tests.extras import run
 
 from seil.catalog import load_catalog
 from seil.cli.demo_folder import MARK, DemoFolder
 from seil.cli.demo_ledger import NAME_WIDTH
 from seil.cli.output import shortened
-
-
-def seil(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "seil", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -164,39 +155,43 @@ def test_next_demo_starts_over_and_says_so(tmp_path: Path, ends: bool, was: str)
         "lake/seil-dev-sf-to-dw-landing/in/dev-Salesforce-Account/mine/x.parquet",
     ],
 )
-def test_a_file_that_no_demo_has_made_is_never_removed(tmp_path: Path, name: str) -> None:
-    demo = made_demo(tmp_path)
+def test_a_file_that_no_demo_has_made_is_never_removed(seil: Seil, home: Path, name: str) -> None:
+    demo = made_demo(home)
     before = sorted(demo.rglob("*"))
     (demo / name).parent.mkdir(parents=True, exist_ok=True)
     (demo / name).write_text("irreplaceable")
-    done = seil(tmp_path, "demo", "--orders", "5")
-    assert done.returncode == 2
-    assert f"holds what no demo has made: {name}" in done.stderr
+    refused = seil("demo", "--orders", "5")
+    assert refused.code == 2
+    assert f"holds what no demo has made: {name}" in refused.err
     assert (demo / name).read_text() == "irreplaceable"
     assert set(before) <= set(demo.rglob("*"))
 
 
-def test_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "demo").write_text("irreplaceable")
-    done = seil(tmp_path, "demo", "--orders", "5")
-    assert done.returncode == 2
-    assert "demo: is a file, not a folder" in done.stderr
+def test_folder_that_is_a_file_is_named(seil: Seil, home: Path) -> None:
+    (home / "demo").write_text("irreplaceable")
+    refused = seil("demo", "--orders", "5")
+    assert refused.code == 2
+    assert "demo: is a file, not a folder" in refused.err
 
 
 @pytest.mark.parametrize("name", ["file/below", "dangling"])
-def test_folder_that_cannot_be_made_is_named_with_the_way_out(tmp_path: Path, name: str) -> None:
-    (tmp_path / "file").touch()
-    (tmp_path / "dangling").symlink_to("nowhere")
-    done = seil(tmp_path, "demo", "--orders", "5", "--folder", name)
-    assert done.returncode == 2
-    assert f"{name}: cannot be made: " in done.stderr
-    assert "(name another folder with --folder)" in done.stderr
+def test_folder_that_cannot_be_made_is_named_with_the_way_out(
+    seil: Seil, home: Path, name: str
+) -> None:
+    (home / "file").touch()
+    (home / "dangling").symlink_to("nowhere")
+    refused = seil("demo", "--orders", "5", "--folder", name)
+    assert refused.code == 2
+    assert f"{name}: cannot be made: " in refused.err
+    assert "(name another folder with --folder)" in refused.err
 
 
 @pytest.mark.parametrize(
     ("options", "again"),
-    [([], "demo stays; the next `seil demo`"), (["--folder", "a b"], "`seil demo --folder 'a b'`")],
-    ids=["usual", "another folder"],
+    [
+        pytest.param([], "demo stays; the next `seil demo`", marks=pytest.mark.matrix, id="usual"),
+        pytest.param(["--folder", "a b"], "`seil demo --folder 'a b'`", id="another folder"),
+    ],
 )
 def test_interrupted_demo_ends_with_130_and_one_line(
     tmp_path: Path, options: list[str], again: str

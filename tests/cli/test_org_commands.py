@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.limits import HANGS, until
+from tests.limits import HANGS, HELD, until
 
 from seil.app.site import Site
+from seil.sandbox.salesforce.faults import OrgFault
 from seil.sandbox.salesforce.options import OrgOptions, Quotas
 from seil.sandbox.salesforce.server import OrgServer
 from seil.settings import load_settings
@@ -243,10 +244,12 @@ def test_doctor_on_a_spent_allowance(seil: Seil, serve: Serve) -> None:
 
 
 def test_a_second_run_beside_the_first(seil: Seil, serve: Serve, seil_process: Start) -> None:
-    serve(job_delay=1.5)
+    org = serve()
+    org.faults.add(OrgFault(path="/jobs/query", delay=HELD, times=1))
     with seil_process("extract", "Account") as first:
-        until_locked()
+        until(lambda: org.faults.entries()[0]["struck"])
         second = seil("run", "Account")
+        org.faults.clear()
         out, err = first.communicate(timeout=HANGS)
     assert second.code == 5
     assert second.err.splitlines()[-1].startswith("error: Another run holds ")

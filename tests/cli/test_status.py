@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.limits import HELD
 from tests.served import served_site
 
 from seil.app.site import Site
@@ -54,7 +55,7 @@ def test_healthy_flows_are_one_line(seil: Seil, generated: Path, home: Path) -> 
 def test_a_login_that_works_again_shows_before_the_run_ends(
     seil: Seil, generated: Path, home: Path, seil_process: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    with served_site(generated, home, job_delay=30.0), Site(load_settings()) as context:
+    with served_site(generated, home, job_delay=HELD), Site(load_settings()) as context:
         troubles = context.state.troubles
         troubles.note_stop("run", LoginError("https://acme.example", "invalid_grant", "expired"))
         with seil_process("run", "Account") as running:
@@ -74,7 +75,7 @@ def test_a_run_that_was_killed_is_seen(
     seil: Seil, generated: Path, home: Path, seil_process: Callable[..., subprocess.Popen[str]]
 ) -> None:
     with (
-        served_site(generated, home, job_delay=30.0),
+        served_site(generated, home, job_delay=HELD),
         seil_process("run", "Account") as running,
     ):
         while not (under_way := seil("status", "--json").json["under_way"]):

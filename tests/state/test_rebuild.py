@@ -27,9 +27,9 @@ def test_a_rebuild_keeps_decisions_and_runs(url: str, tmp_path: Path) -> None:
         if number:
             (tmp_path / "warehouse.duckdb").unlink()
         ran = site.seil(*command, SEIL_STATE__URL=url)
-        assert ran.returncode == 0, ran.stderr
+        assert ran.exit_code == 0, ran.stderr
         ran = site.seil("state", "backup", f"backup{number}", SEIL_STATE__URL=url)
-        assert ran.returncode == 0, ran.stderr
+        assert ran.exit_code == 0, ran.stderr
     before, after = (rows_of(tmp_path / f"backup{number}") for number in (0, 1))
     assert all(before[name] <= after[name] for name in TABLES)
     assert (len(before["decisions"]), len(before["runs"])) == (len(DECISIONS), len(RUNS) + 1)

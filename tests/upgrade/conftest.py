@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+import shutil
 import tarfile
-from contextlib import closing
+from contextlib import chdir, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,9 @@ from typing import Any
 import duckdb
 import pytest
 from tests.shared import build_once
+from typer.testing import CliRunner, Result
 
+from seil.cli.app import app
 from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
 from seil.settings import StateSettings
@@ -56,22 +57,20 @@ class OldSite:
             live = f'SELECT "Id" FROM main."{name}" WHERE NOT "IsDeleted"'
             return {row[0] for row in store.cursor().execute(live).fetchall()}
 
-    def seil(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("SEIL_")}
-        return subprocess.run(
-            [sys.executable, "-m", "seil", *arguments],
-            cwd=self.folder,
-            env={**clean, **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def seil(self, *arguments: str, **variables: str) -> Result:
+        """In this process; errors that nobody expects are raised."""
+        unset = {name: None for name in os.environ if name.startswith("SEIL_")}
+        with chdir(self.folder):
+            result = CliRunner(env={**unset, **variables}).invoke(app, arguments, prog_name="seil")
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
 
     def run(self) -> None:
         """Against the org that the site was read from. 1: some record is set aside."""
         with OrgServer(self.folder / "org") as server:
             ran = self.seil("run", SEIL_SALESFORCE__LOGIN_URL=server.url)
-        assert ran.returncode in (0, 1), ran.stderr
+        assert ran.exit_code in (0, 1), ran.stderr
 
 
 @pytest.fixture(scope="session")
@@ -80,11 +79,11 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def upgraded(tmp_path_factory: pytest.TempPathFactory) -> OldSite:
+def upgraded(tmp_path_factory: pytest.TempPathFactory, unpacked: Path) -> OldSite:
     """After its first run with this version; only to be read."""
 
     def make(folder: Path) -> None:
-        _unpack(folder)
+        shutil.copytree(unpacked, folder, dirs_exist_ok=True)
         OldSite(folder).run()
 
     return OldSite(build_once(tmp_path_factory, "layout_1_upgraded", make))
@@ -97,9 +96,8 @@ def as_it_was(unpacked: Path) -> OldSite:
 
 
 @pytest.fixture
-def old_site(tmp_path: Path) -> OldSite:
-    _unpack(tmp_path)
-    return OldSite(tmp_path)
+def old_site(tmp_path: Path, unpacked: Path) -> OldSite:
+    return OldSite(shutil.copytree(unpacked, tmp_path, dirs_exist_ok=True))
 
 
 def _unpack(folder: Path) -> None:

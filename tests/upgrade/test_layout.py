@@ -76,7 +76,7 @@ def test_commands_refuse_a_newer_site(old_site: OldSite, command: str) -> None:
     place = old_site.staging / KEY
     place.write_text(json.dumps({"layout": LAYOUT + 1, "written_by": "9.9"}))
     ran = old_site.seil(*command.split())
-    assert ran.returncode == 2
+    assert ran.exit_code == 2
     assert "SEIL 9.9" in ran.stderr
     assert "Traceback" not in ran.stderr
 

@@ -9,18 +9,19 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from itertools import count
 from pathlib import Path
 
+import pytest
 from tests.upgrade.conftest import OldSite
 from tests.upgrade.layout_3 import DECISIONS, RUNS, STAGING, documents, unpack
 
 from seil.app.site import open_site
 from seil.lake.site_layout import LAYOUT
 
-# Opens the state for writing, and dies before or after the write of that number.
+# Opens the state of one copy of a site after the other for writing, each in a fork that dies
+# before or after the write of that number, until one ends without.
 KILLED = """
-import itertools, os, signal, sys
+import itertools, os, shutil, signal, sys
 from contextlib import contextmanager
 from seil.app.site import open_site
 from seil.lake.buckets import Bucket
@@ -29,7 +30,7 @@ from seil.sqlite_file import SqliteFile
 moments = itertools.count()
 
 def moment():
-    if next(moments) == int(sys.argv[1]):
+    if next(moments) == last:
         os.kill(os.getpid(), signal.SIGKILL)
 
 def between(function):
@@ -51,8 +52,19 @@ def transaction(self, **options):
 original, SqliteFile.transaction = SqliteFile.transaction, transaction
 for name in ("put", "put_if", "delete"):
     setattr(Bucket, name, between(getattr(Bucket, name)))
-with open_site("seil.toml") as site:
-    site.state
+
+for last in itertools.count(0, int(sys.argv[2])):
+    folder = shutil.copytree(sys.argv[1], str(last))
+    child = os.fork()
+    if not child:
+        os.chdir(folder)
+        with open_site("seil.toml") as site:
+            site.state
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(code, flush=True)
+    if code != -signal.SIGKILL:
+        break
 """
 
 
@@ -95,7 +107,7 @@ def test_a_site_that_kept_no_run_says_so(tmp_path: Path) -> None:
 def test_the_first_command_that_writes_upgrades_it(tmp_path: Path) -> None:
     site = OldSite(unpack(tmp_path))
     ran = site.seil("load")
-    assert ran.returncode == 0, ran.stderr
+    assert ran.exit_code == 0, ran.stderr
     runs, troubles, decisions = contents(tmp_path)
     assert [run.run_id for run in runs][-2:] == RUNS  # type: ignore[attr-defined]
     assert [trouble.about for trouble in troubles] == ["Widget__c"]  # type: ignore[attr-defined]
@@ -105,16 +117,17 @@ def test_the_first_command_that_writes_upgrades_it(tmp_path: Path) -> None:
     assert len(owners(tmp_path)) == 1
 
 
-def test_a_kill_at_any_step_loses_and_doubles_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stride", [5, pytest.param(1, marks=pytest.mark.matrix)])
+def test_a_kill_at_any_step_loses_and_doubles_nothing(tmp_path: Path, stride: int) -> None:
     expected = contents(unpack(tmp_path / "whole"))
     assert [len(part) for part in expected] == [2, 1, 2]  # type: ignore[arg-type]
-    for step in count():
-        folder = unpack(tmp_path / str(step))
-        command = [sys.executable, "-c", KILLED, str(step)]
-        ran = subprocess.run(command, cwd=folder, check=False)
+    unpack(tmp_path / "old")
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "old"), str(stride)]
+    ran = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True)
+    *killed, last = map(int, ran.stdout.split())
+    assert (set(killed), len(killed) * stride > 20, last) == ({-signal.SIGKILL}, True, 0)
+    for step in range(0, (len(killed) + 1) * stride, stride):
+        folder = tmp_path / str(step)
         assert contents(folder) == expected, f"killed at step {step}"
         assert documents(folder) == []
         assert len(owners(folder)) == 1
-        if ran.returncode != -signal.SIGKILL:
-            assert (ran.returncode, step > 20) == (0, True)
-            break

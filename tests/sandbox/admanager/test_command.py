@@ -11,6 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.limits import HANGS
+from typer.testing import CliRunner
+
+from seil.cli.app import app
 
 
 def _command(folder: Path, *options: str) -> list[str]:
@@ -35,9 +38,8 @@ def test_command_serves_until_it_is_stopped(folder: Path) -> None:
 def test_wrong_option_is_refused_before_anything_is_created(
     tmp_path: Path, options: tuple[str, str]
 ) -> None:
-    done = subprocess.run(
-        _command(tmp_path / "new", *options), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert options[1] in done.stderr
+    command = ["sandbox", "admanager", "--state", str(tmp_path / "new"), *options]
+    refused = CliRunner().invoke(app, command, prog_name="seil")
+    assert refused.exit_code == 2
+    assert options[1] in refused.stderr
     assert not (tmp_path / "new").exists()

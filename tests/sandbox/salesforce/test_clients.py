@@ -24,6 +24,7 @@ from seil.sandbox.salesforce.server import OrgServer
 
 _ROOT = Path(__file__).parents[3]
 _SCRIPTS = _ROOT / "tests" / "clients"
+MORE = pytest.mark.matrix
 _NAMES = ["Acme", "ACME north", "Zoë & Co_", "O'Brien 100%"]
 
 
@@ -72,17 +73,33 @@ def clients(folder: Path) -> Iterator[Clients]:
     ("name", "remaining", "more"),
     [
         pytest.param(
-            "aio_sf", 4, {"created by upsert": False, "token's end is known": True}, id="aio-sf"
+            "aio_sf",
+            4,
+            {"created by upsert": False, "token's end is known": True},
+            marks=MORE,
+            id="aio-sf",
         ),
         pytest.param(
             "aiosalesforce", 6, {"created by upsert": False, "bulk": 2}, id="aiosalesforce"
         ),
-        pytest.param("forcepy", 4, {"limits": True}, id="forcepy"),
-        pytest.param("kinetic_core", 4, {"bulk": 4, "fields": True}, id="kinetic-core"),
-        pytest.param("salesforce_api", 4, {"bulk": 2}, id="salesforce-api"),
+        pytest.param("forcepy", 4, {"limits": True}, marks=MORE, id="forcepy"),
+        pytest.param(
+            "kinetic_core",
+            4,
+            {"bulk": 4, "fields": True},
+            marks=MORE,
+            id="kinetic-core",
+        ),
+        pytest.param("salesforce_api", 4, {"bulk": 2}, marks=MORE, id="salesforce-api"),
         pytest.param("salesforcepy", 4, {"fields": True}, id="salesforcepy"),
-        pytest.param("salesforcerestapi", 6, {"bulk": 2}, id="salesforcerestapi"),
-        pytest.param("sf_toolkit", 4, {"user": "uma@sandbox.example"}, id="sf-toolkit"),
+        pytest.param("salesforcerestapi", 6, {"bulk": 2}, marks=MORE, id="salesforcerestapi"),
+        pytest.param(
+            "sf_toolkit",
+            4,
+            {"user": "uma@sandbox.example"},
+            marks=MORE,
+            id="sf-toolkit",
+        ),
     ],
 )
 def test_a_client_reads_and_writes(
@@ -101,6 +118,7 @@ def test_singers_tap_reads_a_whole_object(clients: Clients) -> None:
     assert seen["more"] == {"deleted": 1}
 
 
+@pytest.mark.matrix
 def test_sfq_batches_queries(clients: Clients) -> None:
     seen = clients.run("sfq")
     assert seen["names"] == _NAMES
@@ -108,6 +126,7 @@ def test_sfq_batches_queries(clients: Clients) -> None:
     assert seen["more"] == {"contacts": 3, "deleted": 1, "prefix": "Account"}
 
 
+@pytest.mark.matrix
 def test_airbyte_reads_a_whole_object_in_bulk(clients: Clients) -> None:
     seen = clients.run("airbyte", environment=".venv-airbyte")
     assert seen["names"] == [*_NAMES, "Gone"]

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, Self
@@ -425,17 +426,70 @@ def _account_describe(*, without: str = "") -> dict[str, Any]:
     return {"name": "Account", "label": "Client", "keyPrefix": "001", "fields": fields}
 
 
-def test_a_describe_of_an_object_that_is_there_is_taken_whole(tmp_path: Path) -> None:
-    file = tmp_path / "Account.json"
-    describe = _account_describe()
-    file.write_text(json.dumps(describe), "utf-8")
-    with generate(tmp_path / "org", orders=5, as_of=AS_OF, extra=[(file, 50)]) as org:
-        account = org.object("Account")
-        assert account.label == "Client"
-        assert [entry.raw for entry in account.fields] == describe["fields"]
-        assert value(org, "FROM Account SELECT count(Name)") == 50
-        owned = 'FROM Account JOIN "User" u ON u.Id = OwnerId SELECT count(*)'
-        assert value(org, owned) == 50
+class Interrupted:
+    def step(self, name: str, total: int | None = None) -> Any:
+        if name == "make Contact":
+            raise KeyboardInterrupt
+        return SILENT.step(name, total)
+
+
+class StepRecorder:
+    def __init__(self, steps: dict[str, int], name: str = "") -> None:
+        self.steps = steps
+        self.name = name
+
+    def step(self, name: str, total: int | None = None) -> Self:
+        return type(self)(self.steps, name)
+
+    def advance(self, count: int) -> None:
+        self.steps[self.name] = count
+
+    def expect(self, total: int) -> None: ...
+
+    def conclude(self, message: str, *, ok: bool = True) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+@dataclass(frozen=True)
+class Anew:
+    """An org of today that was cut short and made anew, its accounts from a describe of its own.
+
+    `refusal` is why the org cut short could not be opened.
+    """
+
+    store: OrgStore
+    refusal: str
+    steps: dict[str, int]
+    begun: date
+
+
+@pytest.fixture(scope="module")
+def anew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anew]:
+    folder = tmp_path_factory.mktemp("anew")
+    file = folder / "Account.json"
+    file.write_text(json.dumps(_account_describe()), "utf-8")
+    with pytest.raises(KeyboardInterrupt):
+        generate(folder / "org", orders=1, progress=Interrupted())
+    with pytest.raises(ConfigurationError) as refused:
+        OrgStore.open(folder / "org")
+    steps: dict[str, int] = {}
+    begun = datetime.now(UTC).date()
+    progress = StepRecorder(steps)
+    with generate(folder / "org", orders=3, extra=[(file, 50)], progress=progress) as org:
+        yield Anew(org, str(refused.value), steps, begun)
+
+
+def test_a_describe_of_an_object_that_is_there_is_taken_whole(anew: Anew) -> None:
+    account = anew.store.object("Account")
+    assert account.label == "Client"
+    assert [entry.raw for entry in account.fields] == _account_describe()["fields"]
+    assert value(anew.store, "FROM Account SELECT count(Name)") == 50
+    owned = 'FROM Account JOIN "User" u ON u.Id = OwnerId SELECT count(*)'
+    assert value(anew.store, owned) == 50
 
 
 def test_fewer_records_than_others_refer_to_are_refused(tmp_path: Path) -> None:
@@ -494,49 +548,18 @@ def test_an_org_that_is_there_stays(tmp_path: Path) -> None:
         generate(tmp_path, orders=1)
 
 
-def test_an_org_cut_short_is_made_anew(tmp_path: Path) -> None:
-    class Interrupted:
-        def step(self, name: str, total: int | None = None) -> Any:
-            if name == "make Contact":
-                raise KeyboardInterrupt
-            return SILENT.step(name, total)
-
-    with pytest.raises(KeyboardInterrupt):
-        generate(tmp_path, orders=1, progress=Interrupted())
-    with pytest.raises(ConfigurationError, match="cut short"):
-        OrgStore.open(tmp_path)
-    with generate(tmp_path, orders=1, as_of=AS_OF) as org:
-        assert value(org, 'FROM "Order" SELECT count(*)') == 1
+def test_an_org_cut_short_is_made_anew(anew: Anew) -> None:
+    assert "cut short" in anew.refusal
+    assert value(anew.store, 'FROM "Order" SELECT count(*)') == 3
 
 
-def test_progress_counts_the_records_of_an_org_as_of_today(tmp_path: Path) -> None:
-    steps: dict[str, int] = {}
-
-    class StepRecorder:
-        def __init__(self, name: str = "") -> None:
-            self.name = name
-
-        def step(self, name: str, total: int | None = None) -> "StepRecorder":
-            return StepRecorder(name)
-
-        def advance(self, count: int) -> None:
-            steps[self.name] = count
-
-        def expect(self, total: int) -> None: ...
-
-        def conclude(self, message: str, *, ok: bool = True) -> None: ...
-
-        def __enter__(self) -> Self:
-            return self
-
-        def __exit__(self, *error: object) -> None: ...
-
-    before = datetime.now(UTC).date()
-    with generate(tmp_path, orders=3, progress=StepRecorder()) as org:
-        counted = {n: value(org, f"FROM {ident(n)} SELECT count(*)") for n in org.objects}
-        newest = value(org, 'FROM "Order" SELECT max(SystemModstamp)')
-        assert date.fromisoformat(org.setting("as_of")) in (before, datetime.now(UTC).date())
-    assert steps == {f"make {name}": count for name, count in counted.items()}
+def test_progress_counts_the_records_of_an_org_as_of_today(anew: Anew) -> None:
+    store = anew.store
+    counted = {n: value(store, f"FROM {ident(n)} SELECT count(*)") for n in store.objects}
+    assert anew.steps == {f"make {name}": count for name, count in counted.items()}
+    as_of = date.fromisoformat(store.setting("as_of"))
+    assert as_of in (anew.begun, datetime.now(UTC).date())
+    newest = value(store, 'FROM "Order" SELECT max(SystemModstamp)')
     assert newest < datetime.now(UTC).replace(tzinfo=None)
 
 

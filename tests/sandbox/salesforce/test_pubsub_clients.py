@@ -21,9 +21,9 @@ _ACME = "0015g0000000001AAA"
 @pytest.mark.parametrize(
     ("name", "more"),
     [
-        pytest.param("aiosfpubsub", {}, id="aiosfpubsub"),
+        pytest.param("aiosfpubsub", {}, marks=pytest.mark.matrix, id="aiosfpubsub"),
         pytest.param("pysfpubsub", {"published": 8}, id="pysfpubsub"),
-        pytest.param("sfprotostash", {"replay": 8}, id="sfprotostash"),
+        pytest.param("sfprotostash", {"replay": 8}, marks=pytest.mark.matrix, id="sfprotostash"),
     ],
 )
 def test_client_receives_a_change(name: str, more: dict[str, Any], folder: Path) -> None:

@@ -319,7 +319,7 @@ class SObject:
         lower = self.name.lower()
         for other in others:
             for entry in other.fields:
-                if lower in (target.lower() for target in entry.reference_to):
+                if entry.reference_to and lower in map(str.lower, entry.reference_to):
                     yield other, entry
 
     @cached_property
