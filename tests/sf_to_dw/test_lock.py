@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -34,6 +35,15 @@ lake = Lake.at(sys.argv[1], env="dev", project="seil")
 with run_lock(lake), lake.curated.writer("a/b"):
     print("held", flush=True)
     time.sleep(60)
+"""
+DIE_STORING = """
+import os, signal, sys
+from pathlib import Path
+from seil.lake import Lake
+from seil.sf_to_dw.lock import run_lock
+Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+with run_lock(Lake.at(sys.argv[1], env="dev", project="seil")):
+    pass
 """
 
 
@@ -121,6 +131,19 @@ def test_what_a_killed_holder_left_is_removed_by_the_next(tmp_path: Path) -> Non
     assert len(list(folder.iterdir())) == 1
     with run_lock(lake, brief=True):
         assert list(folder.iterdir()) == []
+
+
+def test_what_is_left_by_a_kill_before_it_is_the_holder_is_removed(tmp_path: Path) -> None:
+    lake = lake_at(tmp_path.as_uri())
+    with run_lock(lake):
+        pass
+    command = [sys.executable, "-c", DIE_STORING, tmp_path.as_uri()]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert LeaseRecord.of(lake.staging.version("run.lease")).holder is None
+    [remains] = tmp_path.rglob("run.lease#*")
+    with run_lock(lake) as lock:
+        assert lock.was_killed
+        assert not remains.exists()
 
 
 def test_a_brief_holder_is_waited_for(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class LocalLease:
         self._key = record_key(key)
         self._path = path
         self._record = LeaseRecord()
-        self._file: IO[str]
+        self._file: IO[bytes]
         self.was_killed = False
 
     @property
@@ -45,7 +45,7 @@ class LocalLease:
     def acquire(self, holder: Holder) -> None:
         """Raises LeaseHeldError while another process holds it."""
         try:
-            self._file = self._path.open("a+")
+            self._file = self._path.open("ab+", buffering=0)
         except OSError as error:
             raise LakeError(self.name, "lock", error.strerror or str(error)) from error
         try:
@@ -69,18 +69,30 @@ class LocalLease:
         return LeaseRecord.of(Version(earlier, "")).holder if earlier else None
 
     def _store_record(self, holder: Holder) -> None:
+        """Until the record is stored, the locked file has its text: a process that is killed
+        meanwhile has left a partial file, and no holder in the record.
+        """
+        self.was_killed = self._path.stat().st_size > 0
         while True:
             stored = self._bucket.version(self._key)
             previous = LeaseRecord.of(stored)
             record = previous.next(holder, LEASE)
+            self._announce(record)
             try:
                 self._bucket.put_if(self._key, record.text, stored.tag if stored else None)
             except ConflictError:
                 continue
             break
         self._record = record
-        self.was_killed = previous.holder is not None or self._path.stat().st_size > 0
+        self.was_killed |= previous.holder is not None
         self._file.truncate(0)
+
+    def _announce(self, record: LeaseRecord) -> None:
+        try:
+            self._file.truncate(0)
+            self._file.write(record.text)
+        except OSError as error:
+            raise LakeError(self.name, "write", error.strerror or str(error)) from error
 
     @contextmanager
     def renewal(self) -> Iterator[None]:
