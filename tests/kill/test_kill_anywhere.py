@@ -18,7 +18,7 @@ from seil.app.documents.runs import RunReportDocument
 from seil.app.run_reports import list_runs, stored_run
 from seil.errors import StatementError, WarehouseError
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = pytest.mark.timeout(7200)
 
 # Set by `make kill`; a seed of its own lives again.
 LIVES = int(os.environ.get("SEIL_KILL_LIVES", "0"))

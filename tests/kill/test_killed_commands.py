@@ -24,7 +24,7 @@ PARTS = 8 if LIVES else 1
 
 IN_PARTS = pytest.mark.parametrize("part", range(PARTS))
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = pytest.mark.timeout(7200)
 KILLED = -9
 Orgs = tuple[Path, Path]
 # Nothing is read again or compared but what is asked for.

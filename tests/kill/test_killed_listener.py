@@ -35,7 +35,7 @@ def check_rounds(site: Any) -> None:
     assert "running" not in {report.run.outcome for report in rounds if report.run}
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_a_listener_killed_at_a_commit_point(
     orgs: tuple[Path, Path], new_site: Callable[..., Any], tmp_path: Path
 ) -> None:
