@@ -442,7 +442,7 @@ class StepRecorder:
         return type(self)(self.steps, name)
 
     def advance(self, count: int) -> None:
-        self.steps[self.name] = count
+        self.steps[self.name] = self.steps.get(self.name, 0) + count
 
     def expect(self, total: int) -> None: ...
 
