@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from seil.salesforce.ids import full_id
-from seil.sandbox.salesforce.conversion import RowError
+from seil.sandbox.salesforce.conversion import RowError, arrow_type
 from seil.sandbox.salesforce.drafts import Draft, sound
 from seil.sandbox.salesforce.metadata import SField, SObject
-from seil.sandbox.salesforce.store import OrgStore, ident
+from seil.sandbox.salesforce.store import OrgStore, ident, value_list
 
 
 class Checks:
@@ -98,26 +98,27 @@ class Checks:
         column = f"lower({ident(key.name)})" if text else ident(key.name)
         keys = list({fold_case(value) for value in values})
         alive = '"IsDeleted" IS NOT TRUE' if entity.soft_deletes else "true"
-        rows = self._store.cursor().execute(
-            f'SELECT {column}, "Id" FROM main.{ident(entity.name)}'  # noqa: S608  (bound, quoted)
-            f" WHERE {alive} AND {column} IN (SELECT unnest($1::{key.column_type}[]))"
-            ' ORDER BY "Id"',
-            [keys],
-        )
+        cursor = self._store.cursor()
+        with value_list(cursor, keys, arrow_type(key)) as listed:
+            rows = cursor.execute(
+                f'SELECT {column}, "Id" FROM main.{ident(entity.name)}'  # noqa: S608  (quoted)
+                f' WHERE {alive} AND {column} IN {listed} ORDER BY "Id"',
+            ).fetchall()
         holders: dict[Any, list[str]] = defaultdict(list)
-        for value, identifier in rows.fetchall():
+        for value, identifier in rows:
             holders[value].append(identifier)
         return holders
 
     def _states(self, entity: SObject, ids: Iterable[str]) -> dict[str, bool]:
         """Whether each existing record is deleted."""
         deleted = 'coalesce("IsDeleted", false)' if entity.soft_deletes else "false"
-        rows = self._store.cursor().execute(
-            f'SELECT "Id", {deleted} FROM main.{ident(entity.name)}'  # noqa: S608  (bound, quoted)
-            ' WHERE "Id" IN (SELECT unnest($1::VARCHAR[]))',
-            [list(ids)],
-        )
-        return dict(rows.fetchall())
+        cursor = self._store.cursor()
+        with value_list(cursor, ids) as listed:
+            rows = cursor.execute(
+                f'SELECT "Id", {deleted} FROM main.{ident(entity.name)}'  # noqa: S608  (quoted)
+                f' WHERE "Id" IN {listed}',
+            )
+            return dict(rows.fetchall())
 
 
 def _dangling(column: SField, value: str, prefixes: Collection[str]) -> RowError:

@@ -186,15 +186,15 @@ class RecordRoutes:
             raise OrgApiError(400, "MISSING_ARGUMENT", reason)
         _check_size(ids, _MOST_RETRIEVED)
         entity = self._entity(call)
-        column = [full_id(identifier) for identifier in ids]
+        full_ids = [full_id(identifier) for identifier in ids]
         columns = ",".join(dict.fromkeys([*(_spelling(entity, name) for name in fields), "Id"]))
-        current = [identifier for identifier in column if identifier]
-        records = self._select(entity, "Id", current, fields=columns, root=call.root)
+        text = _selection(entity, columns)
+        records = self._queries.records_by_id(text, filter(None, full_ids), call.root)
         by_id = {record["Id"]: record for record in records}
         if "id" not in map(str.lower, fields):
             for record in records:
                 del record["Id"]
-        return OrgReply(200, [by_id.get(identifier or "") for identifier in column])
+        return OrgReply(200, [by_id.get(identifier or "") for identifier in full_ids])
 
     def _create_many(self, call: OrgRequest) -> OrgReply:
         return self._write_many(call, self._records.insert)
@@ -333,13 +333,10 @@ class RecordRoutes:
         values = list(values)
         if not values:
             return []
-        fields = fields or ",".join(f.name for f in entity.fields)
-        if _UNSAFE_FIELDS.search(fields):
-            raise OrgApiError(400, "INVALID_FIELD", f"No such columns: {fields}")
         column = entity.field(key)
         numeric = column is not None and column.type in NUMBERS
         entries = ", ".join(value if numeric else soql.quote(value) for value in values)
-        text = f"SELECT {fields} FROM {entity.name} WHERE {key} IN ({entries})"  # noqa: S608  (SOQL)
+        text = f"{_selection(entity, fields)} WHERE {key} IN ({entries})"
         return self._queries.records(text, root)
 
     def _entity(self, call: OrgRequest) -> SObject:
@@ -405,6 +402,14 @@ def _malformed_id(identifier: str) -> WriteOutcome:
 
 def _split_list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _selection(entity: SObject, fields: str) -> str:
+    """SOQL for all records; without `fields` of all its fields."""
+    fields = fields or ",".join(f.name for f in entity.fields)
+    if _UNSAFE_FIELDS.search(fields):
+        raise OrgApiError(400, "INVALID_FIELD", f"No such columns: {fields}")
+    return f"SELECT {fields} FROM {entity.name}"  # noqa: S608  (SOQL)
 
 
 def _spelling(entity: SObject, name: str) -> str:

@@ -16,7 +16,7 @@ from seil.sandbox.salesforce.drafts import Draft, columns_of, merged_by_id, soun
 from seil.sandbox.salesforce.json_rows import object_name
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.record_ids import record_id
-from seil.sandbox.salesforce.store import OrgStore, ident
+from seil.sandbox.salesforce.store import OrgStore, ident, value_list
 
 _INCOMING = "seil_incoming"
 
@@ -199,21 +199,21 @@ class OrgRecords:
     def _remove(self, entity: SObject, ids: Sequence[str], *, hard: bool) -> None:
         if not ids:
             return
+        cursor = self._store.cursor()
         for child, key in self._dependents(entity):
-            children = self._store.cursor().execute(
-                f'SELECT "Id" FROM main.{ident(child.name)}'  # noqa: S608  (bound, quoted)
-                f" WHERE {ident(key.name)} IN (SELECT unnest($1::VARCHAR[]))"
-                + (' AND "IsDeleted" IS NOT TRUE' if child.soft_deletes and not hard else ""),
-                [list(ids)],
-            )
-            self._remove(child, [identifier for (identifier,) in children.fetchall()], hard=hard)
+            alive = ' AND "IsDeleted" IS NOT TRUE' if child.soft_deletes and not hard else ""
+            with value_list(cursor, ids) as listed:
+                children = cursor.execute(
+                    f'SELECT "Id" FROM main.{ident(child.name)}'  # noqa: S608  (quoted)
+                    f" WHERE {ident(key.name)} IN {listed}{alive}"
+                ).fetchall()
+            self._remove(child, [identifier for (identifier,) in children], hard=hard)
         now = self._now()
         if hard or not entity.soft_deletes:
-            self._store.cursor().execute(
-                f"DELETE FROM main.{ident(entity.name)}"  # noqa: S608  (bound, quoted)
-                ' WHERE "Id" IN (SELECT unnest($1::VARCHAR[]))',
-                [list(ids)],
-            )
+            with value_list(cursor, ids) as listed:
+                cursor.execute(
+                    f'DELETE FROM main.{ident(entity.name)} WHERE "Id" IN {listed}'  # noqa: S608  (quoted)
+                )
             self._store.remember_hard_deleted(entity.name, ids, now)
             self._store.touch(entity.name, ids)
             return

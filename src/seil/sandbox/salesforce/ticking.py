@@ -12,7 +12,7 @@ from seil.sandbox.salesforce.batch import Batch
 from seil.sandbox.salesforce.blueprint import Move, Traits, traits
 from seil.sandbox.salesforce.metadata import SField, SObject
 from seil.sandbox.salesforce.record_ids import number_sql
-from seil.sandbox.salesforce.store import OrgStore, ident
+from seil.sandbox.salesforce.store import OrgStore, ident, value_list
 from seil.sandbox.salesforce.values import Draw, value_sql
 
 # For each record a tick changes it deletes, brings back and (of orders) adds so many.
@@ -183,8 +183,9 @@ class Ticking:
             f" ORDER BY {self._shuffle('hard delete')} LIMIT {several}"
         ).fetchall()
         ids = [identifier for (identifier,) in rows]
-        statement = ("DELETE FROM", self._table(entry), "WHERE Id IN (SELECT unnest(?))")
-        self.cursor.execute(" ".join(statement), [ids])
+        with value_list(self.cursor, ids) as listed:
+            statement = ("DELETE FROM", self._table(entry), "WHERE Id IN", listed)
+            self.cursor.execute(" ".join(statement))
         self.store.remember_hard_deleted(entry.name, ids, self.at)
         self.store.touch(entry.name, ids)
         self._count(entry, hard_deleted=len(ids))

@@ -22,7 +22,7 @@ from seil.sandbox.salesforce.pubsub.schemas import (
     change_topic,
     sent_fields,
 )
-from seil.sandbox.salesforce.store import OrgStore, ident
+from seil.sandbox.salesforce.store import OrgStore, ident, value_list
 
 _EPOCH_DAY = date(1970, 1, 1)
 _COMMITS = "event_commits"
@@ -147,11 +147,9 @@ class ChangeCapture:
     ) -> dict[str, datetime]:
         if not ids:
             return {}
-        sql = (
-            "SELECT id, deleted_at FROM seil.hard_deleted"
-            " WHERE object = ? AND id IN (SELECT unnest(?::VARCHAR[]))"
-        )
-        return dict(cursor.execute(sql, [entity.name, ids]).fetchall())
+        with value_list(cursor, ids) as listed:
+            sql = "SELECT id, deleted_at FROM seil.hard_deleted WHERE object = ?"
+            return dict(cursor.execute(f"{sql} AND id IN {listed}", [entity.name]).fetchall())
 
 
 def encode(schema: Mapping[str, Any], record: Mapping[str, Any]) -> bytes:
@@ -167,13 +165,13 @@ def decode(schema: Mapping[str, Any], payload: bytes) -> _Record:
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, entity: SObject, ids: list[str]) -> dict[str, _Record]:
-    result = cursor.execute(
-        f'SELECT * FROM main.{ident(entity.name)} WHERE "Id" IN (SELECT unnest($1::VARCHAR[]))',  # noqa: S608
-        [ids],
-    )
-    names = [column[0] for column in result.description or ()]
-    rows = (dict(zip(names, row, strict=True)) for row in result.fetchall())
-    return {row["Id"]: row for row in rows}
+    with value_list(cursor, ids) as listed:
+        result = cursor.execute(
+            f'SELECT * FROM main.{ident(entity.name)} WHERE "Id" IN {listed}'  # noqa: S608
+        )
+        names = [column[0] for column in result.description or ()]
+        rows = (dict(zip(names, row, strict=True)) for row in result.fetchall())
+        return {row["Id"]: row for row in rows}
 
 
 def _change(
