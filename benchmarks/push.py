@@ -28,6 +28,8 @@ _NAME = "Booking__c"
 _COLUMNS = 5
 # Seconds between two looks at a job, for both.
 _POLL = 0.1
+# As the warehouse streams.
+_BATCH_ROWS = 16_384
 _FIELDS = [
     SField.of("Id", "id"),
     SField.of("IsDeleted", "boolean", flags=("read_only",)),
@@ -136,13 +138,13 @@ class _Tables:
     @contextmanager
     def desired(self, query: str) -> Iterator[pa.RecordBatchReader]:
         with duckdb.connect() as database:
-            yield database.execute(query).to_arrow_reader(100_000)
+            yield database.execute(query).to_arrow_reader(_BATCH_ROWS)
 
     @contextmanager
     def mirror(self, object_name: str, columns: Sequence[str]) -> Iterator[pa.RecordBatchReader]:
         with duckdb.connect() as database:
             sql = f"SELECT {', '.join(columns)} FROM '{self.folder / 'mirror.parquet'}'"
-            yield database.execute(sql).to_arrow_reader(100_000)
+            yield database.execute(sql).to_arrow_reader(_BATCH_ROWS)
 
     def written(self, flow: str, object_name: str) -> pa.RecordBatchReader:
         names = ("key", "field", "value", "changed_at")

@@ -10,10 +10,11 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from seil.dw_to_sf.database import bounded_database
 from seil.dw_to_sf.plan import CHECKED_AT_ONCE, Plan
 from seil.dw_to_sf.plan_rows import RECORD_ID, plan_rows, stored_values
 from seil.errors import ConfigurationError, Problem
@@ -30,6 +31,9 @@ from seil.salesforce.writes.batch import (
 from seil.salesforce.writes.rules import ObjectRules
 from seil.salesforce.writes.writer import Writer, WriterOptions, record_ids
 from seil.state.outcomes import OutcomeFilter, OutcomeLog, Outcomes, StoredOutcome
+
+if TYPE_CHECKING:
+    import duckdb
 
 CHANGED = "CHANGED_SINCE"
 NO_IMAGE = "NO_IMAGE_BEFORE"
@@ -117,32 +121,37 @@ class Application:
         on_settled: OnSettled,
     ) -> Iterator[pa.Table]:
         """Yields the rows to write; the outcomes of the others are recorded and counted here."""
-        for table in tables:
-            settled = self._settled(target, table)
-            if settled:
-                batch = WriteBatch(target, _rows_of(table, target.key, set(settled)))
-                self.log.record(batch, list(settled.values()))
-                states.update(outcome.state for outcome in settled.values())
-                on_settled(list(settled.values()))
-            unsettled = set(table[target.key].to_pylist()) - set(settled)
-            if unsettled:
-                yield _rows_of(table, target.key, unsettled)
+        with bounded_database(len(self.rules.fields)) as database:
+            for table in tables:
+                settled = self._settled(target, table, database)
+                if settled:
+                    batch = WriteBatch(target, _rows_of(table, target.key, set(settled)))
+                    self.log.record(batch, list(settled.values()))
+                    states.update(outcome.state for outcome in settled.values())
+                    on_settled(list(settled.values()))
+                unsettled = set(table[target.key].to_pylist()) - set(settled)
+                if unsettled:
+                    yield _rows_of(table, target.key, unsettled)
 
-    def _settled(self, target: WriteTarget, table: pa.Table) -> dict[str, RowOutcome]:
+    def _settled(
+        self, target: WriteTarget, table: pa.Table, database: duckdb.DuckDBPyConnection
+    ) -> dict[str, RowOutcome]:
         """Outcomes of the rows that are not written, by key."""
         rows = table.to_pylist()
         new = [row[target.key] for row in rows if not row[RECORD_ID]]
         # A record may have been created since the plan, perhaps by an earlier run of it.
         created = record_ids(self.org, target, new)
         rows = [row | {RECORD_ID: row[RECORD_ID] or created.get(row[target.key])} for row in rows]
-        current = self._current(rows)
+        current = self._current(rows, database)
         return {
             row[target.key]: outcome
             for row in rows
             if row[RECORD_ID] and (outcome := _compare(target, row, current.get(row[RECORD_ID])))
         }
 
-    def _current(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str | None]]:
+    def _current(
+        self, rows: Sequence[Mapping[str, Any]], database: duckdb.DuckDBPyConnection
+    ) -> dict[str, dict[str, str | None]]:
         """The org's values in the plan's form, by Id as in `rows`.
 
         Raises ConfigurationError for fields that this user no longer sees.
@@ -158,7 +167,7 @@ class Application:
             raise ConfigurationError([Problem(f"{place}: {name}", reason) for name in unseen])
         names = [rule.name for rule in rules] or ["Id"]
         records = self.org.retrieve(self.rules.name, list(ids.values()), names)
-        values = stored_values(rules, list(records.values()))
+        values = stored_values(database, rules, list(records.values()))
         return {ids[record_id]: row for record_id, row in zip(records, values, strict=True)}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from seil.salesforce.ids import CHECK
 from seil.salesforce.writes.batch import CLEAR
 from seil.salesforce.writes.rules import FieldRule
+from seil.warehouse.sql import literal
 
 _NUMBERS = frozenset({"int", "long", "double", "currency", "percent"})
 # What XML 1.0 excludes, and Salesforce with it.
@@ -28,14 +29,6 @@ _TEXT_FORMS = {
     "email": "lower({value})",
     "multipicklist": "array_to_string(list_sort(string_split({value}, ';')), ';')",
 }
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def stored(rule: FieldRule, value: str) -> str:
@@ -79,7 +72,7 @@ def problem(rule: FieldRule, value: str, *, clears: bool) -> str:
         if rule.type in _NUMBERS:
             large = f"isfinite(TRY_CAST({value} AS DOUBLE))"
             cases.append(f"WHEN {misfits} AND {large} THEN {excerpt} || ' is too large a number'")
-        cases.append(f"WHEN {misfits} THEN {excerpt} || {text(_not(rule))}")
+        cases.append(f"WHEN {misfits} THEN {excerpt} || {literal(_not(rule))}")
     if not rule.nillable and clears:
         cases.append(f"WHEN {field} IS NULL THEN 'the field is required and cannot be cleared'")
     if rule.type in _NUMBERS:
@@ -91,16 +84,18 @@ def problem(rule: FieldRule, value: str, *, clears: bool) -> str:
         cases.append(f"WHEN {inactive} > 0 THEN {excerpt} || ' has a value that is not active'")
     elif rule.values is not None:
         reason = " is no active value of the picklist"
-        cases.append(f"WHEN {field} NOT IN ({_list(rule)}) THEN {excerpt} || {text(reason)}")
+        cases.append(f"WHEN {field} NOT IN ({_list(rule)}) THEN {excerpt} || {literal(reason)}")
     elif rule.length and rule.type not in ("boolean", "date", "datetime", "time"):
         reason = f" characters, the field takes {rule.length}"
-        cases.append(f"WHEN len({field}) > {rule.length} THEN len({field}) || {text(reason)}")
+        cases.append(f"WHEN len({field}) > {rule.length} THEN len({field}) || {literal(reason)}")
     if rule.type not in _NUMBERS and rule.type not in _FORMS:
         reason = " has a control character, which Salesforce refuses"
         cases.append(
-            f"WHEN regexp_matches({field}, {text(_CONTROLS)}) THEN {excerpt} || '{reason}'"
+            f"WHEN regexp_matches({field}, {literal(_CONTROLS)}) THEN {excerpt} || '{reason}'"
         )
-    cases.append(f"WHEN {field} = {text(CLEAR)} THEN {text(CLEAR + ' means null to Salesforce')}")
+    cases.append(
+        f"WHEN {field} = {literal(CLEAR)} THEN {literal(CLEAR + ' means null to Salesforce')}"
+    )
     return f"CASE {' '.join(cases)} END"
 
 
@@ -113,7 +108,7 @@ def _full_id(value: str) -> str:
             f"THEN {1 << bit} ELSE 0 END"
             for bit in range(5)
         )
-        checks.append(f"substr({text(CHECK)}, 1 + {' + '.join(capitals)}, 1)")
+        checks.append(f"substr({literal(CHECK)}, 1 + {' + '.join(capitals)}, 1)")
     short = f"length({value}) = 15 AND regexp_full_match({value}, '[A-Za-z0-9]*')"
     return f"CASE WHEN {short} THEN {value} || {' || '.join(checks)} ELSE nullif({value}, '') END"
 
@@ -129,8 +124,8 @@ def _number_cases(rule: FieldRule, value: str, excerpt: str) -> list[str]:
     digits = f" has more than {most} digits before the point"
     places = f" has more than {rule.scale} decimal places"
     return [
-        f"WHEN {rounded} IS NOT NULL AND ({many}) THEN {excerpt} || {text(digits)}",
-        f"WHEN {exact} <> TRY_CAST({rounded} AS {_EXACT}) THEN {excerpt} || {text(places)}",
+        f"WHEN {rounded} IS NOT NULL AND ({many}) THEN {excerpt} || {literal(digits)}",
+        f"WHEN {exact} <> TRY_CAST({rounded} AS {_EXACT}) THEN {excerpt} || {literal(places)}",
     ]
 
 
@@ -152,7 +147,7 @@ def _decimal(rule: FieldRule) -> str:
 
 
 def _list(rule: FieldRule) -> str:
-    return ", ".join(text(value) for value in rule.values or ()) or "''"
+    return ", ".join(literal(value) for value in rule.values or ()) or "''"
 
 
 def _not(rule: FieldRule) -> str:
