@@ -151,6 +151,22 @@ def test_job_that_cannot_be_aborted_either_is_aborted_by_the_next_run(
     assert "Open" not in job_states(org, server)
 
 
+@pytest.mark.parametrize(
+    "path", [r"jobs/ingest/\w+$", "successfulResults"], ids=["poll", "results"]
+)
+def test_quota_that_is_gone_after_the_upload_leaves_the_results_to_the_next_run(
+    org: Org, server: OrgServer, log: OutcomeLog, state: State, ids: list[str], path: str
+) -> None:
+    used_up = {"status": 403, "code": "REQUEST_LIMIT_EXCEEDED", "times": 1}
+    server.faults.add(OrgFault(method="GET", path=path, **used_up))
+    writer = Writer(org, log, by_job())
+    with pytest.raises(QuotaExhaustedError):
+        writer.write(UPDATE, [new_notes(ids)], rows=ROWS)
+    assert states(state) == {"in_doubt": ROWS}
+    assert writer.recover() == {"written": ROWS}
+    assert (notes(org), job_states(org, server)) == ({"new"}, {"JobComplete"})
+
+
 def test_job_whose_data_is_refused_is_aborted(
     org: Org, server: OrgServer, log: OutcomeLog, ids: list[str]
 ) -> None:
