@@ -63,13 +63,14 @@ test: install ## Run every test, offline
 
 # Tests of single modules: no whole site, no process for each, no hundred examples.
 SLOW := tests/test_benchmarks.py tests/test_end_to_end.py tests/test_extras.py \
-	tests/admanager/test_credentials.py tests/admanager/test_descriptions.py \
-	tests/salesforce/test_outcomes.py tests/salesforce/writes/test_jobs.py \
-	tests/salesforce/writes/test_killed.py tests/sf_to_dw/ingest/test_ingest_failures.py \
-	tests/state/test_rebuild.py tests/warehouse/test_commits.py tests/warehouse/duckdb/test_published.py
+	tests/admanager/test_credentials.py tests/admanager/test_descriptions.py tests/admanager/test_soap.py \
+	tests/modeling/test_build.py tests/modeling/test_business_date.py \
+	tests/salesforce/test_outcomes.py tests/salesforce/test_stand_in.py tests/salesforce/writes \
+	tests/sf_to_dw/ingest/test_ingest_failures.py tests/state/test_rebuild.py tests/warehouse/test_commits.py \
+	tests/warehouse/test_merges.py tests/warehouse/test_replacements.py tests/warehouse/duckdb/test_published.py
 QUICK ?= tests/admanager tests/catalog tests/events tests/lake tests/observe tests/salesforce tests/state \
 	tests/sf_to_dw/ingest tests/sf_to_dw/models tests/sf_to_dw/schema tests/techone tests/warehouse \
-	$(wildcard tests/modeling/test_*.py) $(filter-out $(SLOW),$(wildcard tests/test_*.py))
+	$(filter-out $(SLOW),$(wildcard tests/modeling/test_*.py tests/test_*.py))
 QUICK_TESTS = -q -m "not hypothesis and not matrix" $(addprefix --ignore=,$(SLOW)) $(QUICK)
 
 quick: .venv/.installed ## The inner loop, under a minute: style, types, the quick tests; QUICK names others
