@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 from tests.api.contract.booking import Body, Caller
 from tests.api.deployments import READ, WRITE, Deployment
 from tests.examples import examples
+from tests.limits import HANGS
 
 CHECKS = [
     not_a_server_error,
@@ -311,7 +312,9 @@ def test_answers_are_as_the_document_says(
     )
     @given(operation.as_strategy(generation_mode=mode))
     def call_case(case: Any) -> None:
-        case.call_and_validate(base_url=local.deployment.url, headers=headers, checks=CHECKS)
+        case.call_and_validate(
+            base_url=local.deployment.url, headers=headers, checks=CHECKS, timeout=HANGS
+        )
 
     try:
         call_case()

@@ -209,7 +209,7 @@ def counts(org: Org) -> list[dict[str, Any]]:
 
 
 # It takes half a minute; what it finds is made small for some minutes more.
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3600)
 @settings(
     max_examples=examples(3, many=60),
     deadline=None,
