@@ -99,10 +99,10 @@ class Checks:
         keys = list({fold_case(value) for value in values})
         alive = '"IsDeleted" IS NOT TRUE' if entity.soft_deletes else "true"
         cursor = self._store.cursor()
-        with value_list(cursor, keys, arrow_type(key)) as listed:
+        with value_list(cursor, keys, arrow_type(key)) as key_list:
             rows = cursor.execute(
                 f'SELECT {column}, "Id" FROM main.{ident(entity.name)}'  # noqa: S608  (quoted)
-                f' WHERE {alive} AND {column} IN {listed} ORDER BY "Id"',
+                f' WHERE {alive} AND {column} IN {key_list} ORDER BY "Id"',
             ).fetchall()
         holders: dict[Any, list[str]] = defaultdict(list)
         for value, identifier in rows:
@@ -113,10 +113,10 @@ class Checks:
         """Whether each existing record is deleted."""
         deleted = 'coalesce("IsDeleted", false)' if entity.soft_deletes else "false"
         cursor = self._store.cursor()
-        with value_list(cursor, ids) as listed:
+        with value_list(cursor, ids) as id_list:
             rows = cursor.execute(
                 f'SELECT "Id", {deleted} FROM main.{ident(entity.name)}'  # noqa: S608  (quoted)
-                f' WHERE "Id" IN {listed}',
+                f' WHERE "Id" IN {id_list}',
             )
             return dict(rows.fetchall())
 

@@ -86,8 +86,8 @@ class Queries:
         translation = translate(self._store.objects, soql.parse(text), deleted_too=False)
         every = f"SELECT {Renderer.expressions(translation)} {translation.body}"
         cursor = self._store.cursor()
-        with value_list(cursor, ids) as listed:
-            rows = cursor.execute(f"SELECT * FROM ({every}) WHERE c0 IN {listed}").fetchall()  # noqa: S608  (quoted)
+        with value_list(cursor, ids) as id_list:
+            rows = cursor.execute(f"SELECT * FROM ({every}) WHERE c0 IN {id_list}").fetchall()  # noqa: S608  (quoted)
         return Renderer(Renderer.spec(translation)).records(rows, root)
 
     def _query(self, call: OrgRequest) -> OrgReply:

@@ -202,17 +202,17 @@ class OrgRecords:
         cursor = self._store.cursor()
         for child, key in self._dependents(entity):
             alive = ' AND "IsDeleted" IS NOT TRUE' if child.soft_deletes and not hard else ""
-            with value_list(cursor, ids) as listed:
+            with value_list(cursor, ids) as id_list:
                 children = cursor.execute(
                     f'SELECT "Id" FROM main.{ident(child.name)}'  # noqa: S608  (quoted)
-                    f" WHERE {ident(key.name)} IN {listed}{alive}"
+                    f" WHERE {ident(key.name)} IN {id_list}{alive}"
                 ).fetchall()
             self._remove(child, [identifier for (identifier,) in children], hard=hard)
         now = self._now()
         if hard or not entity.soft_deletes:
-            with value_list(cursor, ids) as listed:
+            with value_list(cursor, ids) as id_list:
                 cursor.execute(
-                    f'DELETE FROM main.{ident(entity.name)} WHERE "Id" IN {listed}'  # noqa: S608  (quoted)
+                    f'DELETE FROM main.{ident(entity.name)} WHERE "Id" IN {id_list}'  # noqa: S608  (quoted)
                 )
             self._store.remember_hard_deleted(entity.name, ids, now)
             self._store.touch(entity.name, ids)

@@ -183,8 +183,8 @@ class Ticking:
             f" ORDER BY {self._shuffle('hard delete')} LIMIT {several}"
         ).fetchall()
         ids = [identifier for (identifier,) in rows]
-        with value_list(self.cursor, ids) as listed:
-            statement = ("DELETE FROM", self._table(entry), "WHERE Id IN", listed)
+        with value_list(self.cursor, ids) as id_list:
+            statement = ("DELETE FROM", self._table(entry), "WHERE Id IN", id_list)
             self.cursor.execute(" ".join(statement))
         self.store.remember_hard_deleted(entry.name, ids, self.at)
         self.store.touch(entry.name, ids)

@@ -147,9 +147,9 @@ class ChangeCapture:
     ) -> dict[str, datetime]:
         if not ids:
             return {}
-        with value_list(cursor, ids) as listed:
+        with value_list(cursor, ids) as id_list:
             sql = "SELECT id, deleted_at FROM seil.hard_deleted WHERE object = ?"
-            return dict(cursor.execute(f"{sql} AND id IN {listed}", [entity.name]).fetchall())
+            return dict(cursor.execute(f"{sql} AND id IN {id_list}", [entity.name]).fetchall())
 
 
 def encode(schema: Mapping[str, Any], record: Mapping[str, Any]) -> bytes:
@@ -165,9 +165,9 @@ def decode(schema: Mapping[str, Any], payload: bytes) -> _Record:
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, entity: SObject, ids: list[str]) -> dict[str, _Record]:
-    with value_list(cursor, ids) as listed:
+    with value_list(cursor, ids) as id_list:
         result = cursor.execute(
-            f'SELECT * FROM main.{ident(entity.name)} WHERE "Id" IN {listed}'  # noqa: S608
+            f'SELECT * FROM main.{ident(entity.name)} WHERE "Id" IN {id_list}'  # noqa: S608
         )
         names = [column[0] for column in result.description or ()]
         rows = (dict(zip(names, row, strict=True)) for row in result.fetchall())
