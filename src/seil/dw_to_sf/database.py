@@ -22,7 +22,7 @@ _COLUMN_MB = 8
 
 @contextmanager
 def bounded_database(columns: int) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Memory grows with `columns`, which are the fields of the push, not with the rows."""
+    """Its limit of memory grows with `columns`, which are the fields of the push."""
     import duckdb
 
     # Made by DuckDB when it spills, and removed by it.
