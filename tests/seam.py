@@ -34,11 +34,13 @@ SQLITE_STORES = (
 )
 # The state may lie on a server.
 SERVER_STORES = ("seil.state",)
-# Record rules are DuckDB expressions whatever the warehouse is, and a push's plan is made by one;
-# the stand-in for Salesforce keeps its records in a DuckDB of its own.
+# Record rules are DuckDB expressions whatever the warehouse is, and a push's plan and checks are
+# made by one; the stand-in for Salesforce keeps its records in a DuckDB of its own.
 DUCKDB_USERS = (
     "seil.warehouse.duckdb",
     "seil.sf_to_dw.ingest.expressions",
+    "seil.dw_to_sf.apply",
+    "seil.dw_to_sf.database",
     "seil.dw_to_sf.diff",
     "seil.dw_to_sf.plan_rows",
     "seil.dw_to_sf.values",
@@ -175,7 +177,7 @@ def _wrong_import(module: str, imported: ImportedName) -> Iterator[str]:
         "pyiceberg": ENGINES,
         "pyspark": ENGINES,
         "seil.warehouse.duckdb": ENGINES,
-        "seil.warehouse.sql": (*ENGINES, *SQL_MODELS),
+        "seil.warehouse.sql": (*ENGINES, *SQL_MODELS, *DUCKDB_USERS),
     }
     names = [imported.module, f"{imported.module}.{imported.name}"]
     for module_, importers in allowed.items():
