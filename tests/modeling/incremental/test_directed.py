@@ -274,8 +274,8 @@ def test_a_table_whose_test_fails_keeps_its_rows_and_its_changes(
 def test_a_table_that_is_never_built_does_not_keep_changes_for_ever(
     filled: Org, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("seil.warehouse.duckdb.changes._WHOLE_ROWS", 4)
-    monkeypatch.setattr("seil.warehouse.duckdb.changes._WHOLE_SHARE", 0)
+    monkeypatch.setattr("seil.warehouse.relational.changes._WHOLE_ROWS", 4)
+    monkeypatch.setattr("seil.warehouse.relational.changes._WHOLE_SHARE", 0)
     for number in range(12):
         filled.update("account", "a1", name=f"New {number}")
         assert filled.built("sales_orders")["sales_orders"].is_built
@@ -287,7 +287,7 @@ def test_a_table_that_is_never_built_does_not_keep_changes_for_ever(
 
 
 def test_most_of_a_table_changed_is_built_anew(filled: Org, monkeypatch: Any) -> None:
-    monkeypatch.setattr("seil.warehouse.duckdb.changes._WHOLE_ROWS", 1)
+    monkeypatch.setattr("seil.warehouse.relational.changes._WHOLE_ROWS", 1)
     filled.merge("account", [{"id": f"a{n}", "name": "New"} for n in range(9)])
     tables = filled.built()
     assert tables["sales_orders"].mode == "full"

@@ -23,7 +23,7 @@ from seil.settings import WarehouseSettings
 from seil.sf_to_dw.load.batches import BatchLimits
 from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.warehouse import MergeOutcome, Warehouse, open_warehouse
-from seil.warehouse.duckdb.commits import EmbeddedMerger
+from seil.warehouse.relational.commits import RelationalMerger
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 Curator = Any
@@ -337,12 +337,12 @@ def test_rows_that_go_missing_roll_the_merge_back(
     run: Load, warehouse: Warehouse, curator: Curator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     curator.file([record("a", 1), record("b", 1)])
-    merge = EmbeddedMerger.merge
+    merge = RelationalMerger.merge
 
     def losing(*args: Any, **options: Any) -> Mapping[str, MergeOutcome]:
         return {key: MergeOutcome(inserted=1) for key in merge(*args, **options)}
 
-    monkeypatch.setattr(EmbeddedMerger, "merge", losing)
+    monkeypatch.setattr(RelationalMerger, "merge", losing)
     with pytest.raises(WarehouseError, match="has 2 rows, but 1 of them"):
         run()
     monkeypatch.undo()
@@ -488,17 +488,17 @@ from seil.lake import Lake
 from seil.settings import WarehouseSettings
 from seil.sf_to_dw.load import loader as module
 from seil.warehouse import open_warehouse
-from seil.warehouse.duckdb.recorder import EmbeddedRecorder
+from seil.warehouse.relational.recorder import RelationalRecorder
 
 url, lake, moment = sys.argv[1:]
-append = EmbeddedRecorder.record_loads
+append = RelationalRecorder.record_loads
 
 def die(*arguments):
     if moment == "after":
         append(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
 
-EmbeddedRecorder.record_loads = die
+RelationalRecorder.record_loads = die
 with open_warehouse(WarehouseSettings(url=url)) as warehouse:
     module.load(warehouse, Lake.at(lake, env="dev", project="seil"), load_catalog())
 """

@@ -10,7 +10,7 @@ from seil.warehouse.sql import Sql, SqlName, compose, join, quote
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import EmbeddedDatabase
+    from seil.warehouse.relational.database import RelationalDatabase
 
 # rowid identifies a table's rows until the transaction ends. Rows that do not change are in neither
 # part, however often they repeat. A row to delete has its rowid, a row to insert has none.
@@ -49,7 +49,7 @@ _ROW = "_seil_row"
 class EmbeddedBuilder:
     """Within a transaction of the warehouse."""
 
-    def __init__(self, database: EmbeddedDatabase) -> None:
+    def __init__(self, database: RelationalDatabase) -> None:
         self._database = database
 
     def hold_keys(self, table: TableName, select: str) -> int:

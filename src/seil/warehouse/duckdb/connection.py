@@ -21,18 +21,21 @@ import pyarrow as pa
 from seil.errors import LostReasonError, StatementError, WarehouseError
 from seil.interruption import last_signal_error
 from seil.processes import process_start
-from seil.warehouse.duckdb import merge_sql
+from seil.warehouse.duckdb import files_sql
 from seil.warehouse.duckdb.errors import translated_batches, translated_errors
-from seil.warehouse.duckdb.fencing import admit
-from seil.warehouse.duckdb.row_merge import DEFAULT_SCHEMA, RowMerge, qualify
+from seil.warehouse.duckdb.forms import DuckDBForms
+from seil.warehouse.duckdb.staging import DEFAULT_SCHEMA, ParquetReader, qualify
 from seil.warehouse.lost_reasons import with_reason
-from seil.warehouse.sql import Sql, SqlName, compose, quote
+from seil.warehouse.merges import MergeOutcome
+from seil.warehouse.relational.fencing import admit
+from seil.warehouse.relational.row_merge import RowMerge, merged_columns
+from seil.warehouse.sql import Sql, SqlName, compose, literal, quote
 from seil.warehouse.types import sql_type
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.change_log import ChangeLog
     from seil.warehouse.fencing import Fence
-    from seil.warehouse.merges import MergeOutcome, Misfits, OpenUrl, StagedFile
+    from seil.warehouse.merges import Misfits, OpenUrl, StagedFile
+    from seil.warehouse.relational.change_log import ChangeLog
     from seil.warehouse.tables import TableName
     from seil.warehouse.types import Column
 
@@ -54,6 +57,8 @@ class DuckDBConnection:
     lost its lease; `open_url` reads staged files that DuckDB cannot reach.
     """
 
+    forms = DuckDBForms()
+
     def __init__(
         self,
         file: Path,
@@ -64,9 +69,10 @@ class DuckDBConnection:
         wait: timedelta = timedelta(0),
         fence: Fence | None = None,
         open_url: OpenUrl | None = None,
+        spill: str = "",
     ) -> None:
         self._fence = fence
-        self._rows = RowMerge(self, open_url)
+        self._staging = ParquetReader(self, open_url)
         self.url = f"duckdb:{file}"
         self.read_only = read_only
         config: dict[str, _Setting] = {
@@ -74,7 +80,7 @@ class DuckDBConnection:
             # Otherwise a table named `log` or `time` resolves to a Python variable.
             "python_enable_replacements": False,
             # One per reader: DuckDB removes the whole folder at the end.
-            "temp_directory": _reader_spill(file) if read_only else f"{file}.tmp",
+            "temp_directory": spill or (_reader_spill(file) if read_only else f"{file}.tmp"),
             # Otherwise a query may download an extension.
             "autoinstall_known_extensions": False,
             "preserve_insertion_order": False,
@@ -219,14 +225,15 @@ class DuckDBConnection:
                 return None
             return empty.to_arrow_table().schema
 
-    def create_table(self, table: TableName, columns: pa.Schema) -> None:
+    def create_table(self, table: TableName, columns: pa.Schema, *, key: str = "") -> None:
+        # An index on the key would slow merges down by more than it saves in joins.
         if table.schema:
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(table.schema)}")
-        columns_sql = merge_sql.column_list(columns)
+        columns_sql = files_sql.column_list(columns)
         self.execute(f"CREATE TABLE IF NOT EXISTS {qualify(table)} ({columns_sql})")
 
     def add_column(self, table: TableName, column: Column) -> None:
-        columns_sql = merge_sql.column_list(pa.schema([column]))
+        columns_sql = files_sql.column_list(pa.schema([column]))
         self.execute(f"ALTER TABLE {qualify(table)} ADD COLUMN {columns_sql}")
 
     def change_type(self, table: TableName, column: Column) -> None:
@@ -237,17 +244,41 @@ class DuckDBConnection:
                 table=qualify(table),
                 name=SqlName(column.name),
                 type=Sql(sql_type(column.type)),
-                value=merge_sql.cast(current, column.type),
+                value=files_sql.cast(current, column.type),
             )
         )
 
-    def append(self, table: TableName, rows: pa.Table) -> None:
+    def append(self, table: TableName | Sql, rows: pa.Table | pa.RecordBatchReader) -> None:
+        place = table if isinstance(table, Sql) else qualify(table)
         with self.registration("_seil_rows", rows):
             insert = "INSERT INTO {table} BY NAME SELECT * FROM _seil_rows"
-            self.execute(compose(insert, table=qualify(table)))
+            self.execute(compose(insert, table=place))
+
+    def create_temporary(self, name: str, content: Sql | pa.Schema) -> None:
+        columns = "" if isinstance(content, Sql) else f"({files_sql.column_list(content)})"
+        body = columns or f"AS {content}"
+        self.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name)} {body}")
+
+    def drop_temporary(self, name: str) -> None:
+        self.execute(f"DROP TABLE {self.forms.temporary(name)}")
+
+    def create_view(self, view: TableName, select: Sql) -> None:
+        if view.schema:
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(view.schema)}")
+        self.execute(f"CREATE OR REPLACE VIEW {qualify(view)} AS {select}")
 
     def drop(self, table: TableName) -> None:
         self.execute(f"DROP TABLE IF EXISTS {qualify(table)}")
+
+    def drop_view(self, view: TableName) -> None:
+        if self.columns(view) is not None and view.name not in self.tables(view.schema):
+            self.execute(f"DROP VIEW {qualify(view)}")
+
+    def comment(self, table: TableName, text: str, columns: Mapping[str, str]) -> None:
+        self.execute(f"COMMENT ON TABLE {qualify(table)} IS {literal(text)}")
+        for name, description in columns.items():
+            place = f"{qualify(table)}.{quote(name)}"
+            self.execute(f"COMMENT ON COLUMN {place} IS {literal(description)}")
 
     def merge_rows(
         self,
@@ -258,10 +289,14 @@ class DuckDBConnection:
         log: ChangeLog | None = None,
         every_version: bool = False,
     ) -> Mapping[str, MergeOutcome]:
-        return self._rows.merge(table, files, key=key, log=log, every_version=every_version)
+        columns = merged_columns(self, table)
+        with self._staging.rows(files, columns) as staged:
+            merge = RowMerge(self, table, staged, columns, key=key, every_version=every_version)
+            outcomes = merge.run(log)
+        return {file.key: outcomes.get(n, MergeOutcome()) for n, file in enumerate(files)}
 
     def misfits(self, source: TableName | StagedFile, column: str, target: pa.DataType) -> Misfits:
-        return self._rows.misfits(source, column, target)
+        return self._staging.misfits(source, column, target)
 
     def existing_columns(self, table: TableName) -> pa.Schema:
         """Raises StatementError if there is no such table."""

@@ -13,7 +13,7 @@ from seil.warehouse.sql import compose, quote
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import EmbeddedDatabase
+    from seil.warehouse.relational.database import RelationalDatabase
 
 _OLD = "seil_old_file"
 # In the order of creation: views read tables, and indexes are on tables.
@@ -38,7 +38,7 @@ ORDER BY 1, 2, 3
 
 
 def user_objects(
-    warehouse: EmbeddedDatabase, *, own_schemas: Pattern[str], own_tables: Collection[TableName]
+    warehouse: RelationalDatabase, *, own_schemas: Pattern[str], own_tables: Collection[TableName]
 ) -> list[UserObject]:
     """See `seil.warehouse.replacement.Replacement.user_objects`."""
     entries = list(_entries(warehouse))
@@ -54,7 +54,7 @@ def user_objects(
 
 
 def copy_user_objects(
-    warehouse: EmbeddedDatabase, file: Path, objects: Sequence[UserObject]
+    warehouse: RelationalDatabase, file: Path, objects: Sequence[UserObject]
 ) -> list[UserObject]:
     """Creates the objects of `file` that the warehouse lacks, with their rows; returns them.
 
@@ -72,12 +72,12 @@ def copy_user_objects(
     return missing
 
 
-def _entries(warehouse: EmbeddedDatabase) -> Iterator[UserObject]:
+def _entries(warehouse: RelationalDatabase) -> Iterator[UserObject]:
     for row in warehouse.query(_LIST_OBJECTS).to_pylist():
         yield UserObject(**row, is_copied=row["kind"] in _COPY_ORDER)
 
 
-def _create_all(warehouse: EmbeddedDatabase, entries: Sequence[UserObject]) -> None:
+def _create_all(warehouse: RelationalDatabase, entries: Sequence[UserObject]) -> None:
     schemas = dict.fromkeys(entry.schema for entry in entries if entry.schema != "main")
     for schema in schemas:
         warehouse.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
@@ -91,7 +91,7 @@ def _create_all(warehouse: EmbeddedDatabase, entries: Sequence[UserObject]) -> N
             waiting = failed
 
 
-def _try_to_create(warehouse: EmbeddedDatabase, entry: UserObject) -> bool:
+def _try_to_create(warehouse: RelationalDatabase, entry: UserObject) -> bool:
     try:
         _create(warehouse, entry)
     except WarehouseError:
@@ -99,7 +99,7 @@ def _try_to_create(warehouse: EmbeddedDatabase, entry: UserObject) -> bool:
     return True
 
 
-def _create(warehouse: EmbeddedDatabase, entry: UserObject) -> None:
+def _create(warehouse: RelationalDatabase, entry: UserObject) -> None:
     try:
         warehouse.execute(entry.sql)
         if entry.kind == "table":

@@ -2,7 +2,7 @@
 
 A field that was removed, or that the user may not read any more, is missing from later files.
 Before such files are merged, its values in the table are copied to `seil_kept`, each with the
-stamps of its version; seil.warehouse.duckdb.overlays overlays them on the new versions.
+stamps of its version; seil.warehouse.relational.overlays overlays them on the new versions.
 `seil_gaps.<table>` logs the columns that each file lacks, so that the newest version that has the
 column counts, in whatever order files arrive.
 """
@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from seil.warehouse.duckdb.overlays import GAPS_SCHEMA, KEPT_SCHEMA, OWN_COLUMNS, overlay_table
-from seil.warehouse.duckdb.versions_sql import STAMPS, version_order
-from seil.warehouse.sql import Sql, SqlName, compose, join, literal
+from seil.warehouse.relational.overlays import GAPS_SCHEMA, KEPT_SCHEMA, OWN_COLUMNS, overlay_table
+from seil.warehouse.relational.versions_sql import STAMPS, version_order
+from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
 from seil.warehouse.tables import TableName
 from seil.warehouse.types import TEXT
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import EmbeddedDatabase
     from seil.warehouse.merges import MergeOutcome, Records, StagedFile
+    from seil.warehouse.relational.database import RelationalDatabase
 
 _COLUMNS = pa.schema([pa.field("file", TEXT), pa.field("columns", TEXT)])
 # A row with this file logs columns whose values are already in `seil_kept`.
 _KEPT = ""
+_COPY = "_seil_kept"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Gaps:
     `store_losers` after it.
     """
 
-    database: EmbeddedDatabase
+    database: RelationalDatabase
     records: Records
 
     def store_values(self, files: Sequence[StagedFile]) -> bool:
@@ -112,9 +113,8 @@ class Gaps:
         types = {key: TEXT, **{name: columns.field(name).type for name in names}}
         overlay = self._overlay_table(types)
         values = [compose("t.{name}", name=SqlName(name)) for name in (*types, *OWN_COLUMNS)]
-        self._run(
+        select = compose(
             """
-            CREATE OR REPLACE TEMP TABLE _seil_kept AS
             SELECT {values} FROM {table} AS t
             LEFT JOIN {overlay} AS w ON w.{key} = t.{key}
             LEFT JOIN (SELECT file, string_agg(columns, '') AS columns FROM {log} GROUP BY file)
@@ -128,17 +128,20 @@ class Gaps:
             key=SqlName(key),
             log=self._log_table,
             any=join(" OR ", (compose("t.{n} IS NOT NULL", n=SqlName(n)) for n in sorted(present))),
-            kept=version_order(pa.schema(types), "w"),
-            version=version_order(columns, "t"),
+            kept=version_order(self.database.forms, pa.schema(types), "w"),
+            version=version_order(self.database.forms, columns, "t"),
             same=_same_gaps(present, lacks),
         )
-        self._run(
-            "DELETE FROM {overlay} WHERE {key} IN (SELECT {key} FROM temp.main._seil_kept)",
-            overlay=overlay,
-            key=SqlName(key),
-        )
-        self._run("INSERT INTO {overlay} BY NAME FROM temp.main._seil_kept", overlay=overlay)
-        self._run("DROP TABLE temp.main._seil_kept")
+        self.database.create_temporary(_COPY, select)
+        parts: dict[str, str | TableName] = {
+            "overlay": overlay,
+            "key": SqlName(key),
+            "copy": self.database.forms.temporary(_COPY),
+            "columns": join(", ", map(quote, (*types, *OWN_COLUMNS))),
+        }
+        self._run("DELETE FROM {overlay} WHERE {key} IN (SELECT {key} FROM {copy})", **parts)
+        self._run("INSERT INTO {overlay} ({columns}) SELECT {columns} FROM {copy}", **parts)
+        self.database.drop_temporary(_COPY)
 
     def _overlay_table(self, types: Mapping[str, pa.DataType]) -> TableName:
         overlay = overlay_table(self.records.table, types, KEPT_SCHEMA)
@@ -167,7 +170,7 @@ class Gaps:
         self.database.execute(compose(template, **parts))
 
 
-def log_new_columns(database: EmbeddedDatabase, table: TableName, names: Collection[str]) -> None:
+def log_new_columns(database: RelationalDatabase, table: TableName, names: Collection[str]) -> None:
     """Logs them as missing from every file merged so far."""
     database.create_table(_gaps_of(table), _COLUMNS)
     insert = "INSERT INTO {log} SELECT DISTINCT _file, {columns} FROM {table}"
@@ -193,7 +196,7 @@ def _same_gaps(present: Collection[str], lacks: Collection[str]) -> Sql:
 
 def _lacks_column(columns: str, name: str) -> Sql:
     """Whether the logged columns include the name."""
-    return Sql(f"contains({columns}, {literal(f'|{name}|')})")
+    return Sql(f"(strpos({columns}, {literal(f'|{name}|')}) > 0)")
 
 
 def _encode(names: Collection[str]) -> str:

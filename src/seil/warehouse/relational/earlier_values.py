@@ -16,13 +16,13 @@ from seil.warehouse.sql import SqlName, compose, join
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import EmbeddedDatabase
+    from seil.warehouse.relational.database import RelationalDatabase
 
 _SCHEMA = "salesforce"
 _EXAMPLES = 3
 
 
-def refuse_earlier_values(database: EmbeddedDatabase) -> None:
+def refuse_earlier_values(database: RelationalDatabase) -> None:
     """Raises WarehouseError if there are any. Scans the texts of every current-record table."""
     findings = list(_findings(database))
     if not findings:
@@ -36,7 +36,7 @@ def refuse_earlier_values(database: EmbeddedDatabase) -> None:
     )
 
 
-def _findings(database: EmbeddedDatabase) -> Iterator[str]:
+def _findings(database: RelationalDatabase) -> Iterator[str]:
     for name in database.tables(_SCHEMA):
         table = TableName(_SCHEMA, name)
         columns = database.columns(table)

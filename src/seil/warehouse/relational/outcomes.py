@@ -1,4 +1,4 @@
-"""Outcomes of writes, copied into a DuckDB file."""
+"""Outcomes of writes, copied into the warehouse."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from seil.warehouse.bookkeeping import OPEN_OUTCOMES
-from seil.warehouse.bookkeeping_tables import COLUMNS, OUTCOMES
-from seil.warehouse.sql import SqlName, compose, join, literal, quote
+from seil.warehouse.bookkeeping_tables import COLUMNS, OUTCOMES, table_schema
+from seil.warehouse.sql import compose, join, literal, quote
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from seil.warehouse.duckdb.database import EmbeddedDatabase
+    from seil.warehouse.relational.database import RelationalDatabase
 
-_STAGE = """
-CREATE TEMP TABLE {staged} AS SELECT {columns} FROM _seil_new
-QUALIFY row_number() OVER (
-    PARTITION BY flow, object, key, run_id, operation ORDER BY changed_at DESC) = 1
+_NEW, _STAGED = "_seil_new", "_seil_new_outcomes"
+_LAST = """
+SELECT {columns} FROM (
+    SELECT *, row_number() OVER (
+        PARTITION BY flow, object, key, run_id, operation ORDER BY changed_at DESC) AS _place
+    FROM {new}) AS placed
+WHERE _place = 1
 """
 _REPLACED = """
 DELETE FROM {table} AS t USING {staged} AS n
@@ -34,21 +37,25 @@ _PRUNE = """
 DELETE FROM {table} WHERE changed_at < CAST({before} AS TIMESTAMPTZ)
     AND (state IN ('unchanged', 'undone') OR (state = 'written' AND flow NOT LIKE 'push:%'))
 """
-_INSERT = "INSERT INTO {table} BY NAME SELECT {columns} FROM {staged}"
+_INSERT = "INSERT INTO {table} ({columns}) SELECT {columns} FROM {staged}"
 
 
-def record_outcomes(database: EmbeddedDatabase, outcomes: pa.RecordBatchReader) -> None:
+def record_outcomes(database: RelationalDatabase, outcomes: pa.RecordBatchReader) -> None:
     parts: dict[str, str | TableName] = {
         "table": OUTCOMES,
-        "staged": SqlName("_seil_new_outcomes"),
+        "new": database.forms.temporary(_NEW),
+        "staged": database.forms.temporary(_STAGED),
         "columns": join(", ", (quote(name) for name in COLUMNS[OUTCOMES])),
         "open": join(", ", (literal(state) for state in OPEN_OUTCOMES)),
     }
-    with database.registration("_seil_new", outcomes):
-        database.execute(compose(_STAGE, **parts))
-    for statement in (_REPLACED, _SUPERSEDED, _INSERT, "DROP TABLE {staged}"):
+    database.create_temporary(_NEW, table_schema(OUTCOMES))
+    database.append(database.forms.temporary(_NEW), outcomes)
+    database.create_temporary(_STAGED, compose(_LAST, **parts))
+    for statement in (_REPLACED, _SUPERSEDED, _INSERT):
         database.execute(compose(statement, **parts))
+    database.drop_temporary(_NEW)
+    database.drop_temporary(_STAGED)
 
 
-def prune_outcomes(database: EmbeddedDatabase, before: datetime) -> None:
+def prune_outcomes(database: RelationalDatabase, before: datetime) -> None:
     database.execute(compose(_PRUNE, table=OUTCOMES, before=before.isoformat()))

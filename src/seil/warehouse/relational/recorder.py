@@ -1,4 +1,4 @@
-"""Writes the bookkeeping of a DuckDB file, within a transaction."""
+"""Writes the bookkeeping, within a transaction."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from seil.warehouse.bookkeeping_tables import (
     WAITING,
     table_schema,
 )
-from seil.warehouse.duckdb import changes
-from seil.warehouse.duckdb.ledger import one_of, record_balance
-from seil.warehouse.duckdb.outcomes import prune_outcomes, record_outcomes
-from seil.warehouse.sql import SqlName, compose, join
+from seil.warehouse.relational import changes
+from seil.warehouse.relational.ledger import one_of, record_balance
+from seil.warehouse.relational.outcomes import prune_outcomes, record_outcomes
+from seil.warehouse.sql import Sql, compose, join, literal, quote
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
     from seil.lake.notices import NoticePlace
-    from seil.warehouse.duckdb.database import EmbeddedDatabase
+    from seil.warehouse.relational.database import RelationalDatabase
 
 
 _SAME_CHANGE = ("table_name", "column_name", "change", "old_type", "new_type", "curated_key")
 
 
 @dataclass(frozen=True)
-class EmbeddedRecorder:
-    database: EmbeddedDatabase
+class RelationalRecorder:
+    database: RelationalDatabase
 
     def record_loads(self, loads: Sequence[FileLoad]) -> None:
         now = datetime.now(UTC)
@@ -125,12 +125,16 @@ class EmbeddedRecorder:
         """Replaces rows with the same key: a repeated commit writes the same rows again."""
         if not rows:
             return
-        typed = pa.Table.from_pylist(list(rows), schema=table_schema(table))
-        same = (compose("t.{c} = n.{c}", c=SqlName(column)) for column in key)
-        delete = "DELETE FROM {table} AS t USING _seil_new AS n WHERE {same}"
-        with self.database.registration("_seil_new", typed):
-            self.database.execute(compose(delete, table=table, same=join(" AND ", same)))
-        self.database.append(table, typed)
+        delete = "DELETE FROM {table} WHERE ({columns}) IN (VALUES {keys})"
+        self.database.execute(
+            compose(
+                delete,
+                table=table,
+                columns=join(", ", map(quote, key)),
+                keys=join(", ", (_tuple([row[name] for name in key]) for row in rows)),
+            )
+        )
+        self._append(table, rows)
 
     def _delete(self, table: TableName, column: str, values: Collection[str]) -> None:
         if values:
@@ -142,6 +146,16 @@ class EmbeddedRecorder:
         if rows:
             typed = pa.Table.from_pylist(list(rows), schema=table_schema(table))
             self.database.append(table, typed)
+
+
+def _tuple(values: Sequence[str | datetime]) -> Sql:
+    return compose("({values})", values=join(", ", map(_constant, values)))
+
+
+def _constant(value: str | datetime) -> Sql:
+    if isinstance(value, datetime):
+        return compose("CAST({moment} AS TIMESTAMPTZ)", moment=value.isoformat())
+    return literal(value)
 
 
 def _load_row(load: FileLoad, now: datetime) -> dict[str, Any]:

@@ -17,12 +17,12 @@ import pyarrow as pa
 
 from seil.warehouse.bookkeeping import IS_OLD, SEQUENCE, BuiltVersion, Change, images
 from seil.warehouse.bookkeeping_tables import BUILT, CHANGES, WATCHED, table_schema
-from seil.warehouse.duckdb.change_log import ChangeLog
+from seil.warehouse.relational.change_log import ChangeLog
 from seil.warehouse.sql import Sql, compose, join, literal
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import EmbeddedDatabase
+    from seil.warehouse.relational.database import RelationalDatabase
 
 _OWN: list[Any] = [pa.field(SEQUENCE, pa.int64()), pa.field(IS_OLD, pa.bool_())]
 
@@ -32,7 +32,7 @@ _WHOLE_ROWS = 20_000
 
 
 def change_log(
-    database: EmbeddedDatabase, table: TableName, key: str, *, watched: Collection[str]
+    database: RelationalDatabase, table: TableName, key: str, *, watched: Collection[str]
 ) -> ChangeLog | None:
     """For the next merge into a table; None if no built table reads it."""
     columns = database.columns(table) if watched else None
@@ -46,19 +46,19 @@ def change_log(
     return ChangeLog(images(table), tuple(logged_columns.names), sequence)
 
 
-def watched_columns(database: EmbeddedDatabase) -> Mapping[str, frozenset[str]]:
+def watched_columns(database: RelationalDatabase) -> Mapping[str, frozenset[str]]:
     """By source table, the columns that built tables read."""
     columns: dict[str, set[str]] = {}
     if database.columns(WATCHED) is None:
         return {}
     for row in database.query(
-        Sql("SELECT DISTINCT * EXCLUDE table_name FROM seil.watched")
+        Sql("SELECT DISTINCT source_table, column_name FROM seil.watched")
     ).to_pylist():
         columns.setdefault(row["source_table"], set()).add(row["column_name"])
     return {source: frozenset(names) for source, names in columns.items()}
 
 
-def _prepare(database: EmbeddedDatabase, table: TableName, columns: pa.Schema) -> bool:
+def _prepare(database: RelationalDatabase, table: TableName, columns: pa.Schema) -> bool:
     """Creates the log, or adds columns that it lacks. Returns False if a column has another type
     now: then the log starts empty.
     """
@@ -78,17 +78,17 @@ def _prepare(database: EmbeddedDatabase, table: TableName, columns: pa.Schema) -
     return True
 
 
-def record_change(database: EmbeddedDatabase, table: TableName, log: ChangeLog) -> None:
+def record_change(database: RelationalDatabase, table: TableName, log: ChangeLog) -> None:
     """Call it after the merge, in its transaction.
 
     Limits the log: a table whose builds keep failing gets one change of the whole source instead.
     """
     select = compose(
         "SELECT (SELECT count(*) FROM {table}) AS all_rows, "
-        "coalesce(max(changed) FILTER (_sequence = {sequence}), 0) AS changed, "
+        "coalesce(max(changed) FILTER (WHERE _sequence = {sequence}), 0) AS changed, "
         "coalesce(sum(changed), 0) AS logged FROM (SELECT _sequence, greatest("
         "sum(CAST(_is_old AS INTEGER)), sum(CAST(NOT _is_old AS INTEGER))) AS changed "
-        "FROM {log} GROUP BY ALL)",
+        "FROM {log} GROUP BY _sequence) AS logged",
         table=table,
         log=log.table,
         sequence=log.sequence,
@@ -100,7 +100,7 @@ def record_change(database: EmbeddedDatabase, table: TableName, log: ChangeLog) 
         _record(database, Change(log.sequence, table, is_whole=False, rows=int(row["changed"])))
 
 
-def _record_whole_change(database: EmbeddedDatabase, table: TableName) -> None:
+def _record_whole_change(database: RelationalDatabase, table: TableName) -> None:
     """Any record may have changed: every table that reads them gets a full build."""
     if database.columns(images(table)) is not None:
         database.execute(compose("DELETE FROM {images}", images=images(table)))
@@ -112,14 +112,14 @@ def _record_whole_change(database: EmbeddedDatabase, table: TableName) -> None:
     _record(database, Change(sequence, table, is_whole=True, rows=rows))
 
 
-def last_change(database: EmbeddedDatabase) -> int:
+def last_change(database: RelationalDatabase) -> int:
     select = """
         SELECT greatest((SELECT coalesce(max(sequence), 0) FROM seil.changes),
                         (SELECT coalesce(max(sequence), 0) FROM seil.built)) AS n"""
     return int(database.query(select)["n"][0].as_py())
 
 
-def changes(database: EmbeddedDatabase) -> list[Change]:
+def changes(database: RelationalDatabase) -> list[Change]:
     select = "SELECT sequence, source_table, is_whole, row_count FROM seil.changes ORDER BY 1"
     return [
         Change(
@@ -129,7 +129,7 @@ def changes(database: EmbeddedDatabase) -> list[Change]:
     ]
 
 
-def built_versions(database: EmbeddedDatabase) -> dict[str, BuiltVersion]:
+def built_versions(database: RelationalDatabase) -> dict[str, BuiltVersion]:
     select = "SELECT table_name, fingerprint, sequence, version, checked FROM seil.built"
     return {
         row["table_name"]: BuiltVersion(
@@ -144,7 +144,7 @@ def built_versions(database: EmbeddedDatabase) -> dict[str, BuiltVersion]:
 
 
 def record_built(
-    database: EmbeddedDatabase,
+    database: RelationalDatabase,
     built: Iterable[BuiltVersion],
     watched: Mapping[str, Mapping[TableName, Collection[str]]],
     *,
@@ -174,7 +174,7 @@ def record_built(
 
 
 def _replace(
-    database: EmbeddedDatabase,
+    database: RelationalDatabase,
     table: TableName,
     rows: list[dict[str, Any]],
     *,
@@ -189,7 +189,7 @@ def _replace(
         database.append(table, pa.Table.from_pylist(rows, schema=table_schema(table)))
 
 
-def _prune_consumed(database: EmbeddedDatabase) -> None:
+def _prune_consumed(database: RelationalDatabase) -> None:
     oldest = database.query(Sql("SELECT coalesce(min(sequence), 0) AS n FROM seil.built"))
     consumed = int(oldest["n"][0].as_py())
     pending = changes(database)
@@ -206,7 +206,7 @@ def _prune_consumed(database: EmbeddedDatabase) -> None:
     database.execute(compose("DELETE FROM seil.changes WHERE sequence <= {n}", n=consumed))
 
 
-def _record(database: EmbeddedDatabase, change: Change) -> None:
+def _record(database: RelationalDatabase, change: Change) -> None:
     row = {
         "sequence": change.sequence,
         "source_table": str(change.source),

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from seil.warehouse.duckdb.versions_sql import stays_deleted, version_stamp
 from seil.warehouse.merges import EXTRACTED_AT, FILE, Records, StagedFile
+from seil.warehouse.relational.versions_sql import stays_deleted, version_stamp
 from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
 from seil.warehouse.tables import TableName
 from seil.warehouse.types import TEXT, TIMESTAMP
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import EmbeddedDatabase
+    from seil.warehouse.relational.database import RelationalDatabase
+    from seil.warehouse.relational.forms import SqlForms
 
 _STORE = "seil_versions"
 _VIEWS = "salesforce_history"
@@ -34,7 +35,7 @@ _DELETED: dict[str, pa.DataType] = {
 
 
 def store_versions(
-    database: EmbeddedDatabase, records: Records, files: Sequence[StagedFile]
+    database: RelationalDatabase, records: Records, files: Sequence[StagedFile]
 ) -> None:
     """Call it before the current records change."""
     table, key = records.table, records.key
@@ -50,12 +51,12 @@ def store_versions(
     if deletions := [file for file in files if file.holds == "deletions"]:
         database.merge_rows(deleted, deletions, key=key, every_version=True)
     _record_files(database, table, [file.key for file in files])
-    database.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(_VIEWS)}")
-    database.execute(_view(records, versions, deleted, columns))
+    view = TableName(_VIEWS, table.name)
+    database.create_view(view, _intervals(database.forms, records, (versions, deleted), columns))
 
 
 def files_without_versions(
-    database: EmbeddedDatabase, records: Records, object_name: str
+    database: RelationalDatabase, records: Records, object_name: str
 ) -> frozenset[str]:
     stored_files = _files_table(records.table)
     is_stored = Sql("false")
@@ -67,20 +68,27 @@ def files_without_versions(
 
 
 def store_current_versions(
-    database: EmbeddedDatabase, records: Records, files: Collection[str]
+    database: RelationalDatabase, records: Records, files: Collection[str]
 ) -> None:
     columns = database.columns(records.table)
     if columns is None or not files:
         return
     versions = TableName(_STORE, records.table.name)
     _prepare(database, versions, columns)
-    insert = "INSERT INTO {versions} BY NAME SELECT * FROM {table} WHERE _file IN ({files})"
-    file_list = join(", ", map(literal, sorted(files)))
-    database.execute(compose(insert, versions=versions, table=records.table, files=file_list))
+    database.execute(
+        compose(
+            "INSERT INTO {versions} ({columns}) SELECT {columns} FROM {table} "
+            "WHERE _file IN ({files})",
+            versions=versions,
+            columns=join(", ", map(quote, columns.names)),
+            table=records.table,
+            files=join(", ", map(literal, sorted(files))),
+        )
+    )
     _record_files(database, records.table, sorted(files))
 
 
-def _record_files(database: EmbeddedDatabase, table: TableName, keys: list[str]) -> None:
+def _record_files(database: RelationalDatabase, table: TableName, keys: list[str]) -> None:
     rows = pa.table({"file": pa.array(keys, TEXT)})
     database.create_table(_files_table(table), rows.schema)
     database.append(_files_table(table), rows)
@@ -90,7 +98,7 @@ def _files_table(table: TableName) -> TableName:
     return TableName(_STORE, f"{table.name}__files")
 
 
-def _prepare(database: EmbeddedDatabase, versions: TableName, columns: pa.Schema) -> None:
+def _prepare(database: RelationalDatabase, versions: TableName, columns: pa.Schema) -> None:
     """Creates the table, or brings its columns to those of the current records."""
     existing = database.columns(versions)
     if existing is None:
@@ -103,24 +111,29 @@ def _prepare(database: EmbeddedDatabase, versions: TableName, columns: pa.Schema
             database.change_type(versions, column)
 
 
-def _view(records: Records, versions: TableName, deleted: TableName, columns: pa.Schema) -> Sql:
-    """A deletion read later than the version of the same second ends that version immediately. One
+def _intervals(
+    forms: SqlForms, records: Records, stores: tuple[TableName, TableName], columns: pa.Schema
+) -> Sql:
+    """From the stores of versions and of deletions.
+
+    A deletion read later than the version of the same second ends that version immediately. One
     after which the record was read live does not count.
     """
+    versions, deleted = stores
     is_deleted = "isdeleted" in columns.names
+    stamp = version_stamp(forms, columns, "v")
+    names = [name for name in columns.names if name not in (records.key, EXTRACTED_AT)]
     since, until, current = _interval(columns.names)
     return compose(
         """
-        CREATE OR REPLACE VIEW {view} AS
         WITH versions AS (
-            SELECT v.*, nullif({stamp}, TIMESTAMPTZ '-infinity') AS _seil_moment,
-                   false AS _seil_is_deletion, {deleted_flag} AS _seil_is_deleted
+            SELECT {key}, _extracted_at, nullif({stamp}, TIMESTAMPTZ '-infinity') AS _seil_moment,
+                   false AS _seil_is_deletion, {deleted_flag} AS _seil_is_deleted, {values}
             FROM {versions} AS v
         ), moments AS (
             SELECT * FROM versions
-            UNION ALL BY NAME
-            SELECT {key}, _extracted_at, systemmodstamp AS _seil_moment, true AS _seil_is_deletion,
-                   true AS _seil_is_deleted
+            UNION ALL
+            SELECT {key}, _extracted_at, systemmodstamp, true, true, {nulls}
             FROM {deleted} AS d WHERE NOT EXISTS (
                 SELECT 1 FROM versions AS v
                 WHERE v.{key} = d.{key} AND NOT v._seil_is_deleted AND {stamp} <= d.systemmodstamp
@@ -137,14 +150,22 @@ def _view(records: Records, versions: TableName, deleted: TableName, columns: pa
         FROM placed
         WHERE NOT _seil_is_deleted
         AND (_seil_end IS NULL OR _seil_moment IS NULL OR _seil_end > _seil_moment)""",
-        view=TableName(_VIEWS, records.table.name),
         versions=versions,
         deleted=deleted,
         key=SqlName(records.key),
-        stamp=version_stamp(columns, "v"),
-        holds=stays_deleted(records, "v", "d", version_stamp(columns, "v")),
-        deleted_flag=Sql(
-            "coalesce(TRY_CAST(v.isdeleted AS BOOLEAN), false)" if is_deleted else "false"
+        stamp=stamp,
+        holds=stays_deleted(forms, records, record="v", deletion="d", stamp=stamp),
+        deleted_flag=compose(
+            "coalesce({flag}, false)",
+            flag=forms.try_cast(Sql("v.isdeleted"), pa.bool_()) if is_deleted else Sql("false"),
+        ),
+        values=join(", ", map(quote, names)),
+        nulls=join(
+            ", ",
+            (
+                compose("CAST(NULL AS {type})", type=forms.type_name(columns.field(name).type))
+                for name in names
+            ),
         ),
         columns=join(", ", (compose("{name}", name=SqlName(name)) for name in columns.names)),
         since=SqlName(since),

@@ -1,4 +1,4 @@
-"""A commit to a DuckDB file: one transaction."""
+"""A commit: one transaction."""
 
 from __future__ import annotations
 
@@ -7,63 +7,57 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from seil.warehouse.duckdb import history
-from seil.warehouse.duckdb.builds import EmbeddedBuilder
-from seil.warehouse.duckdb.changes import watched_columns
-from seil.warehouse.duckdb.gaps import log_new_columns
-from seil.warehouse.duckdb.merged_records import show_merged_records
-from seil.warehouse.duckdb.merging import OverlayCache, merge
-from seil.warehouse.duckdb.recorder import EmbeddedRecorder
-from seil.warehouse.duckdb.row_merge import qualify
 from seil.warehouse.merges import FILE
-from seil.warehouse.sql import literal, quote
+from seil.warehouse.relational import history
+from seil.warehouse.relational.changes import watched_columns
+from seil.warehouse.relational.gaps import log_new_columns
+from seil.warehouse.relational.merged_records import show_merged_records
+from seil.warehouse.relational.merging import OverlayCache, merge
+from seil.warehouse.relational.recorder import RelationalRecorder
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from seil.warehouse.duckdb.database import EmbeddedDatabase
+    from seil.warehouse.builds import Builder
     from seil.warehouse.merges import MergeOutcome, MergeSource, Records, StagedFile
+    from seil.warehouse.relational.database import RelationalDatabase
     from seil.warehouse.tables import TableName
     from seil.warehouse.types import Column
 
 
 @dataclass(frozen=True)
-class EmbeddedCommit:
+class RelationalCommit:
     """Within the transaction that the warehouse began."""
 
     id: str
-    database: EmbeddedDatabase
+    database: RelationalDatabase
     overlays: OverlayCache
+    builder: Builder
 
     @property
-    def tables(self) -> EmbeddedTableEditor:
-        return EmbeddedTableEditor(self.database, self.overlays)
+    def tables(self) -> RelationalTableEditor:
+        return RelationalTableEditor(self.database, self.overlays)
 
     @cached_property
-    def merger(self) -> EmbeddedMerger:
-        return EmbeddedMerger(self.database, self.overlays)
+    def merger(self) -> RelationalMerger:
+        return RelationalMerger(self.database, self.overlays)
 
     @property
-    def builder(self) -> EmbeddedBuilder:
-        return EmbeddedBuilder(self.database)
-
-    @property
-    def recorder(self) -> EmbeddedRecorder:
-        return EmbeddedRecorder(self.database)
+    def recorder(self) -> RelationalRecorder:
+        return RelationalRecorder(self.database)
 
 
 @dataclass(frozen=True)
-class EmbeddedTableEditor:
-    database: EmbeddedDatabase
+class RelationalTableEditor:
+    database: RelationalDatabase
     overlays: OverlayCache
 
     def create_table(self, table: TableName, columns: pa.Schema, *, key: str) -> None:
-        # An index on the key would slow merges down by more than it saves in joins.
-        self.database.create_table(table, columns)
+        self.database.create_table(table, columns, key=key)
 
     def replace(self, table: TableName, rows: pa.Table, *, key: str) -> None:
         self.database.drop(table)
-        self.database.create_table(table, rows.schema)
+        self.database.create_table(table, rows.schema, key=key)
         self.database.append(table, rows)
 
     def add_columns(self, table: TableName, columns: pa.Schema) -> None:
@@ -82,21 +76,15 @@ class EmbeddedTableEditor:
         self.database.drop(table)
 
     def drop_view(self, view: TableName) -> None:
-        is_there = self.database.columns(view) is not None
-        if is_there and view.name not in self.database.tables(view.schema):
-            self.database.execute(f"DROP VIEW {qualify(view)}")
+        self.database.drop_view(view)
 
     def comment(self, table: TableName, text: str, columns: Mapping[str, str]) -> None:
-        execute = self.database.execute
-        execute(f"COMMENT ON TABLE {qualify(table)} IS {literal(text)}")
-        for name, description in columns.items():
-            place = f"{qualify(table)}.{quote(name)}"
-            execute(f"COMMENT ON COLUMN {place} IS {literal(description)}")
+        self.database.comment(table, text, columns)
 
 
 @dataclass(frozen=True)
-class EmbeddedMerger:
-    database: EmbeddedDatabase
+class RelationalMerger:
+    database: RelationalDatabase
     overlays: OverlayCache
 
     def merge(self, records: Records, files: Sequence[StagedFile]) -> Mapping[str, MergeOutcome]:

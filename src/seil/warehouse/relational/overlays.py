@@ -5,8 +5,8 @@ Deletions from lists, values of single columns, and values of columns that newer
 They have tables of their own: `seil_deletions.<table>` holds every reported deletion,
 `seil_formulas.<table>_<columns>` the newest values of each record, and
 `seil_kept.<table>_<columns>` values in whole versions of columns that other files lack: see
-seil.warehouse.duckdb.gaps. Values of the last kind are as old as their version, whenever its file
-landed. A current record is its newest version with the overlays that were read later.
+seil.warehouse.relational.gaps. Values of the last kind are as old as their version, whenever its
+file landed. A current record is its newest version with the overlays that were read later.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from seil.warehouse.duckdb.versions_sql import (
+from seil.warehouse.merges import EXTRACTED_AT, FILE, MergeOutcome, Records, StagedFile
+from seil.warehouse.relational.versions_sql import (
     is_timed,
     stays_deleted,
     version_order,
     version_stamp,
 )
-from seil.warehouse.merges import EXTRACTED_AT, FILE, MergeOutcome, Records, StagedFile
-from seil.warehouse.sql import Sql, SqlName, compose, join, literal
+from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
 from seil.warehouse.tables import TableName
-from seil.warehouse.types import TEXT, TIMESTAMP, sql_type, stored_type
+from seil.warehouse.types import TEXT, TIMESTAMP, stored_type
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.change_log import ChangeLog
-    from seil.warehouse.duckdb.database import EmbeddedDatabase
+    from seil.warehouse.relational.change_log import ChangeLog
+    from seil.warehouse.relational.database import RelationalDatabase
+    from seil.warehouse.relational.forms import SqlForms
 
 DELETIONS_SCHEMA = "seil_deletions"
 VALUES_SCHEMA = "seil_formulas"
@@ -39,7 +40,7 @@ GAPS_SCHEMA = "seil_gaps"
 KEPT_SCHEMA = "seil_kept"
 OWN_COLUMNS: dict[str, pa.DataType] = {EXTRACTED_AT: TIMESTAMP, FILE: TEXT}
 _NONE = pa.schema([])
-_PATCH = Sql("temp.main._seil_patch")
+_PATCH = "_seil_patch"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class OverlayTables:
         ]
 
 
-def overlay_tables(database: EmbeddedDatabase) -> OverlayTables:
+def overlay_tables(database: RelationalDatabase) -> OverlayTables:
     return OverlayTables(
         frozenset(database.tables(DELETIONS_SCHEMA)),
         tuple(database.tables(VALUES_SCHEMA)),
@@ -72,7 +73,7 @@ def overlay_tables(database: EmbeddedDatabase) -> OverlayTables:
 
 
 def store_overlays(
-    database: EmbeddedDatabase, records: Records, files: Sequence[StagedFile]
+    database: RelationalDatabase, records: Records, files: Sequence[StagedFile]
 ) -> Mapping[str, MergeOutcome]:
     """Stores the files' deletions and values. `inserted` in the outcomes counts rows that are new
     to the overlay table.
@@ -107,7 +108,7 @@ def _deletions_of(table: TableName) -> TableName:
 class Overlay:
     """Applied after each merge, in its transaction; logs changed records to `log`."""
 
-    database: EmbeddedDatabase
+    database: RelationalDatabase
     records: Records
     log: ChangeLog | None = None
 
@@ -131,18 +132,20 @@ class Overlay:
                 self._patch(values.patch(group, names))
 
     def _deletions(self, columns: pa.Schema) -> Sql:
-        stamp = version_stamp(columns, "t")
+        forms = self.database.forms
+        stamp = version_stamp(forms, columns, "t")
         return compose(
             """
             SELECT t.{key} AS {key}, CAST(true AS {type}) AS isdeleted
             FROM {table} AS t
-            WHERE coalesce(TRY_CAST(t.isdeleted AS BOOLEAN), false) = false
+            WHERE coalesce({deleted}, false) = false
             AND EXISTS (SELECT 1 FROM {deletions} AS d WHERE d.{key} = t.{key} AND {holds})""",
             key=SqlName(self.records.key),
-            type=_type(columns.field("isdeleted").type),
+            type=_type(forms, columns.field("isdeleted").type),
+            deleted=forms.try_cast(Sql("t.isdeleted"), pa.bool_()),
             table=self.records.table,
             deletions=_deletions_of(self.records.table),
-            holds=stays_deleted(self.records, "t", "d", stamp),
+            holds=stays_deleted(forms, self.records, record="t", deletion="d", stamp=stamp),
         )
 
     def _groups(self, tables: Iterable[TableName]) -> dict[tuple[TableName, ...], list[str]]:
@@ -161,10 +164,9 @@ class Overlay:
     def _patch(self, patch: Sql) -> None:
         """Updates the records that `patch` names with its values."""
         database, key = self.database, self.records.key
-        database.execute(
-            compose("CREATE OR REPLACE TEMP TABLE _seil_patch AS {patch}", patch=patch)
-        )
-        first = database.query(compose("SELECT * FROM {patch} LIMIT 1", patch=_PATCH))
+        database.create_temporary(_PATCH, patch)
+        stored = database.forms.temporary(_PATCH)
+        first = database.query(compose("SELECT * FROM {patch} LIMIT 1", patch=stored))
         if first.num_rows:
             self._log(is_old=True)
             settings = (
@@ -177,12 +179,12 @@ class Overlay:
                     "UPDATE {table} AS t SET {settings} FROM {patch} AS p WHERE t.{key} = p.{key}",
                     table=self.records.table,
                     settings=join(", ", settings),
-                    patch=_PATCH,
+                    patch=stored,
                     key=SqlName(key),
                 )
             )
             self._log(is_old=False)
-        database.execute(compose("DROP TABLE {patch}", patch=_PATCH))
+        database.drop_temporary(_PATCH)
 
     def _log(self, *, is_old: bool) -> None:
         if not self.log:
@@ -190,18 +192,19 @@ class Overlay:
         self.database.execute(
             compose(
                 """
-                INSERT INTO {log} BY NAME
-                SELECT {sequence}::BIGINT AS _sequence, {is_old} AS _is_old, {columns}
+                INSERT INTO {log} (_sequence, _is_old, {names})
+                SELECT {sequence}, {is_old}, {columns}
                 FROM {table} AS t WHERE t.{key} IN (SELECT {key} FROM {patch})""",
                 log=self.log.table,
                 sequence=self.log.sequence,
                 is_old=Sql(str(is_old).lower()),
+                names=join(", ", map(quote, self.log.columns)),
                 columns=join(
                     ", ", (compose("t.{name}", name=SqlName(name)) for name in self.log.columns)
                 ),
                 table=self.records.table,
                 key=SqlName(self.records.key),
-                patch=_PATCH,
+                patch=self.database.forms.temporary(_PATCH),
             )
         )
 
@@ -210,7 +213,7 @@ class Overlay:
 class _Values:
     """Overlay values for the records of a table that `files` touched."""
 
-    database: EmbeddedDatabase
+    database: RelationalDatabase
     records: Records
     columns: pa.Schema
     gaps: TableName | None
@@ -229,15 +232,15 @@ class _Values:
                     SELECT *, row_number() OVER (
                         PARTITION BY {key}, _seil_kept ORDER BY _seil_version DESC
                     ) AS _seil_place
-                    FROM ({listed}) WHERE {key} IN ({touched})
-                ) WHERE _seil_place = 1
+                    FROM ({listed}) AS listed WHERE {key} IN ({touched})
+                ) AS placed WHERE _seil_place = 1
             )
             SELECT * FROM (
                 SELECT t.{key} AS {key}, {settled}
                 FROM (SELECT DISTINCT {key} FROM newest) AS n JOIN {table} AS t ON t.{key} = n.{key}
                 LEFT JOIN (SELECT * FROM newest WHERE NOT _seil_kept) AS o ON o.{key} = t.{key}
                 LEFT JOIN (SELECT * FROM newest WHERE _seil_kept) AS w ON w.{key} = t.{key} {gaps}
-                WHERE {differs})""",
+                WHERE {differs}) AS settled""",
             key=SqlName(self.records.key),
             settled=join(
                 ", ", (compose("{v} AS {n}", v=v, n=SqlName(n)) for n, v in values.items())
@@ -259,6 +262,7 @@ class _Values:
         """`_seil_read_at` is when the source was read, as far as that is known."""
         is_kept = overlay.schema == KEPT_SCHEMA
         stamps = (self.database.columns(overlay) or _NONE) if is_kept else _NONE
+        forms = self.database.forms
         return compose(
             """
             SELECT {key}, {values}, {is_kept} AS _seil_kept, {version} AS _seil_version,
@@ -267,19 +271,19 @@ class _Values:
             FROM {overlay} AS a""",
             key=SqlName(self.records.key),
             values=join(
-                ", ", _values({name: _type(self.columns.field(name).type) for name in names})
+                ", ", _values({name: _type(forms, self.columns.field(name).type) for name in names})
             ),
             is_kept=Sql(str(is_kept).lower()),
-            version=version_order(stamps, "a"),
-            timed=is_timed(self.records, "a"),
-            stamp=version_stamp(stamps, "a"),
+            version=version_order(forms, stamps, "a"),
+            timed=is_timed(forms, self.records, "a"),
+            stamp=version_stamp(forms, stamps, "a"),
             overlay=overlay,
         )
 
     def _value(self, name: str) -> Sql:
         lacks = Sql("false")
         if self.gaps:
-            lacks = compose("coalesce(contains(g.columns, {name}), false)", name=f"|{name}|")
+            lacks = compose("coalesce(strpos(g.columns, {name}) > 0, false)", name=f"|{name}|")
         return compose(
             """
             CASE WHEN o.{key} IS NOT NULL AND CASE
@@ -322,5 +326,5 @@ def _values(types: Mapping[str, Sql]) -> Iterator[Sql]:
         yield compose("CAST({name} AS {type}) AS {name}", name=SqlName(name), type=kind)
 
 
-def _type(kind: pa.DataType) -> Sql:
-    return Sql(sql_type(stored_type(kind) or TEXT))
+def _type(forms: SqlForms, kind: pa.DataType) -> Sql:
+    return forms.type_name(stored_type(kind) or TEXT)

@@ -1,4 +1,4 @@
-"""Reads the bookkeeping of a DuckDB file."""
+"""Reads the bookkeeping."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from seil.warehouse.bookkeeping import (
     SchemaChange,
 )
 from seil.warehouse.bookkeeping_tables import LOADS, OUTBOX, OUTCOMES, RUNS
-from seil.warehouse.duckdb import changes
-from seil.warehouse.duckdb.ledger import (
+from seil.warehouse.relational import changes
+from seil.warehouse.relational.ledger import (
     LAST_RUNS,
     flow_runs_of,
     has_ledger,
@@ -32,7 +32,7 @@ from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
     from seil.lake.notices import NoticePlace
-    from seil.warehouse.duckdb.database import EmbeddedDatabase
+    from seil.warehouse.relational.database import RelationalDatabase
 
 # With more values, all rows of their objects are read instead.
 _MAX_VALUES = 2_000
@@ -45,8 +45,8 @@ WHERE provisional AND NOT EXISTS (
 
 
 @dataclass(frozen=True)
-class EmbeddedBookkeeping:
-    database: EmbeddedDatabase
+class RelationalBookkeeping:
+    database: RelationalDatabase
 
     def ledger(
         self, *, objects: Collection[str] = (), flow_runs: Collection[str] = ()

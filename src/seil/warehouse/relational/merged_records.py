@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from seil.warehouse.duckdb.versions_sql import version_stamp
+import pyarrow as pa
+
+from seil.warehouse.relational.versions_sql import version_stamp
 from seil.warehouse.sql import Sql, SqlName, compose, join
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import EmbeddedDatabase
     from seil.warehouse.merges import MergeSource
+    from seil.warehouse.relational.database import RelationalDatabase
     from seil.warehouse.tables import TableName
 
 _NONE = Sql(
@@ -22,12 +24,12 @@ _LONGEST_CHAIN = 100
 
 
 def show_merged_records(
-    database: EmbeddedDatabase, view: TableName, sources: Sequence[MergeSource]
+    database: RelationalDatabase, view: TableName, sources: Sequence[MergeSource]
 ) -> None:
-    database.execute(
+    database.create_view(
+        view,
         compose(
             """
-        CREATE OR REPLACE VIEW {view} AS
         WITH RECURSIVE merged AS ({merges}), chains AS (
             SELECT object, loser_id, winner_id, merged_at, 1 AS steps FROM merged
             UNION ALL
@@ -39,14 +41,13 @@ def show_merged_records(
             FROM chains
         )
         SELECT object, loser_id, winner_id, merged_at FROM placed WHERE place = 1""",
-            view=view,
             merges=join(" UNION ALL ", (_NONE, *_merges(database, sources))),
             longest=_LONGEST_CHAIN,
-        )
+        ),
     )
 
 
-def _merges(database: EmbeddedDatabase, sources: Sequence[MergeSource]) -> Iterator[Sql]:
+def _merges(database: RelationalDatabase, sources: Sequence[MergeSource]) -> Iterator[Sql]:
     for source in sources:
         columns = database.columns(source.table)
         if columns is None:
@@ -56,9 +57,10 @@ def _merges(database: EmbeddedDatabase, sources: Sequence[MergeSource]) -> Itera
             SELECT {name} AS object, CAST(t.{key} AS VARCHAR) AS loser_id,
                    CAST(t.masterrecordid AS VARCHAR) AS winner_id, {stamp} AS merged_at
             FROM {table} AS t
-            WHERE t.masterrecordid IS NOT NULL AND TRY_CAST(t.isdeleted AS BOOLEAN)""",
+            WHERE t.masterrecordid IS NOT NULL AND {deleted}""",
             name=source.object,
             key=SqlName(source.key),
-            stamp=version_stamp(columns, "t"),
+            stamp=version_stamp(database.forms, columns, "t"),
+            deleted=database.forms.try_cast(Sql("t.isdeleted"), pa.bool_()),
             table=source.table,
         )

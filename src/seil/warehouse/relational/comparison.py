@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from seil.errors import StatementError, WarehouseError
-from seil.warehouse.duckdb.merge_sql import column_list
 from seil.warehouse.sql import Sql, SqlName, compose, join
-from seil.warehouse.types import TEXT, stored_type
+from seil.warehouse.types import TEXT, TIMESTAMP, stored_type
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import EmbeddedDatabase
     from seil.warehouse.merges import SourceRows
+    from seil.warehouse.relational.database import RelationalDatabase
     from seil.warehouse.tables import TableName
 
-READ = Sql("temp.main._seil_read")
+READ = "_seil_read"
 """The source's rows: a temporary table, so that a kill leaves none behind."""
 _IS_DELETED = "isdeleted"
 
@@ -29,7 +28,7 @@ _IS_DELETED = "isdeleted"
 class TableComparison:
     """Compares the rows in READ, whose columns are `read`, with `table`."""
 
-    database: EmbeddedDatabase
+    database: RelationalDatabase
     table: TableName
     columns: pa.Schema
     read: pa.Schema
@@ -40,7 +39,7 @@ class TableComparison:
         count = compose(
             "SELECT count(*) AS n FROM {table} AS t WHERE {lives}",
             table=self.table,
-            lives=_lives(self.columns, "t"),
+            lives=self._lives(self.columns, "t"),
         )
         return int(self.database.query(count)["n"][0].as_py())
 
@@ -51,8 +50,8 @@ class TableComparison:
             WHERE i.{key} IS NULL AND t.{key} IS NOT NULL AND {lives} AND {before} ORDER BY 1""",
             key=self._key,
             table=self.table,
-            read=READ,
-            lives=_lives(self.columns, "t"),
+            read=self.database.forms.temporary(READ),
+            lives=self._lives(self.columns, "t"),
             before=self._before("t", before),
         )
         return [str(value) for value in self.database.query(ids)["id"].to_pylist()]
@@ -64,8 +63,8 @@ class TableComparison:
         condition = compose(
             "t.{key} IS NOT NULL AND NOT ({lives}) AND {lives_in_source}",
             key=self._key,
-            lives=_lives(self.columns, "t"),
-            lives_in_source=_lives(self.read, "i"),
+            lives=self._lives(self.columns, "t"),
+            lives_in_source=self._lives(self.read, "i"),
         )
         return [id_ for id_, _ in self._of_source(before, condition)]
 
@@ -73,8 +72,8 @@ class TableComparison:
         query = compose(
             "t.{key} IS NOT NULL AND {lives} AND NOT ({seen})",
             key=self._key,
-            lives=_lives(self.columns, "t"),
-            seen=_lives(self.read, "i"),
+            lives=self._lives(self.columns, "t"),
+            seen=self._lives(self.read, "i"),
         )
         return [id_ for id_, _ in self._of_source(before, query)]
 
@@ -84,15 +83,29 @@ class TableComparison:
             """
             SELECT {values} FROM {read} AS n JOIN {table} AS t ON t.{key} = n.{key}
             WHERE {differs}""",
-            values=join(", ", (compose("n.{c}", c=SqlName(c)) for c in (self.key, *columns))),
-            read=READ,
+            values=join(
+                ", ",
+                (
+                    compose("n.{lower} AS {c}", lower=SqlName(c.lower()), c=SqlName(c))
+                    for c in (self.key, *columns)
+                ),
+            ),
+            read=self.database.forms.temporary(READ),
             table=self.table,
             key=self._key,
             differs=join(" OR ", map(self._differs, columns)),
         )
-        count = self.database.query(compose("SELECT count(*) AS n FROM ({rows})", rows=rows))
+        count = self.database.query(
+            compose("SELECT count(*) AS n FROM ({rows}) AS differing", rows=rows)
+        )
         with self.database.stream(rows) as batches:
             yield int(count["n"][0].as_py()), batches
+
+    def _lives(self, columns: pa.Schema, alias: str) -> Sql:
+        if _IS_DELETED not in map(str.lower, columns.names):
+            return Sql("true")
+        flag = self.database.forms.try_cast(Sql(f"{alias}.isdeleted"), pa.bool_())
+        return compose("coalesce({flag}, false) = false", flag=flag)
 
     @property
     def _key(self) -> SqlName:
@@ -104,7 +117,7 @@ class TableComparison:
         template = "t.{old} IS DISTINCT FROM n.{new}"
         if TEXT in kinds:
             template = "CAST(t.{old} AS VARCHAR) IS DISTINCT FROM CAST(n.{new} AS VARCHAR)"
-        return compose(template, old=SqlName(name.lower()), new=SqlName(name))
+        return compose(template, old=SqlName(name.lower()), new=SqlName(name.lower()))
 
     def _of_source(self, before: datetime, condition: Sql) -> list[tuple[str, Any]]:
         rows = compose(
@@ -113,9 +126,9 @@ class TableComparison:
             FROM {read} AS i LEFT JOIN {table} AS t ON t.{key} = i.{key}
             WHERE {condition} AND {before} ORDER BY 1""",
             key=self._key,
-            stamp=compose("i.{c}", c=SqlName(self.cursor)) if self.cursor else Sql("NULL"),
+            stamp=compose("i.{c}", c=SqlName(self.cursor.lower())) if self.cursor else Sql("NULL"),
             table=self.table,
-            read=READ,
+            read=self.database.forms.temporary(READ),
             condition=condition,
             before=self._before("i", before),
         )
@@ -125,34 +138,29 @@ class TableComparison:
         if not self.cursor:
             return Sql("true")
         return compose(
-            "coalesce(TRY_CAST({alias}.{cursor} AS TIMESTAMPTZ) < CAST({at} AS TIMESTAMPTZ), true)",
-            alias=Sql(alias),
-            cursor=SqlName(self.cursor.lower()),
+            "coalesce({cursor} < CAST({at} AS TIMESTAMPTZ), true)",
+            cursor=self.database.forms.try_cast(
+                compose("{t}.{c}", t=Sql(alias), c=SqlName(self.cursor.lower())), TIMESTAMP
+            ),
             at=moment.isoformat(),
         )
 
 
-def _lives(columns: pa.Schema, alias: str) -> Sql:
-    if _IS_DELETED not in map(str.lower, columns.names):
-        return Sql("true")
-    return Sql(f"coalesce(TRY_CAST({alias}.isdeleted AS BOOLEAN), false) = false")
-
-
 @contextmanager
 def comparison(
-    database: EmbeddedDatabase, table: TableName, rows: SourceRows, *, key: str, cursor: str
+    database: RelationalDatabase, table: TableName, rows: SourceRows, *, key: str, cursor: str
 ) -> Iterator[TableComparison]:
     columns = database.columns(table)
     if columns is None:
         raise StatementError(database.url, f"there is no table {table}")
-    create = "CREATE OR REPLACE TEMP TABLE _seil_read ({columns})"
-    database.execute(compose(create, columns=column_list(rows.columns)))
+    types = {c.name.lower(): stored_type(c.type) or TEXT for c in rows.columns}
+    database.create_temporary(READ, pa.schema(types))
     try:
         for batch in rows.batches:
-            with database.registration("_seil_rows", pa.Table.from_batches([batch])):
-                insert = "INSERT INTO {read} BY NAME SELECT * FROM _seil_rows"
-                database.execute(compose(insert, read=READ))
+            names = [name.lower() for name in batch.schema.names]
+            lower = pa.Table.from_batches([batch]).rename_columns(names)
+            database.append(database.forms.temporary(READ), lower)
         yield TableComparison(database, table, columns, rows.columns, key, cursor)
     finally:
         with suppress(WarehouseError):
-            database.execute(compose("DROP TABLE {read}", read=READ))
+            database.drop_temporary(READ)

@@ -1,4 +1,4 @@
-"""The fencing token of the last commit, stored in the file itself.
+"""The fencing token of the last commit, stored in the warehouse itself.
 
 The transaction of a run that was paused past its lease fails: by then, `seil.fence` holds the token
 of its successor.
@@ -14,14 +14,14 @@ from seil.warehouse.sql import Sql, compose
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import EmbeddedDatabase
     from seil.warehouse.fencing import Fence
+    from seil.warehouse.relational.database import RelationalDatabase
 
 _FENCE = TableName("seil", "fence")
 _COLUMNS = pa.schema([pa.field("token", pa.int64())])
 
 
-def admit(database: EmbeddedDatabase, fence: Fence) -> None:
+def admit(database: RelationalDatabase, fence: Fence) -> None:
     """Call it at the start of a transaction. Raises LeaseLostError if a later run has committed."""
     if fence.token is None:
         return

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from seil.warehouse.sql import Sql, SqlName, compose, join
-from seil.warehouse.types import TEXT
+from seil.warehouse.types import TEXT, TIMESTAMP
 
 if TYPE_CHECKING:
     from seil.warehouse.merges import Records
+    from seil.warehouse.relational.forms import SqlForms
 
 STAMPS = ("systemmodstamp", "lastmodifieddate")
 
 
-def version_stamp(columns: pa.Schema, alias: str) -> Sql:
+def version_stamp(forms: SqlForms, columns: pa.Schema, alias: str) -> Sql:
     stamps = [
-        compose("TRY_CAST({t}.{name} AS TIMESTAMPTZ)", t=Sql(alias), name=SqlName(name))
+        forms.try_cast(compose("{t}.{name}", t=Sql(alias), name=SqlName(name)), TIMESTAMP)
         for name in STAMPS
         if name in columns.names
     ]
@@ -26,26 +27,27 @@ def version_stamp(columns: pa.Schema, alias: str) -> Sql:
     )
 
 
-def version_order(columns: pa.Schema, alias: str) -> Sql:
-    """A row value that orders versions as seil.warehouse.duckdb.merge_sql does."""
+def version_order(forms: SqlForms, columns: pa.Schema, alias: str) -> Sql:
+    """A row value that orders versions as seil.warehouse.relational.merge_sql does."""
     modified = [pa.field(n, TEXT) for n in columns.names if n == "lastmodifieddate"]
     return compose(
         "row({stamp}, {modified}, {t}._extracted_at, {t}._file)",
-        stamp=version_stamp(columns, alias),
-        modified=version_stamp(pa.schema(modified), alias),
+        stamp=version_stamp(forms, columns, alias),
+        modified=version_stamp(forms, pa.schema(modified), alias),
         t=Sql(alias),
     )
 
 
-def is_timed(records: Records, alias: str) -> Sql:
+def is_timed(forms: SqlForms, records: Records, alias: str) -> Sql:
     """Whether `_extracted_at` of a row is when its source was read."""
     if not records.timed_files:
         return Sql("false")
-    pattern = records.timed_files
-    return compose("regexp_matches({t}._file, {pattern})", t=Sql(alias), pattern=pattern)
+    return forms.matches(Sql(f"{alias}._file"), records.timed_files)
 
 
-def stays_deleted(records: Records, record: str, deletion: str, stamp: Sql) -> Sql:
+def stays_deleted(
+    forms: SqlForms, records: Records, *, record: str, deletion: str, stamp: Sql
+) -> Sql:
     """Whether a deletion holds for a version of the record: it is not older than the version, and
     the version was not read live later. Takes aliases, and the version's stamp.
     """
@@ -57,5 +59,5 @@ def stays_deleted(records: Records, record: str, deletion: str, stamp: Sql) -> S
         d=Sql(deletion),
         t=Sql(record),
         stamp=stamp,
-        timed=is_timed(records, record),
+        timed=is_timed(forms, records, record),
     )

@@ -1,4 +1,4 @@
-"""The ledger in a DuckDB file: its tables, and the totals of each flow run."""
+"""The ledger: its tables, and the totals of each flow run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from seil.warehouse.bookkeeping import LedgerRow
 from seil.warehouse.bookkeeping_tables import COLUMNS, LAYOUT, LOADS, RUNS, UNBALANCED, table_schema
-from seil.warehouse.duckdb.earlier_values import refuse_earlier_values
+from seil.warehouse.relational.earlier_values import refuse_earlier_values
 from seil.warehouse.sql import Sql, compose, join, literal
+from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import EmbeddedDatabase
-    from seil.warehouse.tables import TableName
+    from seil.warehouse.relational.database import RelationalDatabase
 
 # A page that was rejected as a whole has no load, so its rows are landed but not curated. Files
 # without a manifest (AppFlow's, exports) have no reported count, and land the rows they hold.
@@ -56,13 +56,12 @@ SELECT *,
        AND columns_lost = '' AS balanced
 FROM counted
 """
-_VIEW = f"CREATE OR REPLACE VIEW seil.ledger AS {_ROWS.format(condition='true')}"
-
-
+_LEDGER = TableName("seil", "ledger")
+_VIEW = Sql(_ROWS.format(condition="true"))
 _FINGERPRINT = hashlib.sha256(repr((COLUMNS, _VIEW)).encode()).hexdigest()[:16]
 
 
-def prepare_ledger(database: EmbeddedDatabase) -> None:
+def prepare_ledger(database: RelationalDatabase) -> None:
     stored = stored_fingerprint(database)
     if stored == _FINGERPRINT:
         return
@@ -71,7 +70,7 @@ def prepare_ledger(database: EmbeddedDatabase) -> None:
     with database.transaction():
         for table in COLUMNS:
             _complete(database, table)
-        database.execute(_VIEW)
+        database.create_view(_LEDGER, _VIEW)
         # The rule for balance may have changed.
         database.execute(compose("DELETE FROM {table}", table=UNBALANCED))
         _record_unbalanced(database, Sql("true"))
@@ -80,19 +79,19 @@ def prepare_ledger(database: EmbeddedDatabase) -> None:
         database.execute(compose(insert, table=LAYOUT, fingerprint=_FINGERPRINT))
 
 
-def has_ledger(database: EmbeddedDatabase) -> bool:
+def has_ledger(database: RelationalDatabase) -> bool:
     # Called many times in a run: listing the tables takes four times as long.
     return database.columns(LOADS) is not None
 
 
-def stored_fingerprint(database: EmbeddedDatabase) -> str:
+def stored_fingerprint(database: RelationalDatabase) -> str:
     if database.columns(LAYOUT) is None:
         return ""
     stored = database.query(compose("SELECT fingerprint FROM {table}", table=LAYOUT))
     return "".join(map(str, stored.column(0).to_pylist()))
 
 
-def _complete(database: EmbeddedDatabase, table: TableName) -> None:
+def _complete(database: RelationalDatabase, table: TableName) -> None:
     existing = database.columns(table)
     if existing is None:
         database.create_table(table, table_schema(table))
@@ -102,7 +101,7 @@ def _complete(database: EmbeddedDatabase, table: TableName) -> None:
             database.add_column(table, column)
 
 
-def record_balance(database: EmbeddedDatabase, flow_runs: Collection[str]) -> None:
+def record_balance(database: RelationalDatabase, flow_runs: Collection[str]) -> None:
     """Updates which of these runs do not balance; call it after writing rows of theirs, in the same
     transaction. Checking all runs would take longer with each run.
     """
@@ -113,14 +112,14 @@ def record_balance(database: EmbeddedDatabase, flow_runs: Collection[str]) -> No
         _record_unbalanced(database, condition)
 
 
-def _record_unbalanced(database: EmbeddedDatabase, condition: Sql) -> None:
+def _record_unbalanced(database: RelationalDatabase, condition: Sql) -> None:
     insert = """
         INSERT INTO {table} SELECT object, flow_run_id FROM ({rows}) AS ledger WHERE NOT balanced"""
     rows = Sql(_ROWS.format(condition=condition))
     database.execute(compose(insert, table=UNBALANCED, rows=rows))
 
 
-def unbalanced_runs(database: EmbeddedDatabase) -> frozenset[str]:
+def unbalanced_runs(database: RelationalDatabase) -> frozenset[str]:
     # Before the first load by this version, the table may be missing or follow other rules.
     is_current = stored_fingerprint(database) == _FINGERPRINT
     stored = "SELECT flow_run_id FROM seil.unbalanced"
@@ -129,7 +128,7 @@ def unbalanced_runs(database: EmbeddedDatabase) -> frozenset[str]:
     return frozenset(map(str, rows.column(0).to_pylist()))
 
 
-def flow_runs_of(database: EmbeddedDatabase, run_id: str) -> frozenset[str]:
+def flow_runs_of(database: RelationalDatabase, run_id: str) -> frozenset[str]:
     if stored_fingerprint(database) != _FINGERPRINT:
         return frozenset()
     select = """
@@ -141,25 +140,31 @@ def flow_runs_of(database: EmbeddedDatabase, run_id: str) -> frozenset[str]:
 
 # A run may have no file, and a file no run of SEIL.
 LAST_RUNS = """
-SELECT max_by(flow_run_id, finished_at) AS flow_run_id FROM seil.runs GROUP BY object
-UNION SELECT max_by(flow_run_id, loaded_at) FROM seil.loads GROUP BY object"""
+SELECT flow_run_id FROM (
+    SELECT flow_run_id, row_number() OVER (PARTITION BY object ORDER BY finished_at DESC) AS place
+    FROM seil.runs WHERE finished_at IS NOT NULL) AS runs
+WHERE place = 1
+UNION SELECT flow_run_id FROM (
+    SELECT flow_run_id, row_number() OVER (PARTITION BY object ORDER BY loaded_at DESC) AS place
+    FROM seil.loads) AS loads
+WHERE place = 1"""
 
 
 def ledger_rows(
-    database: EmbeddedDatabase, objects: Collection[str], flow_runs: Collection[str]
+    database: RelationalDatabase, objects: Collection[str], flow_runs: Collection[str]
 ) -> list[LedgerRow]:
     select = compose(
         # A star: a warehouse that no load has opened since an upgrade has fewer columns.
-        "SELECT * EXCLUDE (last_at) FROM {ledger} WHERE {objects} AND {runs} "
-        "ORDER BY last_at, flow_run_id, object",
+        "SELECT * FROM {ledger} WHERE {objects} AND {runs} ORDER BY last_at, flow_run_id, object",
         ledger=_ledger_of(database, flow_runs),
         objects=one_of("object", objects) if objects else Sql("true"),
         runs=one_of("flow_run_id", flow_runs) if flow_runs else Sql("true"),
     )
-    return [LedgerRow(**row) for row in database.query(select).to_pylist()]
+    rows = database.query(select).drop_columns("last_at").to_pylist()
+    return [LedgerRow(**row) for row in rows]
 
 
-def _ledger_of(database: EmbeddedDatabase, flow_runs: Collection[str]) -> Sql:
+def _ledger_of(database: RelationalDatabase, flow_runs: Collection[str]) -> Sql:
     """Not the view for some runs: it would total all runs before it filters."""
     if not flow_runs or stored_fingerprint(database) != _FINGERPRINT:
         return Sql("seil.ledger")

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from seil.warehouse.duckdb.changes import change_log, record_change
-from seil.warehouse.duckdb.gaps import Gaps
-from seil.warehouse.duckdb.history import store_versions
-from seil.warehouse.duckdb.overlays import Overlay, OverlayTables, overlay_tables, store_overlays
+from seil.warehouse.relational.changes import change_log, record_change
+from seil.warehouse.relational.gaps import Gaps
+from seil.warehouse.relational.history import store_versions
+from seil.warehouse.relational.overlays import (
+    Overlay,
+    OverlayTables,
+    overlay_tables,
+    store_overlays,
+)
 
 if TYPE_CHECKING:
-    from seil.warehouse.duckdb.database import EmbeddedDatabase
     from seil.warehouse.merges import MergeOutcome, Records, StagedFile
+    from seil.warehouse.relational.database import RelationalDatabase
 
 
 class OverlayCache:
@@ -20,7 +25,7 @@ class OverlayCache:
     is created or a transaction is rolled back.
     """
 
-    def __init__(self, database: EmbeddedDatabase) -> None:
+    def __init__(self, database: RelationalDatabase) -> None:
         self._database = database
         self._tables: OverlayTables | None = None
 
@@ -35,7 +40,7 @@ class OverlayCache:
 
 
 def merge(
-    database: EmbeddedDatabase,
+    database: RelationalDatabase,
     overlays: OverlayCache,
     records: Records,
     files: Sequence[StagedFile],

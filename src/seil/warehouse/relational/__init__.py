@@ -1,0 +1,1 @@
+"""What engines that speak SQL in one transaction share: DuckDB and PostgreSQL."""
