@@ -46,8 +46,8 @@ DUCKDB_USERS = (
     "seil.dw_to_sf.values",
     "seil.sandbox",
 )
-# The default of `[warehouse] url`, and the demo's.
-URL_WRITERS = ("seil.settings.storage", "seil.cli.demo")
+# The default of `[warehouse] url`, and the demo's; the state may be in PostgreSQL, too.
+URL_WRITERS = ("seil.settings.storage", "seil.cli.demo", "seil.state")
 # SOQL reads like SQL.
 SOQL = (
     "seil.salesforce",

@@ -28,6 +28,7 @@ EXTRAS = {
     "sandbox/issuer": {"sandbox", "api"},
     "secrets_manager.py": {"aws"},
     "state/postgres.py": {"postgres"},
+    "warehouse/postgresql": {"postgres"},
     "state/postgres_errors.py": {"postgres"},
     "techone": {"api"},
     "cli/serve.py": {"api"},

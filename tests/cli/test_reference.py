@@ -57,6 +57,7 @@ def test_the_variables_named_are_those_that_work(
         "time_zone": "Europe/Paris",
         "memory": "1GB",
         "every": "run=7m",
+        "schema_name": "marts",
         "keep_outcomes": "7d",
         "journal": "journal.sqlite",
         "proposal_id_field": "Proposal__c",

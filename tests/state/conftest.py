@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from tests.state.server import Server, running
+from tests.postgresql import Server, running
 
 from seil.settings import StateSettings
 from seil.state import State, open_state

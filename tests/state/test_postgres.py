@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 import pytest
+from tests.postgresql import PASSWORD, Server
 from tests.state.conftest import OpenState
-from tests.state.server import PASSWORD, Server
 
 from seil.errors import StateError, StateLostError
 from seil.secret import Secret

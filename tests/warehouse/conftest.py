@@ -4,10 +4,11 @@ put another engine through all of it, add it to ENGINES.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.postgresql import Server, running
 
 from seil.settings import WarehouseSettings
 from seil.warehouse import Warehouse, open_warehouse
@@ -17,13 +18,19 @@ def duckdb_file(folder: Path) -> WarehouseSettings:
     return WarehouseSettings(url=f"duckdb:{folder / 'w.duckdb'}", memory="512MB", threads=2)
 
 
-ENGINES: dict[str, Callable[[Path], WarehouseSettings]] = {"duckdb": duckdb_file}
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with running() as started:
+        yield started
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=["duckdb", pytest.param("postgresql", marks=pytest.mark.matrix)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> WarehouseSettings:
     """Where a new warehouse of that engine can be."""
-    return ENGINES[request.param](tmp_path)
+    if request.param == "duckdb":
+        return duckdb_file(tmp_path)
+    server: Server = request.getfixturevalue("server")
+    return WarehouseSettings(url=server.url(server.new_database()))
 
 
 @pytest.fixture

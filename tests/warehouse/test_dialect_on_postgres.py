@@ -8,7 +8,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 from sqlglot import exp
-from tests.state.server import Server, running
+from tests.postgresql import Server, running
 from tests.warehouse.test_dialect import MODELS, constructs, packaged_select
 
 from seil.warehouse.dialect import WRITTEN_IN

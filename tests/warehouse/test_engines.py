@@ -14,6 +14,7 @@ from seil.settings import WarehouseSettings
 from seil.warehouse import local_file, open_reading, open_warehouse, publish
 from seil.warehouse.duckdb import engine as duckdb_engine
 from seil.warehouse.engines import ENGINES, Engine, EngineEntry, engine_of
+from seil.warehouse.postgresql import engine as postgres_engine
 
 
 @pytest.mark.parametrize(
@@ -27,8 +28,9 @@ def test_an_unknown_scheme_names_those_that_exist(url: str, reason: str) -> None
     with pytest.raises(ConfigurationError) as caught:
         open_warehouse(WarehouseSettings(url=url))
     (problem,) = caught.value.problems
-    assert problem.reason == f"{reason}; those that exist: duckdb"
-    assert problem.cure == "write duckdb:<file>"
+    assert problem.reason == f"{reason}; those that exist: duckdb, postgresql"
+    cure = "write duckdb:<file> or postgresql://<user>@<host>:5432/<database>"
+    assert problem.cure == cure
     assert "secret" not in str(caught.value)
 
 
@@ -47,7 +49,8 @@ def test_an_engine_without_its_packages_names_the_extra(
 
 
 def test_every_engine_is_one() -> None:
-    engine: Engine = duckdb_engine
+    engine: Engine = postgres_engine
+    engine = duckdb_engine
     assert engine_of("duckdb:w.duckdb") is engine
     for entry in ENGINES.values():
         engine = engine_of(entry.url)

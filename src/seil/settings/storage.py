@@ -35,11 +35,27 @@ class LakeSettings(Section):
     )
 
 
+def _refuse_public(name: str) -> str:
+    if name == "public":
+        raise ValueError("a rebuild replaces it whole; public holds other programs' tables")
+    return name
+
+
 class WarehouseSettings(Section):
     """Where the tables are."""
 
     url: str = Field(
-        "duckdb:seil-data/warehouse.duckdb", description="duckdb:<file>; the tables live here."
+        "duckdb:seil-data/warehouse.duckdb",
+        description="Where the tables live: duckdb:<file>, or postgresql://user@host:5432/database "
+        "with libpq's options.",
+    )
+    password: Secret | None = Field(
+        None, description="PostgreSQL's password; default: what libpq finds, as in ~/.pgpass."
+    )
+    schema_name: Annotated[str, AfterValidator(_refuse_public)] = Field(
+        "analytics",
+        pattern=r"^[a-z_][a-z0-9_]{0,40}$",
+        description="PostgreSQL: the schema of the models' tables; a rebuild replaces it whole.",
     )
     memory: str = Field(
         "2GB", pattern=r"(?i)^[\d.]+ ?[KMGT]i?B$", description="DuckDB's memory limit."

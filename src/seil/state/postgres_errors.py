@@ -38,6 +38,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("no password supplied", "Set [state] password to a reference: env:NAME or file:PATH"),
     ("certificate", _TLS),
     ("SSL", _TLS),
+    ("role", _LOGIN),
     ("does not exist", _HINTS[errors.InvalidCatalogName]),
     ("no pg_hba.conf entry", "Let the server's pg_hba.conf admit this user and machine"),
     ("too many", _HINTS[errors.TooManyConnections]),

@@ -73,7 +73,14 @@ class EngineEntry:
     extra: str = ""
 
 
-ENGINES = {"duckdb": EngineEntry("seil.warehouse.duckdb.engine", "duckdb:<file>")}
+ENGINES = {
+    "duckdb": EngineEntry("seil.warehouse.duckdb.engine", "duckdb:<file>"),
+    "postgresql": EngineEntry(
+        "seil.warehouse.postgresql.engine",
+        "postgresql://<user>@<host>:5432/<database>",
+        extra="postgres",
+    ),
+}
 """By scheme."""
 
 

@@ -64,7 +64,7 @@ class Server:
             return cursor.fetchall() if cursor.description else []
 
     def new_database(self) -> str:
-        name = f"state_{uuid4().hex}"
+        name = f"seil_{uuid4().hex}"
         self.admin(f"CREATE DATABASE {name}")
         return name
 

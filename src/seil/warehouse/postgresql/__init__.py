@@ -1,0 +1,1 @@
+"""The warehouse in a PostgreSQL database: schemas of it, written in transactions."""

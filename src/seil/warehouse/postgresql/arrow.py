@@ -1,0 +1,56 @@
+"""PostgreSQL's types and results as Arrow's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from psycopg.postgres import types
+
+from seil.warehouse.types import TEXT, TIMESTAMP
+
+if TYPE_CHECKING:
+    from psycopg import Column as ResultColumn
+
+# Of a number without declared digits, such as a sum.
+_FREE_DECIMAL = pa.decimal128(38, 18)
+_TIME = pa.time64("us")
+_KINDS: dict[str, pa.DataType] = {
+    "bool": pa.bool_(),
+    "int2": pa.int64(),
+    "int4": pa.int64(),
+    "int8": pa.int64(),
+    "float4": pa.float64(),
+    "float8": pa.float64(),
+    "date": pa.date32(),
+    "timestamptz": TIMESTAMP,
+    "timestamp": pa.timestamp("us"),
+    "time": _TIME,
+}
+_BY_OID = {types[name].oid: kind for name, kind in _KINDS.items()}
+_NUMERIC = types["numeric"].oid
+
+
+def result_schema(description: Sequence[ResultColumn]) -> pa.Schema:
+    return pa.schema([pa.field(column.name, _kind(column)) for column in description])
+
+
+def _kind(column: ResultColumn) -> pa.DataType:
+    if column.type_code != _NUMERIC:
+        return _BY_OID.get(column.type_code, TEXT)
+    if column.precision is None or column.scale is None:
+        return _FREE_DECIMAL
+    return pa.decimal128(column.precision, column.scale)
+
+
+def result_batch(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
+    arrays = [_array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _array(values: Iterable[Any], kind: pa.DataType) -> pa.Array[Any]:
+    if kind == TEXT:
+        values = [None if value is None else str(value) for value in values]
+    return pa.array(values, kind)

@@ -1,0 +1,327 @@
+"""The connection to a PostgreSQL warehouse: statements, transactions, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import pyarrow as pa
+
+from seil.errors import StatementError, WarehouseError
+from seil.warehouse.merges import MergeOutcome
+from seil.warehouse.postgresql.arrow import result_batch, result_schema
+from seil.warehouse.postgresql.copying import copy_in, copy_out
+from seil.warehouse.postgresql.errors import translated_errors
+from seil.warehouse.postgresql.forms import PostgresForms
+from seil.warehouse.relational.fencing import admit
+from seil.warehouse.relational.row_merge import RowMerge, merged_columns
+from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
+from seil.warehouse.types import TEXT, stored_type
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from seil.secret import Secret
+    from seil.warehouse.fencing import Fence
+    from seil.warehouse.merges import Misfits, StagedFile
+    from seil.warehouse.postgresql.staging import Staging
+    from seil.warehouse.relational.change_log import ChangeLog
+    from seil.warehouse.tables import TableName
+    from seil.warehouse.types import Column
+
+LEAST_VERSION = 15
+_BATCH_ROWS = 16_384
+# What libpq waits for by default is a connection that is gone: minutes, or for ever.
+_DEFAULTS: Mapping[str, Any] = {
+    "application_name": "seil",
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+    # A plan that the server keeps fails once the columns of its tables change.
+    "prepare_threshold": None,
+}
+# A reader's open transaction holds up a change of columns, which would hold up every other reader
+# behind it: without a limit of the user's own, for 30 seconds at most.
+_SESSION = """
+SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET extra_float_digits = 1;
+SET client_min_messages = 'error';
+SELECT set_config('lock_timeout', '30s', false) WHERE current_setting('lock_timeout') = '0'"""
+_NO_ROWS = "SELECT * FROM {relation} AS result LIMIT 0"
+_COLUMNS = """
+SELECT a.attname, format_type(a.atttypid, a.atttypmod)
+FROM pg_attribute AS a WHERE a.attrelid = to_regclass({table}) AND a.attnum > 0
+AND NOT a.attisdropped ORDER BY a.attnum"""
+
+
+class PostgresConnection:
+    """`url` is libpq's, without a password; `schema` holds the tables of the default schema."""
+
+    forms = PostgresForms()
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        schema: str,
+        password: Secret | None = None,
+        read_only: bool = False,
+        fence: Fence | None = None,
+    ) -> None:
+        self.url = _place(url)
+        self.schema = schema
+        self.read_only = read_only
+        self._fence = fence
+        self._in_transaction = False
+        self.is_one_transaction = False
+        self.staging: Staging | None = None
+        with translated_errors(self.url):
+            options = dict(_DEFAULTS)
+            if password is not None:
+                options["password"] = password.reveal()
+            self._connection: Connection = psycopg.connect(url, autocommit=True, **options)
+            self._connection.execute(_SESSION.encode())
+            self._connection.execute(f"SET search_path = {quote(schema)}".encode())
+            if read_only:
+                self._connection.execute("SET default_transaction_read_only = on")
+        self._check_server()
+
+    def _check_server(self) -> None:
+        version = self._connection.info.server_version // 10_000
+        encoding = self._connection.info.parameter_status("server_encoding")
+        if version < LEAST_VERSION:
+            reason = f"the server is PostgreSQL {version}, a warehouse needs {LEAST_VERSION}"
+            hint = "Upgrade the server, or point [warehouse] url at another one"
+        elif encoding != "UTF8":
+            reason = f"the database has the encoding {encoding}, a warehouse needs UTF8"
+            hint = "Create a database with `createdb --encoding UTF8 --template template0`"
+        else:
+            return
+        self.close()
+        raise WarehouseError(self.url, reason, hint=hint)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        if self.is_one_transaction:
+            with self._savepoint():
+                yield
+            return
+        self.execute("BEGIN")
+        self._in_transaction = True
+        try:
+            if self._fence:
+                admit(self, self._fence)
+            yield
+            if self._fence:
+                self._fence.check()
+            self.execute("COMMIT")
+        except BaseException:
+            with suppress(WarehouseError):
+                self.execute("ROLLBACK")
+            raise
+        finally:
+            self._in_transaction = False
+
+    def begin(self) -> None:
+        """Until `end`, every `transaction` is a part of one."""
+        self.execute("BEGIN")
+        self._in_transaction = self.is_one_transaction = True
+
+    def end(self, *, commit: bool) -> None:
+        self.execute("COMMIT" if commit else "ROLLBACK")
+        self._in_transaction = self.is_one_transaction = False
+
+    def execute(self, sql: str) -> None:
+        with translated_errors(self.url):
+            self._connection.execute(sql.encode())
+
+    def query(self, sql: str) -> pa.Table:
+        with translated_errors(self.url), self._connection.cursor(binary=True) as cursor:
+            cursor.execute(_single(sql))
+            if cursor.description is None:
+                raise StatementError(self.url, "it returns no rows")
+            schema = result_schema(cursor.description)
+            batches = []
+            while rows := cursor.fetchmany(_BATCH_ROWS):
+                batches.append(result_batch(rows, schema))
+        return pa.Table.from_batches(batches, schema=schema)
+
+    @contextmanager
+    def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
+        select = _single(sql).decode()
+        schema = self._columns_of(Sql(f"({select})"))
+        with self._connection.cursor() as cursor:
+            batches = self._batches(copy_out(cursor, select, schema))
+            yield pa.RecordBatchReader.from_batches(schema, batches)
+
+    def _batches(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        with translated_errors(self.url):
+            yield from batches
+
+    def tables(self, schema: str = "") -> list[str]:
+        select = """
+            SELECT c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE n.nspname = {schema} AND c.relkind IN ('r', 'p') ORDER BY c.relname"""
+        rows = self.query(compose(select, schema=schema or self.schema))
+        return [str(name) for name in rows["relname"].to_pylist()]
+
+    def columns(self, table: TableName) -> pa.Schema | None:
+        place = literal(self.qualify(table))
+        with translated_errors(self.url):
+            rows = self._connection.execute(compose(_COLUMNS, table=place).encode()).fetchall()
+        if not rows:
+            return None
+        return self._columns_of(self.qualify(table))
+
+    def _columns_of(self, relation: Sql) -> pa.Schema:
+        with translated_errors(self.url), self._connection.cursor() as cursor:
+            cursor.execute(compose(_NO_ROWS, relation=relation).encode())
+            return result_schema(cursor.description or [])
+
+    def existing_columns(self, table: TableName) -> pa.Schema:
+        """Raises StatementError if there is no such table."""
+        columns = self.columns(table)
+        if columns is None:
+            raise StatementError(self.url, f"there is no table {table}")
+        return columns
+
+    def create_table(self, table: TableName, columns: pa.Schema, *, key: str = "") -> None:
+        self.create_schema(table.schema or self.schema)
+        parts = [self._column(column) for column in columns]
+        if key:
+            parts.append(compose("PRIMARY KEY ({key})", key=SqlName(key)))
+        self.execute(f"CREATE TABLE IF NOT EXISTS {self.qualify(table)} ({', '.join(parts)})")
+
+    def create_schema(self, schema: str) -> None:
+        """Without the right to create one, an existing one does."""
+        select = compose("SELECT 1 FROM pg_namespace WHERE nspname = {schema}", schema=schema)
+        if not self.query(select).num_rows:
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
+
+    def add_column(self, table: TableName, column: Column) -> None:
+        self.execute(f"ALTER TABLE {self.qualify(table)} ADD COLUMN {self._column(column)}")
+
+    def change_type(self, table: TableName, column: Column) -> None:
+        current = self.existing_columns(table).field(column.name)
+        value = compose("{name}", name=SqlName(column.name))
+        if stored_type(current.type) == TEXT:
+            template = "nullif({v}, '')" if column.type == TEXT else "nullif(trim({v}), '')"
+            value = compose(template, v=value)
+        self.execute(
+            compose(
+                "ALTER TABLE {table} ALTER COLUMN {name} SET DATA TYPE {type} "
+                "USING CAST({value} AS {cast})",
+                table=self.qualify(table),
+                name=SqlName(column.name),
+                type=self.forms.column_type(column.type),
+                value=value,
+                cast=self.forms.type_name(column.type),
+            )
+        )
+
+    def append(self, table: TableName | Sql, rows: pa.Table | pa.RecordBatchReader) -> None:
+        place = table if isinstance(table, Sql) else self.qualify(table)
+        stored = self._columns_of(place)
+        schema = pa.schema([stored.field(name) for name in rows.schema.names])
+        batches = rows.to_batches(_BATCH_ROWS) if isinstance(rows, pa.Table) else rows
+        with translated_errors(self.url), self._connection.cursor() as cursor:
+            copy_in(cursor, place, schema, batches)
+
+    def create_temporary(self, name: str, content: Sql | pa.Schema) -> None:
+        self.execute(f"DROP TABLE IF EXISTS {self.forms.temporary(name)}")
+        if isinstance(content, Sql):
+            self.execute(f"CREATE TEMPORARY TABLE {quote(name)} AS {content}")
+            self.execute(f"ANALYZE {self.forms.temporary(name)}")
+        else:
+            columns = join(", ", map(self._column, content))
+            self.execute(f"CREATE TEMPORARY TABLE {quote(name)} ({columns})")
+
+    def drop_temporary(self, name: str) -> None:
+        self.execute(f"DROP TABLE {self.forms.temporary(name)}")
+
+    def create_view(self, view: TableName, select: Sql) -> None:
+        """PostgreSQL replaces a view only by one with the same columns before new ones."""
+        self.create_schema(view.schema or self.schema)
+        try:
+            with self._savepoint():
+                self.execute(f"CREATE OR REPLACE VIEW {self.qualify(view)} AS {select}")
+        except StatementError:
+            self.execute(f"DROP VIEW IF EXISTS {self.qualify(view)}")
+            self.execute(f"CREATE VIEW {self.qualify(view)} AS {select}")
+
+    def drop(self, table: TableName) -> None:
+        self.execute(f"DROP TABLE IF EXISTS {self.qualify(table)}")
+
+    def drop_view(self, view: TableName) -> None:
+        if self.columns(view) is not None and view.name not in self.tables(view.schema):
+            self.execute(f"DROP VIEW {self.qualify(view)}")
+
+    def comment(self, table: TableName, text: str, columns: Mapping[str, str]) -> None:
+        kind = "TABLE" if table.name in self.tables(table.schema) else "VIEW"
+        statements = [f"COMMENT ON {kind} {self.qualify(table)} IS {literal(text)}"]
+        for name, description in columns.items():
+            place = f"{self.qualify(table)}.{quote(name)}"
+            statements.append(f"COMMENT ON COLUMN {place} IS {literal(description)}")
+        self.execute("; ".join(statements))
+
+    def merge_rows(
+        self,
+        table: TableName,
+        files: Sequence[StagedFile],
+        *,
+        key: str,
+        log: ChangeLog | None = None,
+        every_version: bool = False,
+    ) -> Mapping[str, MergeOutcome]:
+        columns = merged_columns(self, table)
+        with self._staged().rows(self, files, columns) as staged:
+            merge = RowMerge(self, table, staged, columns, key=key, every_version=every_version)
+            outcomes = merge.run(log)
+        return {file.key: outcomes.get(n, MergeOutcome()) for n, file in enumerate(files)}
+
+    def misfits(self, source: TableName | StagedFile, column: str, target: pa.DataType) -> Misfits:
+        return self._staged().misfits(self, source, column, target)
+
+    def qualify(self, table: TableName) -> Sql:
+        return quote(table._replace(schema=table.schema or self.schema))
+
+    def _staged(self) -> Staging:
+        if self.staging is None:
+            raise WarehouseError(self.url, "was opened for reading")
+        return self.staging
+
+    def _column(self, column: Column) -> Sql:
+        kind = self.forms.column_type(column.type)
+        return compose("{name} {type}", name=SqlName(column.name), type=kind)
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        if not self._in_transaction:
+            yield
+            return
+        self.execute("SAVEPOINT seil")
+        try:
+            yield
+        except BaseException:
+            with suppress(WarehouseError):
+                self.execute("ROLLBACK TO SAVEPOINT seil")
+            raise
+        self.execute("RELEASE SAVEPOINT seil")
+
+
+def _single(sql: str) -> bytes:
+    """Without a semicolon at its end, so that it can stand in another statement."""
+    return sql.encode("utf-8", "replace").rstrip().rstrip(b";")
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    host = parse_qs(parts.query).get("host", [""])[0]
+    return f"{parts.scheme}://{parts.netloc}{parts.path}" + (f"?host={host}" if host else "")

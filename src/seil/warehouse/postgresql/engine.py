@@ -1,0 +1,62 @@
+"""The functions of `seil.warehouse.engines.Engine`, for PostgreSQL databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from seil.warehouse.postgresql.replacement import SchemaReplacement
+from seil.warehouse.postgresql.warehouse import PostgresWarehouse, connect
+from seil.warehouse.readers import Publication, WarehouseReader
+
+if TYPE_CHECKING:
+    from seil.settings import WarehouseSettings
+    from seil.warehouse.fencing import Fence
+    from seil.warehouse.merges import OpenUrl
+
+__all__ = [
+    "is_shared",
+    "local_file",
+    "open_reading",
+    "open_replacement",
+    "open_warehouse",
+    "publish",
+]
+
+
+def open_warehouse(
+    settings: WarehouseSettings,
+    *,
+    read_only: bool,
+    wait: timedelta,
+    fence: Fence | None,
+    open_url: OpenUrl | None,
+) -> PostgresWarehouse:
+    return connect(settings, read_only=read_only, fence=fence, open_url=open_url)
+
+
+def open_replacement(
+    settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl | None, wait: timedelta
+) -> SchemaReplacement:
+    return SchemaReplacement(settings, fence, open_url)
+
+
+@contextmanager
+def open_reading(settings: WarehouseSettings, *, wait: timedelta) -> Iterator[WarehouseReader]:
+    with connect(settings, read_only=True) as warehouse:
+        yield WarehouseReader(warehouse)
+
+
+def is_shared(settings: WarehouseSettings) -> bool:
+    return True
+
+
+def publish(settings: WarehouseSettings, *, is_replaced: bool) -> Publication:
+    """Readers see the last commit: there is no copy."""
+    return Publication("off")
+
+
+def local_file(settings: WarehouseSettings) -> None:
+    return None

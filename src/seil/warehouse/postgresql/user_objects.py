@@ -1,0 +1,74 @@
+"""What users created in the schemas of a warehouse, and views elsewhere that read its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from seil.errors import WarehouseError
+from seil.warehouse.replacement import UserObject
+from seil.warehouse.sql import compose, join, literal, quote
+from seil.warehouse.tables import TableName
+
+if TYPE_CHECKING:
+    from seil.warehouse.postgresql.connection import PostgresConnection
+
+# A view depends on what its rule reads. A table moves with its indexes.
+_LIST_OBJECTS = """
+WITH RECURSIVE inside AS (
+    SELECT c.oid, c.relkind, n.nspname, c.relname FROM pg_class AS c
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname IN ({schemas}) AND c.relkind IN ('r', 'p', 'v', 'm')
+), readers AS (
+    SELECT oid, relkind, nspname, relname, 0 AS depth FROM inside
+    UNION
+    SELECT c.oid, c.relkind, n.nspname, c.relname, r.depth + 1
+    FROM readers AS r JOIN pg_depend AS d ON d.refobjid = r.oid
+    JOIN pg_rewrite AS w ON w.oid = d.objid AND w.ev_class <> r.oid
+    JOIN pg_class AS c ON c.oid = w.ev_class
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE d.classid = CAST('pg_rewrite' AS regclass) AND r.depth < 50
+)
+SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'table' END AS kind,
+       nspname AS schema, relname AS name,
+       CASE WHEN relkind IN ('v', 'm') THEN pg_get_viewdef(oid) ELSE '' END AS sql,
+       max(depth) AS depth
+FROM readers GROUP BY oid, relkind, nspname, relname ORDER BY max(depth), nspname, relname"""
+
+
+def user_objects(
+    database: PostgresConnection, schemas: Collection[str], *, own_tables: Collection[TableName]
+) -> list[UserObject]:
+    """In the order of their creation."""
+    own = {(table.schema or database.schema, table.name) for table in own_tables}
+    schema_list = join(", ", map(literal, sorted(schemas)))
+    rows = database.query(compose(_LIST_OBJECTS, schemas=schema_list)).to_pylist()
+    return [
+        UserObject(row["kind"], row["schema"], row["name"], row["sql"])
+        for row in rows
+        if (row["schema"], row["name"]) not in own
+        and not (row["schema"] in schemas and row["schema"] != database.schema)
+    ]
+
+
+def copy_user_objects(
+    database: PostgresConnection, objects: Sequence[UserObject], *, old: str
+) -> list[UserObject]:
+    """Raises WarehouseError naming an object that fails, such as a view on a dropped column."""
+    for entry in objects:
+        place = quote(TableName(entry.schema, entry.name))
+        try:
+            database.create_schema(entry.schema)
+            if entry.kind == "table":
+                moved = quote(TableName(entry.schema + old, entry.name))
+                database.execute(f"ALTER TABLE {moved} SET SCHEMA {quote(entry.schema)}")
+            elif entry.kind == "view":
+                database.execute(f"CREATE OR REPLACE VIEW {place} AS {entry.sql}")
+            else:
+                database.execute(f"DROP MATERIALIZED VIEW IF EXISTS {place}")
+                database.execute(f"CREATE MATERIALIZED VIEW {place} AS {entry.sql}")
+        except WarehouseError as error:
+            raise WarehouseError(
+                database.url, f"{entry} cannot be recreated: {error.reason}", hint=error.hint
+            ) from error
+    return list(objects)

@@ -1,0 +1,149 @@
+"""A warehouse in PostgreSQL beside what readers do there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pyarrow as pa
+import pytest
+from tests.holder import Holder
+from tests.postgresql import Server
+from tests.warehouse.records import TABLE, Accounts
+
+from seil.errors import WarehouseError
+from seil.lake import RunFence
+from seil.settings import WarehouseSettings
+from seil.warehouse import TableName, Warehouse, open_replacement, open_warehouse
+from seil.warehouse.replacement import UserObject
+
+SIZES = TableName("", "sizes")
+_SELECT = "SELECT id, size FROM salesforce.account"
+
+
+@pytest.fixture
+def url(server: Server) -> str:
+    return server.url(server.new_database(), options="-c%20lock_timeout%3D100ms")
+
+
+@pytest.fixture
+def warehouse(url: str) -> Iterator[Warehouse]:
+    with open_warehouse(WarehouseSettings(url=url)) as opened:
+        opened.prepare()
+        yield opened
+
+
+@pytest.fixture
+def accounts(warehouse: Warehouse, tmp_path: Path) -> Accounts:
+    accounts = Accounts(warehouse, tmp_path)
+    accounts.merge(accounts.file(1, [{"id": "A", "size": 1, "stamp": 1}]))
+    build(warehouse)
+    return accounts
+
+
+def build(warehouse: Warehouse) -> None:
+    with warehouse.commit("build") as commit:
+        commit.builder.publish([commit.builder.stage_table(SIZES, _SELECT)])
+
+
+@contextmanager
+def reader(url: str) -> Iterator[psycopg.Connection]:
+    """In a transaction that has read both tables, and stays open."""
+    with psycopg.connect(url) as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        connection.execute("SELECT * FROM analytics.sizes, salesforce.account").fetchall()
+        yield connection
+
+
+def sizes(connection: psycopg.Connection) -> list[tuple[str, int]]:
+    return connection.execute("SELECT id, size FROM analytics.sizes ORDER BY id").fetchall()
+
+
+def test_a_load_and_a_build_complete_beside_an_open_transaction(
+    warehouse: Warehouse, accounts: Accounts, url: str
+) -> None:
+    with reader(url) as open_transaction:
+        accounts.merge(accounts.file(2, [{"id": "B", "size": 2, "stamp": 2}]))
+        build(warehouse)
+        assert sizes(open_transaction) == [("A", 1)]
+    with psycopg.connect(url) as later:
+        assert sizes(later) == [("A", 1), ("B", 2)]
+
+
+def test_a_new_column_that_a_reader_holds_up_is_refused_by_name(
+    warehouse: Warehouse, accounts: Accounts, url: str
+) -> None:
+    column = pa.schema([pa.field("region", pa.string())])
+    with (
+        reader(url),
+        pytest.raises(WarehouseError, match="lock timeout") as refusal,
+        warehouse.commit("drift") as commit,
+    ):
+        commit.tables.add_columns(TABLE, column)
+    assert "reader's transaction" in refusal.value.hint
+    with warehouse.commit("drift") as commit:
+        commit.tables.add_columns(TABLE, column)
+    columns = warehouse.columns(TABLE)
+    assert columns is not None
+    assert "region" in columns.names
+
+
+def test_keys_are_primary_keys(accounts: Accounts, url: str) -> None:
+    with psycopg.connect(url) as connection:
+        grouped = connection.execute("SELECT a.name FROM salesforce.account AS a GROUP BY a.id")
+        assert grouped.fetchall() == [(None,)]
+
+
+def test_views_of_users_outlive_a_rebuild_of_what_they_read(accounts: Accounts, url: str) -> None:
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA bi")
+        connection.execute("CREATE VIEW bi.big AS SELECT * FROM analytics.sizes WHERE size > 0")
+        connection.execute("CREATE VIEW bi.bigger AS SELECT * FROM bi.big")
+    fence = RunFence()
+    with fence.guard(Holder(1)):
+        replacement = open_replacement(WarehouseSettings(url=url), fence=fence)
+
+        def mine(_warehouse: Warehouse) -> list[UserObject]:
+            return replacement.user_objects(own_schemas=re.compile("x"), own_tables=[SIZES])
+
+        _, objects = replacement.read_old(mine)
+        assert objects
+        with replacement.new() as new:
+            new.prepare()
+            Accounts(new, accounts.folder)
+            build(new)
+            replacement.copy_user_objects(objects)
+        replacement.replace()
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT * FROM bi.bigger").fetchall() == []
+        old = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE '%old'")
+        assert old.fetchall() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        ({"url": "postgresql://seil@127.0.0.1:1/x"}, "that the server runs"),
+        ({"database": "nowhere"}, "Create that database"),
+        ({"user": "nobody"}, "Correct the user"),
+    ],
+    ids=["no server", "no database", "no user"],
+)
+def test_what_cannot_be_opened_says_why(server: Server, change: dict[str, str], hint: str) -> None:
+    url = change.get("url") or server.url(
+        change.get("database", "postgres"), change.get("user", "seil")
+    )
+    with pytest.raises(WarehouseError) as refusal:
+        open_warehouse(WarehouseSettings(url=url))
+    assert hint in refusal.value.hint
+
+
+def test_a_reader_cannot_write(server: Server, url: str, accounts: Accounts) -> None:
+    with open_warehouse(WarehouseSettings(url=url), read_only=True) as opened:
+        assert opened.query(_SELECT).num_rows == 1
+        with pytest.raises(WarehouseError, match="read-only"), opened.commit("x") as commit:
+            commit.tables.drop(TABLE)
