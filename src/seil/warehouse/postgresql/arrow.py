@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from psycopg import Column as ResultColumn
 
 # Of a number without declared digits, such as a sum.
-_FREE_DECIMAL = pa.decimal128(38, 18)
+FREE_DECIMAL = pa.decimal128(38, 18)
+_UNIT = Decimal(1).scaleb(-FREE_DECIMAL.scale)
+_ROUNDING = Context(prec=FREE_DECIMAL.precision, rounding=ROUND_HALF_UP)
 _TIME = pa.time64("us")
 _KINDS: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
@@ -40,7 +43,9 @@ def _kind(column: ResultColumn) -> pa.DataType:
     if column.type_code != _NUMERIC:
         return _BY_OID.get(column.type_code, TEXT)
     if column.precision is None or column.scale is None:
-        return _FREE_DECIMAL
+        return FREE_DECIMAL
+    if column.precision > FREE_DECIMAL.precision:
+        return FREE_DECIMAL
     return pa.decimal128(column.precision, column.scale)
 
 
@@ -53,4 +58,16 @@ def result_batch(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordB
 def _array(values: Iterable[Any], kind: pa.DataType) -> pa.Array[Any]:
     if kind == TEXT:
         values = [None if value is None else str(value) for value in values]
+    if kind == FREE_DECIMAL:
+        values = map(_rounded, values)
     return pa.array(values, kind)
+
+
+def _rounded(value: Decimal | None) -> Decimal | None:
+    """As the server casts it. Raises pa.ArrowInvalid for what has no place in FREE_DECIMAL."""
+    if value is None:
+        return None
+    try:
+        return value.quantize(_UNIT, context=_ROUNDING)
+    except InvalidOperation as error:
+        raise pa.ArrowInvalid(f"{value} has too many digits") from error

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pyarrow as pa
+import sqlglot
+from sqlglot.errors import SqlglotError
 
 from seil.errors import StatementError, WarehouseError
 from seil.warehouse.merges import MergeOutcome
@@ -140,11 +142,11 @@ class PostgresConnection:
 
     def execute(self, sql: str) -> None:
         with translated_errors(self.url):
-            self._connection.execute(sql.encode())
+            self._connection.execute(_encoded(sql))
 
     def query(self, sql: str) -> pa.Table:
         with translated_errors(self.url), self._connection.cursor(binary=True) as cursor:
-            cursor.execute(_single(sql))
+            cursor.execute(_encoded(sql))
             if cursor.description is None:
                 raise StatementError(self.url, "it returns no rows")
             schema = result_schema(cursor.description)
@@ -155,11 +157,14 @@ class PostgresConnection:
 
     @contextmanager
     def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
-        select = _single(sql).decode()
-        schema = self._columns_of(Sql(f"({select})"))
-        with self._connection.cursor() as cursor:
-            batches = self._batches(copy_out(cursor, select, schema))
-            yield pa.RecordBatchReader.from_batches(schema, batches)
+        select = _without_semicolon(_encoded(sql).decode())
+        schema = self._columns_of(Sql(f"(\n{select}\n)"))
+        with (
+            self._connection.cursor() as cursor,
+            # A copy that is not read to its end would block the connection.
+            closing(copy_out(cursor, select, schema)) as batches,
+        ):
+            yield pa.RecordBatchReader.from_batches(schema, self._batches(batches))
 
     def _batches(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         with translated_errors(self.url):
@@ -181,7 +186,8 @@ class PostgresConnection:
         return self._columns_of(self.qualify(table))
 
     def _columns_of(self, relation: Sql) -> pa.Schema:
-        with translated_errors(self.url), self._connection.cursor() as cursor:
+        # The binary protocol admits one statement: what a person wrote cannot end this one.
+        with translated_errors(self.url), self._connection.cursor(binary=True) as cursor:
             cursor.execute(compose(_NO_ROWS, relation=relation).encode())
             return result_schema(cursor.description or [])
 
@@ -316,9 +322,17 @@ class PostgresConnection:
         self.execute("RELEASE SAVEPOINT seil")
 
 
-def _single(sql: str) -> bytes:
-    """Without a semicolon at its end, so that it can stand in another statement."""
-    return sql.encode("utf-8", "replace").rstrip().rstrip(b";")
+def _encoded(sql: str) -> bytes:
+    return sql.encode("utf-8", "replace")
+
+
+def _without_semicolon(sql: str) -> str:
+    """So that it can stand in another statement."""
+    with suppress(SqlglotError):
+        tokens = sqlglot.tokenize(sql, read="postgres")
+        while tokens and tokens[-1].token_type == sqlglot.TokenType.SEMICOLON:
+            sql = sql[: tokens.pop().start]
+    return sql
 
 
 def _place(url: str) -> str:

@@ -6,20 +6,21 @@ https://www.postgresql.org/docs/current/sql-copy.html
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
-from typing import IO, TYPE_CHECKING, cast
+from collections.abc import Generator, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 from pgpq import ArrowToPostgresBinaryEncoder
-from typing_extensions import override
+from typing_extensions import Buffer
 
+from seil.warehouse.postgresql.arrow import FREE_DECIMAL
 from seil.warehouse.sql import Sql, compose, join, quote
 from seil.warehouse.types import TEXT
 
 if TYPE_CHECKING:
-    from psycopg import Copy, Cursor
+    from psycopg import Cursor
 
 _NUL, _REPLACEMENT = "\0", "\N{REPLACEMENT CHARACTER}"
 _BLOCK_BYTES = 1 << 20
@@ -54,53 +55,65 @@ def _storable(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def copy_out(cursor: Cursor, select: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    with cursor.copy(f"COPY ({select}) TO STDOUT (FORMAT csv, FORCE_QUOTE *)".encode()) as copy:
-        source = _CopiedText(copy)
-        if not source.has_rows:
-            return
-        yield from pyarrow.csv.open_csv(
-            cast("IO[bytes]", source),
-            read_options=pyarrow.csv.ReadOptions(
-                column_names=schema.names, block_size=_BLOCK_BYTES, use_threads=False
-            ),
-            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=schema,
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-                true_values=["t"],
-                false_values=["f"],
-            ),
-        )
+def copy_out(
+    cursor: Cursor, select: str, schema: pa.Schema
+) -> Generator[pa.RecordBatch, None, None]:
+    statement = f"COPY ({_declared(select, schema)}) TO STDOUT (FORMAT csv, FORCE_QUOTE *)"
+    with cursor.copy(statement.encode()) as copy:
+        for block in _blocks(copy):
+            yield _parsed(block, schema)
 
 
-class _CopiedText(io.RawIOBase):
-    """What pyarrow reads as a file."""
+def _declared(select: str, schema: pa.Schema) -> str:
+    """With the digits of a number that has none declared: the server rounds, and refuses what is
+    too large, where the parser would overflow.
+    """
+    select = f"\n{select}\n"  # It can end with a comment.
+    if FREE_DECIMAL not in schema.types:
+        return select
+    names = [f"c{number}" for number in range(len(schema))]
+    digits = f"NUMERIC({FREE_DECIMAL.precision}, {FREE_DECIMAL.scale})"
+    values = [
+        f"CAST({name} AS {digits})" if kind == FREE_DECIMAL else name
+        for name, kind in zip(names, schema.types, strict=True)
+    ]
+    return compose(
+        "SELECT {values} FROM ({select}) AS result ({names})",
+        values=join(", ", values),
+        select=Sql(select),
+        names=join(", ", names),
+    )
 
-    def __init__(self, copy: Copy) -> None:
-        super().__init__()
-        self._chunks = iter(copy)
-        self._rest = bytes(next(self._chunks, b""))
 
-    @property
-    def has_rows(self) -> bool:
-        return bool(self._rest)
+def _blocks(rows: Iterable[Buffer]) -> Iterator[bytes]:
+    """Of whole rows, since the server sends each in one message."""
+    block = bytearray()
+    for row in rows:
+        block += row
+        if len(block) >= _BLOCK_BYTES:
+            yield bytes(block)
+            block.clear()
+    if block:
+        yield bytes(block)
 
-    @override
-    def readable(self) -> bool:
-        return True
 
-    @override
-    def read(self, size: int = -1, /) -> bytes:
-        parts, length = [self._rest], len(self._rest)
-        while length < size:
-            chunk = bytes(next(self._chunks, b""))
-            if not chunk:
-                break
-            parts.append(chunk)
-            length += len(chunk)
-        data = b"".join(parts)
-        self._rest = data[size:]
-        return data[:size]
+def _parsed(block: bytes, schema: pa.Schema) -> pa.RecordBatch:
+    # By number: a SELECT can repeat a name.
+    types = {str(number): kind for number, kind in enumerate(schema.types)}
+    rows = pyarrow.csv.read_csv(
+        io.BytesIO(block),
+        read_options=pyarrow.csv.ReadOptions(
+            column_names=list(types), block_size=len(block) + 1, use_threads=False
+        ),
+        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types=types,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            true_values=["t"],
+            false_values=["f"],
+        ),
+    ).combine_chunks()
+    (batch,) = rows.to_batches()
+    return pa.RecordBatch.from_arrays(batch.columns, schema=schema)

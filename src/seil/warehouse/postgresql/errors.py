@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+import pyarrow as pa
 from psycopg import errors
 
 from seil.errors import StatementError, WarehouseError
@@ -48,6 +49,8 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("no password supplied", "Set [warehouse] password to a reference: env:NAME or file:PATH"),
     ("certificate", _TLS),
     ("SSL", _TLS),
+    ("too many connections", _CONNECTIONS),
+    ("connection slots", _CONNECTIONS),
     ("role", _LOGIN),
     ("does not exist", _DATABASE),
     ("no pg_hba.conf entry", "Let the server's pg_hba.conf admit this user and machine"),
@@ -73,12 +76,15 @@ def translated_errors(url: str) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         raise warehouse_error(url, error) from error
+    except pa.ArrowInvalid as error:
+        raise StatementError(url, f"a value cannot be read: {error}") from error
 
 
 def warehouse_error(url: str, error: psycopg.Error) -> WarehouseError:
     reason = _reason(error)
     hint = next((text for kind, text in _HINTS.items() if isinstance(error, kind)), "")
-    if not error.sqlstate and not hint:
+    # What the driver cannot read has no code either.
+    if not error.sqlstate and not hint and not isinstance(error, psycopg.DataError):
         hint = next((text for words, text in _WORDS if words in reason), _START)
     if not hint and isinstance(error, _STATEMENT_ERRORS):
         return StatementError(url, reason)

@@ -1,0 +1,90 @@
+"""Rows of a SELECT, at once and streamed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from tests.postgresql import Server
+
+from seil.errors import StatementError
+from seil.settings import WarehouseSettings
+from seil.warehouse import Warehouse, open_warehouse
+
+THIRD = Decimal("0.333333333333333333")
+
+
+def streamed(warehouse: Warehouse, sql: str) -> list[tuple[Any, ...]]:
+    with warehouse.stream(sql) as batches:
+        columns = [column.to_pylist() for column in batches.read_all().columns]
+    return list(zip(*columns, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("SELECT * FROM (VALUES ('a'), (NULL), ('')) AS v (x)", [("a",), (None,), ("",)]),
+        ("SELECT repeat('x', 3000000), 1", [("x" * 3_000_000, 1)]),
+        ("SELECT '10%' -- '; a comment", [("10%",)]),
+        ("SELECT ';'", [(";",)]),
+        ("SELECT 'a -- b;' ; ; -- end;", [("a -- b;",)]),
+        ("SELECT 1 AS a, 'x' AS a", [(1, "x")]),
+        ("SELECT 1.0 / 3, sum(x) FROM (VALUES (2)) AS v (x)", [(THIRD, 2)]),
+        ("SELECT CAST(1.5 AS NUMERIC(50, 2))", [(Decimal("1.5"),)]),
+        ("SELECT E'a\\r\\n\"b\\\\', 'NaN', '\\.'", [('a\r\n"b\\', "NaN", "\\.")]),
+        ("SELECT CAST('-Infinity' AS FLOAT8), true", [(float("-inf"), True)]),
+    ],
+    ids=[
+        "null alone",
+        "long",
+        "comment",
+        "text",
+        "semicolon",
+        "same name",
+        "endless",
+        "wide",
+        "quotes",
+        "floats",
+    ],
+)
+def test_streamed_rows_are_what_the_select_returns(
+    reading: Warehouse, sql: str, rows: list[tuple[Any, ...]]
+) -> None:
+    assert streamed(reading, sql) == rows
+    at_once = [column.to_pylist() for column in reading.query(sql).columns]
+    assert list(zip(*at_once, strict=True)) == rows
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["CAST('infinity' AS DATE)", "CAST('0044-03-15 BC' AS DATE)", "1e30", "CAST('NaN' AS NUMERIC)"],
+)
+def test_a_value_that_no_engine_can_return_is_refused(reading: Warehouse, value: str) -> None:
+    with pytest.raises(StatementError):
+        streamed(reading, f"SELECT {value}")
+    with pytest.raises(StatementError):
+        reading.query(f"SELECT {value}")
+
+
+def test_a_stream_that_is_not_read_to_its_end_leaves_the_connection_free(
+    reading: Warehouse,
+) -> None:
+    with reading.stream("SELECT repeat('y', 1000) FROM generate_series(1, 20000)") as batches:
+        batches.read_next_batch()
+    assert reading.query("SELECT 1 AS a").num_rows == 1
+
+
+def test_a_question_cannot_smuggle_a_second_statement(server: Server) -> None:
+    url = server.url(server.new_database())
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute("CREATE TABLE public.kept (id INT)")
+        sql = "SELECT 1) AS r; COMMIT; BEGIN READ WRITE; DROP TABLE public.kept; COMMIT; --"
+        with open_warehouse(WarehouseSettings(url=url), read_only=True) as opened:
+            for question in (sql, sql.replace("1) AS r", "1")):
+                with pytest.raises(StatementError):
+                    streamed(opened, question)
+                with pytest.raises(StatementError):
+                    opened.query(question)
+        assert owner.execute("SELECT * FROM public.kept").fetchall() == []
