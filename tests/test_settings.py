@@ -438,3 +438,21 @@ def test_address_with_a_password_is_refused_without_printing_it(
     with pytest.raises(ConfigurationError, match="holds a user name or password") as caught:
         load_settings()
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('url = "postgresql://seil:s3cret@db/w"', "set [warehouse] password"),
+        ('url = "postgresql://seil@db/w?password=s3cret"', "set [warehouse] password"),
+        ('schema_name = "salesforce"', "has schemas of such names itself"),
+        ('schema_name = "seil_kept"', "has schemas of such names itself"),
+        ('schema_name = "pg_temp"', "has schemas of such names itself"),
+        ('schema_name = "public"', "replaces it whole"),
+    ],
+)
+def test_a_warehouse_that_is_unsafe_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        load_settings(written(tmp_path, f"[warehouse]\n{text}"))
+    assert reason in str(refusal.value)
+    assert "s3cret" not in str(refusal.value)

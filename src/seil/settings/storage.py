@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -16,14 +17,25 @@ from seil.settings.section import NonEmptyPath, NonEmptyUrl, OptionalTimeZone, S
 POSTGRES = ("postgresql", "postgres")
 
 
+def _has_password(url: str) -> bool:
+    parts = urlsplit(url)
+    options = {name for name, _ in parse_qsl(parts.query)}
+    is_postgres = parts.scheme in POSTGRES
+    return is_postgres and bool(parts.password or options & {"password", "sslpassword"})
+
+
 def _require_state_url(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme in POSTGRES:
-        options = {name for name, _ in parse_qsl(parts.query)}
-        if parts.password or options & {"password", "sslpassword"}:
-            raise ValueError("holds a password: set [state] password to a reference instead")
-    elif url and (parts.scheme != "sqlite" or not parts.path):
+    if _has_password(url):
+        raise ValueError("holds a password: set [state] password to a reference instead")
+    if url and parts.scheme not in POSTGRES and (parts.scheme != "sqlite" or not parts.path):
         raise ValueError("is neither sqlite:<file> nor postgresql://user@host:5432/database")
+    return url
+
+
+def _refuse_warehouse_password(url: str) -> str:
+    if _has_password(url):
+        raise ValueError("holds a password: set [warehouse] password to a reference instead")
     return url
 
 
@@ -35,16 +47,18 @@ class LakeSettings(Section):
     )
 
 
-def _refuse_public(name: str) -> str:
+def _refuse_taken_schema(name: str) -> str:
     if name == "public":
         raise ValueError("a rebuild replaces it whole; public holds other programs' tables")
+    if re.match(r"(salesforce(_history)?|seil|seil_.*|pg_.*|information_schema)$", name):
+        raise ValueError("SEIL or PostgreSQL has schemas of such names itself")
     return name
 
 
 class WarehouseSettings(Section):
     """Where the tables are."""
 
-    url: str = Field(
+    url: Annotated[str, AfterValidator(_refuse_warehouse_password)] = Field(
         "duckdb:seil-data/warehouse.duckdb",
         description="Where the tables live: duckdb:<file>, or postgresql://user@host:5432/database "
         "with libpq's options.",
@@ -52,7 +66,7 @@ class WarehouseSettings(Section):
     password: Secret | None = Field(
         None, description="PostgreSQL's password; default: what libpq finds, as in ~/.pgpass."
     )
-    schema_name: Annotated[str, AfterValidator(_refuse_public)] = Field(
+    schema_name: Annotated[str, AfterValidator(_refuse_taken_schema)] = Field(
         "analytics",
         pattern=r"^[a-z_][a-z0-9_]{0,40}$",
         description="PostgreSQL: the schema of the models' tables; a rebuild replaces it whole.",

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pytest
 from tests.holder import Holder
 from tests.postgresql import Server
-from tests.warehouse.records import TABLE, Accounts
+from tests.warehouse.records import TABLE, TYPES, Accounts
 
 from seil.errors import WarehouseError
 from seil.lake import RunFence
 from seil.settings import WarehouseSettings
-from seil.warehouse import TableName, Warehouse, open_replacement, open_warehouse
+from seil.warehouse import Records, TableName, Warehouse, open_replacement, open_warehouse
 from seil.warehouse.replacement import UserObject
 
 SIZES = TableName("", "sizes")
@@ -147,3 +147,58 @@ def test_a_reader_cannot_write(server: Server, url: str, accounts: Accounts) -> 
         assert opened.query(_SELECT).num_rows == 1
         with pytest.raises(WarehouseError, match="read-only"), opened.commit("x") as commit:
             commit.tables.drop(TABLE)
+
+
+def test_views_of_users_follow_changed_columns_with_their_rights(
+    warehouse: Warehouse, accounts: Accounts, url: str
+) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("""
+            CREATE SCHEMA bi; CREATE VIEW bi.sizes AS SELECT id, size FROM analytics.sizes;
+            CREATE MATERIALIZED VIEW bi.kept AS SELECT id FROM bi.sizes;
+            CREATE UNIQUE INDEX kept_id ON bi.kept (id);
+            CREATE VIEW bi.accounts AS SELECT id, size FROM salesforce.account;
+            COMMENT ON VIEW bi.accounts IS 'it''s';
+            GRANT SELECT ON bi.sizes, bi.accounts TO PUBLIC""")
+        with warehouse.commit("drift") as commit:
+            commit.tables.change_type(TABLE, pa.field("size", pa.string()))
+        with warehouse.commit("build") as commit:
+            commit.builder.publish([commit.builder.stage_table(SIZES, f"{_SELECT} -- as text")])
+        views = "SELECT a.size, s.size, obj_description(CAST('bi.accounts' AS regclass)) "
+        joined = "FROM bi.accounts AS a JOIN bi.sizes AS s USING (id) JOIN bi.kept USING (id)"
+        assert connection.execute(views + joined).fetchall() == [("1", "1", "it's")]
+        connection.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY bi.kept")
+        rights = """SELECT has_table_privilege('reader', 'bi.sizes', 'SELECT'),
+                           has_table_privilege('reader', 'bi.kept', 'SELECT')"""
+        assert connection.execute(rights).fetchall() == [(True, False)]
+
+
+def test_a_view_that_does_not_fit_is_named_and_nothing_changes(
+    warehouse: Warehouse, accounts: Accounts, url: str
+) -> None:
+    as_text = "SELECT id, 'x' AS size FROM salesforce.account"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE VIEW public.big AS SELECT size + 1 AS n FROM analytics.sizes")
+        with (
+            pytest.raises(WarehouseError, match=r"the view public\.big reads sizes"),
+            warehouse.commit("build") as commit,
+        ):
+            commit.builder.publish([commit.builder.stage_table(SIZES, as_text)])
+        assert connection.execute("SELECT n FROM public.big").fetchall() == [(2,)]
+        with (
+            pytest.raises(WarehouseError, match=r"view public\.big depends"),
+            warehouse.commit("drop") as commit,
+        ):
+            commit.tables.drop(SIZES)
+
+
+def test_a_history_follows_a_changed_type(warehouse: Warehouse, tmp_path: Path) -> None:
+    records = Records(TABLE, "id", timed_files=".", history=True)
+    accounts = Accounts(warehouse, tmp_path, records=records)
+    accounts.merge(accounts.file(1, [{"id": "A", "size": 1, "stamp": 1}]))
+    with warehouse.commit("drift") as commit:
+        commit.tables.change_type(TABLE, pa.field("size", pa.string()))
+    accounts.types = {**TYPES, "size": pa.string()}
+    accounts.merge(accounts.file(2, [{"id": "A", "size": "two", "stamp": 2}]))
+    versions = "SELECT size FROM salesforce_history.account ORDER BY valid_from"
+    assert accounts.select(versions) == [("1",), ("two",)]

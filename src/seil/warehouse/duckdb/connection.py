@@ -232,6 +232,14 @@ class DuckDBConnection:
         columns_sql = files_sql.column_list(columns)
         self.execute(f"CREATE TABLE IF NOT EXISTS {qualify(table)} ({columns_sql})")
 
+    @contextmanager
+    def replaced_table(
+        self, table: TableName, columns: pa.Schema, *, key: str = ""
+    ) -> Iterator[None]:
+        self.drop(table)
+        self.create_table(table, columns, key=key)
+        yield
+
     def add_column(self, table: TableName, column: Column) -> None:
         columns_sql = files_sql.column_list(pa.schema([column]))
         self.execute(f"ALTER TABLE {qualify(table)} ADD COLUMN {columns_sql}")

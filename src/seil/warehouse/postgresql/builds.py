@@ -99,15 +99,10 @@ class PostgresBuilder:
         database, relation = self._database, _next(table)
         place = database.forms.temporary(relation)
         columns = self._columns_of(place)
-        existing = database.columns(table)
         names = {"table": database.qualify(table), "staged": place}
-        if existing is not None and existing.equals(columns):
-            self._run("DELETE FROM {table}", **names)
-        else:
-            database.drop(table)
-            database.create_table(table, columns)
         names_list = join(", ", map(quote, columns.names))
-        self._run("INSERT INTO {table} ({c}) SELECT {c} FROM {staged}", **names, c=names_list)
+        with database.replaced_table(table, columns):
+            self._run("INSERT INTO {table} ({c}) SELECT {c} FROM {staged}", **names, c=names_list)
         database.drop_temporary(relation)
         self._run("ANALYZE {table}", **names)
 

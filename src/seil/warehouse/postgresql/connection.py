@@ -18,6 +18,7 @@ from seil.warehouse.postgresql.arrow import result_batch, result_schema
 from seil.warehouse.postgresql.copying import copy_in, copy_out
 from seil.warehouse.postgresql.errors import translated_errors
 from seil.warehouse.postgresql.forms import PostgresForms
+from seil.warehouse.postgresql.readers import readers_set_aside
 from seil.warehouse.relational.fencing import admit
 from seil.warehouse.relational.row_merge import RowMerge, merged_columns
 from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
@@ -205,6 +206,21 @@ class PostgresConnection:
             parts.append(compose("PRIMARY KEY ({key})", key=SqlName(key)))
         self.execute(f"CREATE TABLE IF NOT EXISTS {self.qualify(table)} ({', '.join(parts)})")
 
+    @contextmanager
+    def replaced_table(
+        self, table: TableName, columns: pa.Schema, *, key: str = ""
+    ) -> Iterator[None]:
+        """Without a lock that waits for readers where it has these columns."""
+        existing = self.columns(table)
+        if existing is not None and existing.equals(columns):
+            self.execute(compose("DELETE FROM {table}", table=self.qualify(table)))
+            yield
+            return
+        with readers_set_aside(self, table):
+            self.drop(table)
+            self.create_table(table, columns, key=key)
+            yield
+
     def create_schema(self, schema: str) -> None:
         """Without the right to create one, an existing one does."""
         select = compose("SELECT 1 FROM pg_namespace WHERE nspname = {schema}", schema=schema)
@@ -220,17 +236,17 @@ class PostgresConnection:
         if stored_type(current.type) == TEXT:
             template = "nullif({v}, '')" if column.type == TEXT else "nullif(trim({v}), '')"
             value = compose(template, v=value)
-        self.execute(
-            compose(
-                "ALTER TABLE {table} ALTER COLUMN {name} SET DATA TYPE {type} "
-                "USING CAST({value} AS {cast})",
-                table=self.qualify(table),
-                name=SqlName(column.name),
-                type=self.forms.column_type(column.type),
-                value=value,
-                cast=self.forms.type_name(column.type),
-            )
+        change = compose(
+            "ALTER TABLE {table} ALTER COLUMN {name} SET DATA TYPE {type} "
+            "USING CAST({value} AS {cast})",
+            table=self.qualify(table),
+            name=SqlName(column.name),
+            type=self.forms.column_type(column.type),
+            value=value,
+            cast=self.forms.type_name(column.type),
         )
+        with readers_set_aside(self, table):
+            self.execute(change)
 
     def append(self, table: TableName | Sql, rows: pa.Table | pa.RecordBatchReader) -> None:
         place = table if isinstance(table, Sql) else self.qualify(table)
@@ -259,8 +275,9 @@ class PostgresConnection:
             with self._savepoint():
                 self.execute(f"CREATE OR REPLACE VIEW {self.qualify(view)} AS {select}")
         except StatementError:
-            self.execute(f"DROP VIEW IF EXISTS {self.qualify(view)}")
-            self.execute(f"CREATE VIEW {self.qualify(view)} AS {select}")
+            with readers_set_aside(self, view):
+                self.execute(f"DROP VIEW IF EXISTS {self.qualify(view)}")
+                self.execute(f"CREATE VIEW {self.qualify(view)} AS {select}")
 
     def drop(self, table: TableName) -> None:
         self.execute(f"DROP TABLE IF EXISTS {self.qualify(table)}")

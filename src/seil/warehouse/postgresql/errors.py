@@ -34,6 +34,8 @@ _HINTS: dict[type[psycopg.Error], str] = {
     " [warehouse] url",
     errors.DiskFull: "The server's disk is full: free some space, then run the same command again;"
     " nothing is lost",
+    errors.DependentObjectsStillExist: "Change or drop what reads it, then run the same command"
+    " again; nothing is lost",
     errors.OutOfMemory: "Let the server have more memory, or lower its work_mem",
     errors.TooManyConnections: _CONNECTIONS,
     errors.LockNotAvailable: "A reader's transaction holds the table: wait until it ends, then run"
@@ -67,6 +69,8 @@ _STATEMENT_ERRORS = (
     psycopg.IntegrityError,
     psycopg.NotSupportedError,
 )
+# Their detail names what stands in the way.
+_WITH_DETAIL = (errors.DependentObjectsStillExist, errors.FeatureNotSupported)
 _PREFIX = re.compile(r"^.*\bconnection to server .*? failed: (FATAL: +)?")
 
 
@@ -95,4 +99,6 @@ def _reason(error: psycopg.Error) -> str:
     """One line; libpq repeats itself for each address that it tried."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = error.diag.message_primary or (lines[0] if lines else type(error).__name__)
+    if isinstance(error, _WITH_DETAIL) and error.diag.message_detail:
+        text = f"{text}: {error.diag.message_detail.splitlines()[0]}"
     return _PREFIX.sub("", text)

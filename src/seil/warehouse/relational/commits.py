@@ -56,9 +56,8 @@ class RelationalTableEditor:
         self.database.create_table(table, columns, key=key)
 
     def replace(self, table: TableName, rows: pa.Table, *, key: str) -> None:
-        self.database.drop(table)
-        self.database.create_table(table, rows.schema, key=key)
-        self.database.append(table, rows)
+        with self.database.replaced_table(table, rows.schema, key=key):
+            self.database.append(table, rows)
 
     def add_columns(self, table: TableName, columns: pa.Schema) -> None:
         existing = self.database.existing_columns(table)

@@ -108,6 +108,8 @@ def _prepare(database: RelationalDatabase, versions: TableName, columns: pa.Sche
         if column.name not in existing.names:
             database.add_column(versions, column)
         elif existing.field(column.name).type != column.type:
+            # An engine may tie the view to the old type; the caller makes it again.
+            database.drop_view(TableName(_VIEWS, versions.name))
             database.change_type(versions, column)
 
 

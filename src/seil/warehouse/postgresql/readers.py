@@ -1,0 +1,88 @@
+"""Views that read a table: PostgreSQL ties them to its columns, so that they stand in the way of a
+change of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seil.errors import WarehouseError
+from seil.warehouse.sql import Sql, SqlName, compose, literal
+
+if TYPE_CHECKING:
+    from seil.warehouse.postgresql.connection import PostgresConnection
+    from seil.warehouse.tables import TableName
+
+# Each after those that it reads. The owner's own rights come with the view.
+_LIST = """
+WITH RECURSIVE readers AS (
+    SELECT CAST(to_regclass({table}) AS oid) AS oid, 0 AS depth
+    UNION
+    SELECT w.ev_class, r.depth + 1
+    FROM readers AS r JOIN pg_depend AS d ON d.refobjid = r.oid
+    JOIN pg_rewrite AS w ON w.oid = d.objid AND w.ev_class <> r.oid
+    WHERE d.classid = CAST('pg_rewrite' AS regclass) AND r.depth < 50
+), views AS (SELECT oid, max(depth) AS depth FROM readers WHERE depth > 0 GROUP BY oid)
+SELECT format('%I.%I', n.nspname, c.relname) AS name,
+       CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END AS kind,
+       pg_get_viewdef(c.oid) AS sql, pg_get_userbyid(c.relowner) AS owner,
+       coalesce(obj_description(c.oid, 'pg_class'), '') AS description,
+       coalesce((SELECT string_agg(format('GRANT %s ON %I.%I TO %s', a.privilege_type, n.nspname,
+           c.relname, CASE a.grantee WHEN 0 THEN 'PUBLIC'
+           ELSE quote_ident(pg_get_userbyid(a.grantee)) END), ';')
+           FROM aclexplode(c.relacl) AS a WHERE a.grantee <> c.relowner), '') AS grants,
+       coalesce((SELECT string_agg(pg_get_indexdef(i.indexrelid), ';')
+           FROM pg_index AS i WHERE i.indrelid = c.oid), '') AS indexes
+FROM views AS v JOIN pg_class AS c ON c.oid = v.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+ORDER BY v.depth, 1"""
+
+
+@dataclass(frozen=True)
+class View:
+    name: str
+    kind: str
+    sql: str
+    owner: str
+    description: str
+    grants: str
+    indexes: str
+
+    @property
+    def drop(self) -> str:
+        return f"DROP {self.kind} {self.name}"
+
+    @property
+    def create(self) -> str:
+        place, owner = Sql(f"{self.kind} {self.name}"), SqlName(self.owner)
+        statements = (
+            f"CREATE {place} AS {self.sql.rstrip(';')}",
+            self.indexes,
+            compose("COMMENT ON {place} IS {text}", place=place, text=self.description),
+            compose("ALTER {place} OWNER TO {owner}", place=place, owner=owner),
+            self.grants,
+        )
+        return "; ".join(statements)
+
+
+@contextmanager
+def readers_set_aside(database: PostgresConnection, table: TableName) -> Iterator[None]:
+    """Drops the views that read the table and makes them again, with their rights, when the block
+    ends. Raises WarehouseError naming a view that cannot be made on the new columns.
+    """
+    rows = database.query(compose(_LIST, table=literal(database.qualify(table)))).to_pylist()
+    views = [View(**row) for row in rows]
+    for view in reversed(views):
+        database.execute(view.drop)
+    yield
+    for view in views:
+        try:
+            database.execute(view.create)
+        except WarehouseError as error:
+            reason = f"the {view.kind.lower()} {view.name} reads {table} and does not fit its new"
+            hint = "Change or drop that view, then run the same command again"
+            raise WarehouseError(
+                database.url, f"{reason} columns: {error.reason}", hint=hint
+            ) from error
