@@ -81,7 +81,7 @@ quick: .venv/.installed ## The inner loop, under a minute: style, types, the qui
 # Another Python, where the machine has it: an environment of its own, the quick tests.
 OTHER_PYTHONS ?= 3.12 3.13
 test-all: install ## What takes long beside `make test`: every combination, properties at length, kills, other Pythons
-	SEIL_TEST_ALL=1 $(RUN) pytest -q $(PYTEST_ARGS) --timeout 1800 -m "hypothesis or matrix"
+	TEST_ALL=1 $(RUN) pytest -q $(PYTEST_ARGS) --timeout 1800 -m "hypothesis or matrix"
 	$(MAKE) --no-print-directory kill LIVES=6 SEED=1
 	for version in $(OTHER_PYTHONS); do $(MAKE) --no-print-directory python-$$version || exit 1; done
 
@@ -96,7 +96,7 @@ python-%: $(UV)
 LIVES ?= 50
 SEED ?= $(shell date +%s)
 kill: install ## Kill every step at each of its commit points, and LIVES times at random
-	SEIL_KILL_LIVES=$(LIVES) SEIL_KILL_SEED=$(SEED) $(RUN) pytest -q $(PYTEST_ARGS) tests/kill
+	KILL_LIVES=$(LIVES) KILL_SEED=$(SEED) $(RUN) pytest -q $(PYTEST_ARGS) tests/kill
 
 coverage: install ## Run every test and report the lines and branches they miss
 	$(RUN) pytest $(PYTEST_ARGS) --cov --cov-report=term-missing

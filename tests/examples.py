@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-THOROUGH = "SEIL_TEST_ALL" in os.environ
+THOROUGH = "TEST_ALL" in os.environ
 
 
 def examples(some: int, *, many: int) -> int:

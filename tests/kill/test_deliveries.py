@@ -12,7 +12,7 @@ import pytest
 from seil.app import handlers
 from seil.lake.keys import PROCESSED_PREFIX, archived_file
 
-LIVES = "SEIL_KILL_LIVES" in os.environ
+LIVES = "KILL_LIVES" in os.environ
 LOCKED = 5
 
 

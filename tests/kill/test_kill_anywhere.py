@@ -21,8 +21,8 @@ from seil.errors import StatementError, WarehouseError
 pytestmark = pytest.mark.timeout(7200)
 
 # Set by `make kill`; a seed of its own lives again.
-LIVES = int(os.environ.get("SEIL_KILL_LIVES", "0"))
-FIRST_SEED = int(os.environ.get("SEIL_KILL_SEED", "1"))
+LIVES = int(os.environ.get("KILL_LIVES", "0"))
+FIRST_SEED = int(os.environ.get("KILL_SEED", "1"))
 
 # All of these lives take many minutes: they are shared out among tests.
 PARTS = 4 if LIVES else 1

@@ -18,7 +18,7 @@ from tests.kill.conftest import move_formula
 from seil.lake.keys import landed_file
 from seil.sandbox.salesforce.store import OrgStore
 
-LIVES = "SEIL_KILL_LIVES" in os.environ
+LIVES = "KILL_LIVES" in os.environ
 # All the lives of one command take many minutes: they are shared out among tests.
 PARTS = 8 if LIVES else 1
 

@@ -50,7 +50,7 @@ def test_a_listener_killed_at_a_commit_point(
     done = undisturbed.moments()
     assert set(MOMENTS) <= set(done)
     expected = undisturbed.contents()
-    chosen = MOMENTS if "SEIL_KILL_LIVES" in os.environ else MOMENTS[:2]
+    chosen = MOMENTS if "KILL_LIVES" in os.environ else MOMENTS[:2]
     for number, name in enumerate(chosen):
         killed = site.copied(tmp_path / str(number))
         with killed.serve():

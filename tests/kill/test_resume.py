@@ -14,7 +14,7 @@ import pytest
 
 from seil.sandbox.salesforce.store import OrgStore
 
-LIVES = "SEIL_KILL_LIVES" in os.environ
+LIVES = "KILL_LIVES" in os.environ
 ITEM = "OrderItem"
 PAGES = "before GET jobs/query/*/results"
 NewSite = Callable[..., Any]

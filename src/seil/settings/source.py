@@ -14,8 +14,8 @@ from seil.errors import ConfigurationError, Problem
 from seil.settings.root import SECTIONS, Settings, TopLevel
 
 PREFIX = "SEIL_"
-# SEIL_CONFIG names the settings file; the kill tests read the others.
-NOT_SETTINGS = frozenset({"SEIL_CONFIG", "SEIL_KILL_LIVES", "SEIL_KILL_SEED"})
+# It names the settings file.
+NOT_SETTINGS = frozenset({"SEIL_CONFIG"})
 
 
 @dataclass(frozen=True)

@@ -71,12 +71,26 @@ class SchemaReplacement:
         database.begin()
         for schema in self._existing(self._schemas):
             database.execute(f"ALTER SCHEMA {quote(schema)} RENAME TO {quote(schema + _OLD)}")
-        yield warehouse
+        try:
+            yield warehouse
+        except BaseException:
+            self.discard()
+            raise
 
     def copy_user_objects(self, objects: Sequence[UserObject]) -> list[UserObject]:
         return user_objects.copy_user_objects(self._connected().database, objects, old=_OLD)
 
     def replace(self) -> None:
+        try:
+            self._check_fence()
+        except BaseException:
+            self.discard()
+            raise
+        self._connected().database.end(commit=True)
+        self._drop_old()
+        self._close()
+
+    def _check_fence(self) -> None:
         database = self._connected().database
         fence = TableName(f"seil{_OLD}", "fence")
         if database.columns(fence) is not None:
@@ -85,9 +99,6 @@ class SchemaReplacement:
             stored = max((int(token or 0) for token in rows["token"].to_pylist()), default=0)
             self.fence.admit(database.url, stored)
         self.fence.check()
-        database.end(commit=True)
-        self._drop_old()
-        self._close()
 
     def discard(self) -> None:
         if self._warehouse and self._warehouse.database.is_one_transaction:
