@@ -69,7 +69,7 @@ SLOW := tests/test_benchmarks.py tests/test_end_to_end.py tests/test_extras.py \
 	tests/sf_to_dw/ingest/test_ingest_failures.py tests/state/test_rebuild.py tests/warehouse/test_commits.py \
 	tests/warehouse/test_merges.py tests/warehouse/test_replacements.py tests/warehouse/duckdb/test_published.py
 QUICK ?= tests/admanager tests/catalog tests/events tests/lake tests/observe tests/salesforce tests/state \
-	tests/sf_to_dw/ingest tests/sf_to_dw/models tests/sf_to_dw/schema tests/techone tests/warehouse \
+	tests/sf_to_dw/ingest tests/sf_to_dw/schema tests/techone tests/warehouse \
 	$(filter-out $(SLOW),$(wildcard tests/modeling/test_*.py tests/test_*.py))
 QUICK_TESTS = -q -m "not hypothesis and not matrix" $(addprefix --ignore=,$(SLOW)) $(QUICK)
 

@@ -216,7 +216,7 @@ class PostgresConnection:
             self.execute(compose("DELETE FROM {table}", table=self.qualify(table)))
             yield
             return
-        with readers_set_aside(self, table):
+        with readers_set_aside(self, self.qualify(table)):
             self.drop(table)
             self.create_table(table, columns, key=key)
             yield
@@ -245,7 +245,7 @@ class PostgresConnection:
             value=value,
             cast=self.forms.type_name(column.type),
         )
-        with readers_set_aside(self, table):
+        with readers_set_aside(self, self.qualify(table)):
             self.execute(change)
 
     def append(self, table: TableName | Sql, rows: pa.Table | pa.RecordBatchReader) -> None:
@@ -275,7 +275,7 @@ class PostgresConnection:
             with self._savepoint():
                 self.execute(f"CREATE OR REPLACE VIEW {self.qualify(view)} AS {select}")
         except StatementError:
-            with readers_set_aside(self, view):
+            with readers_set_aside(self, self.qualify(view)):
                 self.execute(f"DROP VIEW IF EXISTS {self.qualify(view)}")
                 self.execute(f"CREATE VIEW {self.qualify(view)} AS {select}")
 

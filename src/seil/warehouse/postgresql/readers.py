@@ -13,8 +13,7 @@ from seil.errors import WarehouseError
 from seil.warehouse.sql import Sql, SqlName, compose, literal
 
 if TYPE_CHECKING:
-    from seil.warehouse.postgresql.connection import PostgresConnection
-    from seil.warehouse.tables import TableName
+    from seil.warehouse.relational.database import RelationalDatabase
 
 # Each after those that it reads. The owner's own rights come with the view.
 _LIST = """
@@ -68,11 +67,12 @@ class View:
 
 
 @contextmanager
-def readers_set_aside(database: PostgresConnection, table: TableName) -> Iterator[None]:
-    """Drops the views that read the table and makes them again, with their rights, when the block
-    ends. Raises WarehouseError naming a view that cannot be made on the new columns.
+def readers_set_aside(database: RelationalDatabase, table: Sql) -> Iterator[None]:
+    """Drops the views that read the table, given by its qualified name, and makes them again, with
+    their rights, when the block ends. Raises WarehouseError naming a view that cannot be made on
+    the new columns.
     """
-    rows = database.query(compose(_LIST, table=literal(database.qualify(table)))).to_pylist()
+    rows = database.query(compose(_LIST, table=literal(table))).to_pylist()
     views = [View(**row) for row in rows]
     for view in reversed(views):
         database.execute(view.drop)
@@ -81,7 +81,8 @@ def readers_set_aside(database: PostgresConnection, table: TableName) -> Iterato
         try:
             database.execute(view.create)
         except WarehouseError as error:
-            reason = f"the {view.kind.lower()} {view.name} reads {table} and does not fit its new"
+            source = table.replace('"', "")
+            reason = f"the {view.kind.lower()} {view.name} reads {source} and does not fit its new"
             hint = "Change or drop that view, then run the same command again"
             raise WarehouseError(
                 database.url, f"{reason} columns: {error.reason}", hint=hint
