@@ -180,7 +180,7 @@ def test_a_view_that_does_not_fit_is_named_and_nothing_changes(
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE VIEW public.big AS SELECT size + 1 AS n FROM analytics.sizes")
         with (
-            pytest.raises(WarehouseError, match=r"the view public\.big reads sizes"),
+            pytest.raises(WarehouseError, match=r"the view public\.big reads analytics\.sizes"),
             warehouse.commit("build") as commit,
         ):
             commit.builder.publish([commit.builder.stage_table(SIZES, as_text)])
