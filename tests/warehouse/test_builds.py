@@ -153,3 +153,16 @@ def test_a_select_that_fails_is_refused_with_its_reason(accounts: Accounts) -> N
         commit.builder.stage_table(NAMES, "SELECT no_such_column FROM salesforce.account")
     assert accounts.warehouse.tables() == []
     assert build(accounts.warehouse, NAMES, ALL).rows == 3
+
+
+def test_a_row_without_a_key_is_inserted_as_it_is_counted(accounts: Accounts) -> None:
+    warehouse = accounts.warehouse
+    build(warehouse, NAMES, ALL)
+    with warehouse.commit("build") as commit:
+        commit.builder.hold_keys(NAMES, "SELECT 'a' AS scope")
+        rows = f"{ALL} WHERE id = 'a' UNION ALL SELECT CAST(NULL AS VARCHAR), 'lone'"
+        staged = commit.builder.stage_change(NAMES, rows, scope="id")
+        commit.builder.publish([staged])
+    assert (staged.rows, staged.inserted, staged.deleted) == (4, 1, 0)
+    names = select(warehouse, "SELECT name FROM names ORDER BY name")
+    assert names == [("lone",), ("na",), ("nb",), ("nc",)]

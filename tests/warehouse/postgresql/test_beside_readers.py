@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pyarrow as pa
@@ -14,13 +15,14 @@ from tests.holder import Holder
 from tests.postgresql import Server
 from tests.warehouse.records import TABLE, TYPES, Accounts
 
-from seil.errors import WarehouseError
+from seil.errors import LeaseLostError, WarehouseError
 from seil.lake import RunFence
 from seil.settings import WarehouseSettings
 from seil.warehouse import Records, TableName, Warehouse, open_replacement, open_warehouse
 from seil.warehouse.replacement import UserObject
 
 SIZES = TableName("", "sizes")
+KEY = pa.schema([pa.field("id", pa.string())])
 _SELECT = "SELECT id, size FROM salesforce.account"
 
 
@@ -44,9 +46,9 @@ def accounts(warehouse: Warehouse, tmp_path: Path) -> Accounts:
     return accounts
 
 
-def build(warehouse: Warehouse) -> None:
+def build(warehouse: Warehouse, select: str = _SELECT) -> None:
     with warehouse.commit("build") as commit:
-        commit.builder.publish([commit.builder.stage_table(SIZES, _SELECT)])
+        commit.builder.publish([commit.builder.stage_table(SIZES, select)])
 
 
 @contextmanager
@@ -97,14 +99,10 @@ def test_keys_are_primary_keys(accounts: Accounts, url: str) -> None:
         assert grouped.fetchall() == [(None,)]
 
 
-def test_views_of_users_outlive_a_rebuild_of_what_they_read(accounts: Accounts, url: str) -> None:
-
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA bi")
-        connection.execute("CREATE VIEW bi.big AS SELECT * FROM analytics.sizes WHERE size > 0")
-        connection.execute("CREATE VIEW bi.bigger AS SELECT * FROM bi.big")
+def rebuild(accounts: Accounts, url: str, select: str = _SELECT) -> None:
+    """Under token 2, without rows."""
     fence = RunFence()
-    with fence.guard(Holder(1)):
+    with fence.guard(Holder(2)):
         replacement = open_replacement(WarehouseSettings(url=url), fence=fence)
 
         def mine(_warehouse: Warehouse) -> list[UserObject]:
@@ -112,12 +110,24 @@ def test_views_of_users_outlive_a_rebuild_of_what_they_read(accounts: Accounts, 
 
         _, objects = replacement.read_old(mine)
         assert objects
-        with replacement.new() as new:
-            new.prepare()
-            Accounts(new, accounts.folder)
-            build(new)
-            replacement.copy_user_objects(objects)
-        replacement.replace()
+        try:
+            with replacement.new() as new:
+                new.prepare()
+                Accounts(new, accounts.folder)
+                build(new, select)
+                replacement.copy_user_objects(objects)
+            replacement.replace()
+        finally:
+            replacement.discard()
+
+
+def test_views_of_users_outlive_a_rebuild_of_what_they_read(accounts: Accounts, url: str) -> None:
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA bi")
+        connection.execute("CREATE VIEW bi.big AS SELECT * FROM analytics.sizes WHERE size > 0")
+        connection.execute("CREATE VIEW bi.bigger AS SELECT * FROM bi.big")
+    rebuild(accounts, url)
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT * FROM bi.bigger").fetchall() == []
         old = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE '%old'")
@@ -202,3 +212,94 @@ def test_a_history_follows_a_changed_type(warehouse: Warehouse, tmp_path: Path) 
     accounts.merge(accounts.file(2, [{"id": "A", "size": "two", "stamp": 2}]))
     versions = "SELECT size FROM salesforce_history.account ORDER BY valid_from"
     assert accounts.select(versions) == [("1",), ("two",)]
+
+
+def test_views_of_users_follow_a_rebuild_that_changes_columns(accounts: Accounts, url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("""
+            CREATE VIEW public.big AS SELECT * FROM analytics.sizes;
+            CREATE VIEW public.both AS SELECT big.size, a.id FROM big, salesforce.account AS a;
+            CREATE MATERIALIZED VIEW public.kept AS SELECT id FROM big;
+            CREATE INDEX kept_id ON public.kept (id);
+            GRANT SELECT ON public.big, public.kept TO PUBLIC""")
+        rebuild(accounts, url, "SELECT CAST(size AS VARCHAR) AS size, id FROM salesforce.account")
+        rebuild(accounts, url)
+        assert connection.execute("SELECT * FROM public.both, public.kept").fetchall() == []
+        rights = """SELECT has_table_privilege('reader', 'big', 'SELECT'),
+            has_table_privilege('reader', 'kept', 'SELECT'), to_regclass('kept_id') IS NULL"""
+        assert connection.execute(rights).fetchall() == [(True, True, False)]
+
+
+def test_a_run_of_before_a_rebuild_commits_nothing_after_it(accounts: Accounts, url: str) -> None:
+    fence = RunFence()
+    with fence.guard(Holder(1)), open_warehouse(WarehouseSettings(url=url), fence=fence) as early:
+        build(early)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE VIEW public.v AS SELECT * FROM analytics.sizes")
+        rebuild(accounts, url)
+        with pytest.raises(LeaseLostError, match="under token 2"):
+            build(early)
+
+
+def test_a_commit_that_a_later_run_overtook_is_rolled_back(url: str, warehouse: Warehouse) -> None:
+    first, second = RunFence(), RunFence()
+    settings = WarehouseSettings(url=url)
+    with (
+        first.guard(Holder(1)),
+        second.guard(Holder(2)),
+        open_warehouse(settings, fence=first) as early,
+        open_warehouse(settings, fence=second) as late,
+    ):
+        build(early, "SELECT 'first' AS id")
+        with pytest.raises(LeaseLostError), early.commit("overtaken") as commit:
+            commit.tables.create_table(TableName("", "lost"), KEY, key="id")
+            build(late, "SELECT 'second' AS id")
+        assert early.tables() == ["sizes"]
+
+
+def test_a_failure_that_was_passed_over_does_not_look_like_a_commit(warehouse: Warehouse) -> None:
+    with (
+        pytest.raises(WarehouseError, match="failed before its end"),
+        warehouse.commit("x"),
+        suppress(WarehouseError),
+    ):
+        warehouse.query("SELECT 1 / 0")
+
+
+def test_a_name_that_postgresql_would_cut_is_refused(warehouse: Warehouse) -> None:
+    for name in ("x" * 61 + "_one", "x" * 61 + "_two"):
+        with (
+            pytest.raises(WarehouseError, match=f"{name}.*will be truncated") as refusal,
+            warehouse.commit("long") as commit,
+        ):
+            commit.tables.create_table(TableName("salesforce", name), KEY, key="id")
+        assert "63 bytes" in refusal.value.hint
+    assert warehouse.tables("salesforce") == []
+
+
+def test_a_connection_lost_in_a_commit_changes_nothing(
+    server: Server, warehouse: Warehouse, accounts: Accounts, url: str
+) -> None:
+    with pytest.raises(WarehouseError) as failure, warehouse.commit("lost") as commit:
+        commit.tables.drop(TABLE)
+        server.end_connections(urlsplit(url).path[1:])
+    assert "Run the same command again" in failure.value.hint
+    with open_warehouse(WarehouseSettings(url=url)) as again:
+        assert again.query(_SELECT).num_rows == 1
+
+
+def test_a_local_timestamp_of_a_model_is_kept(warehouse: Warehouse) -> None:
+    build(warehouse, "SELECT CAST('2026-01-02 03:04:05' AS TIMESTAMP) AS id")
+    stored = warehouse.query("SELECT id FROM sizes")["id"]
+    assert [str(moment) for moment in stored] == ["2026-01-02 03:04:05"]
+
+
+def test_a_second_role_prepares_what_the_owner_made(server: Server, url: str) -> None:
+    settings = WarehouseSettings(url=url)
+    with open_warehouse(settings) as owner:
+        owner.prepare()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("GRANT USAGE ON SCHEMA seil, analytics TO reader")
+        connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA seil TO reader")
+    with open_warehouse(WarehouseSettings(url=url.replace("//seil@", "//reader@"))) as second:
+        second.prepare()

@@ -36,7 +36,7 @@ _DIFFERING = "SELECT {scope} FROM {removed} UNION SELECT {scope} FROM {added}"
 _DELETE = "DELETE FROM {table} WHERE {scope} IN ({differing})"
 _INSERT = """
     INSERT INTO {table} ({columns})
-    SELECT {columns} FROM {candidate} WHERE {scope} IN ({differing})"""
+    SELECT {columns} FROM {candidate} WHERE {scope} IN ({differing}) OR {scope} IS NULL"""
 
 
 class PostgresBuilder:

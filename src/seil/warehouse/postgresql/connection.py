@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pyarrow as pa
 import sqlglot
+from psycopg.errors import Diagnostic, NameTooLong
 from sqlglot.errors import SqlglotError
 
 from seil.errors import StatementError, WarehouseError
@@ -19,7 +20,7 @@ from seil.warehouse.postgresql.copying import copy_in, copy_out
 from seil.warehouse.postgresql.errors import translated_errors
 from seil.warehouse.postgresql.forms import PostgresForms
 from seil.warehouse.postgresql.readers import readers_set_aside
-from seil.warehouse.relational.fencing import admit
+from seil.warehouse.relational.fencing import admit, stored_token
 from seil.warehouse.relational.row_merge import RowMerge, merged_columns
 from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
 from seil.warehouse.types import TEXT, stored_type
@@ -52,7 +53,7 @@ _DEFAULTS: Mapping[str, Any] = {
 # behind it: without a limit of the user's own, for 30 seconds at most.
 _SESSION = """
 SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET extra_float_digits = 1;
-SET client_min_messages = 'error';
+SET client_min_messages = 'notice';
 SELECT set_config('lock_timeout', '30s', false) WHERE current_setting('lock_timeout') = '0'"""
 _NO_ROWS = "SELECT * FROM {relation} AS result LIMIT 0"
 _COLUMNS = """
@@ -80,6 +81,7 @@ class PostgresConnection:
         self.read_only = read_only
         self._fence = fence
         self._in_transaction = False
+        self._cut_name = ""
         self.is_one_transaction = False
         self.staging: Staging | None = None
         with translated_errors(self.url):
@@ -87,6 +89,7 @@ class PostgresConnection:
             if password is not None:
                 options["password"] = password.reveal()
             self._connection: Connection = psycopg.connect(url, autocommit=True, **options)
+            self._connection.add_notice_handler(self._note)
             self._connection.execute(_SESSION.encode())
             self._connection.execute(f"SET search_path = {quote(schema)}".encode())
             if read_only:
@@ -124,7 +127,8 @@ class PostgresConnection:
             yield
             if self._fence:
                 self._fence.check()
-            self.execute("COMMIT")
+                hold_fence(self, self._fence)
+            self._commit()
         except BaseException:
             with suppress(WarehouseError):
                 self.execute("ROLLBACK")
@@ -138,15 +142,38 @@ class PostgresConnection:
         self._in_transaction = self.is_one_transaction = True
 
     def end(self, *, commit: bool) -> None:
-        self.execute("COMMIT" if commit else "ROLLBACK")
+        if commit:
+            self._commit()
+        else:
+            self.execute("ROLLBACK")
         self._in_transaction = self.is_one_transaction = False
 
-    def execute(self, sql: str) -> None:
+    def _commit(self) -> None:
+        with self._errors():
+            status = self._connection.execute("COMMIT").statusmessage
+        if status != "COMMIT":
+            raise WarehouseError(self.url, "a statement of the transaction failed before its end")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """PostgreSQL cuts a name that is too long, which can be that of another table then."""
+        self._cut_name = ""
         with translated_errors(self.url):
+            yield
+        if self._cut_name:
+            hint = "Choose a name of at most 63 bytes"
+            raise WarehouseError(self.url, self._cut_name, hint=hint)
+
+    def _note(self, notice: Diagnostic) -> None:
+        if notice.sqlstate == NameTooLong.sqlstate:
+            self._cut_name = notice.message_primary or ""
+
+    def execute(self, sql: str) -> None:
+        with self._errors():
             self._connection.execute(_encoded(sql))
 
     def query(self, sql: str) -> pa.Table:
-        with translated_errors(self.url), self._connection.cursor(binary=True) as cursor:
+        with self._errors(), self._connection.cursor(binary=True) as cursor:
             cursor.execute(_encoded(sql))
             if cursor.description is None:
                 raise StatementError(self.url, "it returns no rows")
@@ -188,7 +215,7 @@ class PostgresConnection:
 
     def _columns_of(self, relation: Sql) -> pa.Schema:
         # The binary protocol admits one statement: what a person wrote cannot end this one.
-        with translated_errors(self.url), self._connection.cursor(binary=True) as cursor:
+        with self._errors(), self._connection.cursor(binary=True) as cursor:
             cursor.execute(compose(_NO_ROWS, relation=relation).encode())
             return result_schema(cursor.description or [])
 
@@ -253,7 +280,7 @@ class PostgresConnection:
         stored = self._columns_of(place)
         schema = pa.schema([stored.field(name) for name in rows.schema.names])
         batches = rows.to_batches(_BATCH_ROWS) if isinstance(rows, pa.Table) else rows
-        with translated_errors(self.url), self._connection.cursor() as cursor:
+        with self._errors(), self._connection.cursor() as cursor:
             copy_in(cursor, place, schema, batches)
 
     def create_temporary(self, name: str, content: Sql | pa.Schema) -> None:
@@ -337,6 +364,15 @@ class PostgresConnection:
                 self.execute("ROLLBACK TO SAVEPOINT seil")
             raise
         self.execute("RELEASE SAVEPOINT seil")
+
+
+def hold_fence(database: PostgresConnection, fence: Fence) -> None:
+    """Locks the token until the transaction ends. Raises LeaseLostError if a later run has
+    committed since it began; one that commits now waits.
+    """
+    if fence.token is not None:
+        database.execute("SELECT token FROM seil.fence FOR UPDATE")
+        fence.admit(database.url, stored_token(database) or 0)
 
 
 def _encoded(sql: str) -> bytes:

@@ -87,6 +87,8 @@ def translated_errors(url: str) -> Iterator[None]:
 def warehouse_error(url: str, error: psycopg.Error) -> WarehouseError:
     reason = _reason(error)
     hint = next((text for kind, text in _HINTS.items() if isinstance(error, kind)), "")
+    if isinstance(error, errors.OutOfMemory):
+        hint = error.diag.message_hint or hint  # Such as to raise max_locks_per_transaction.
     # What the driver cannot read has no code either.
     if not error.sqlstate and not hint and not isinstance(error, psycopg.DataError):
         hint = next((text for words, text in _WORDS if words in reason), _START)

@@ -7,6 +7,9 @@ import pyarrow as pa
 from seil.warehouse.sql import Sql, SqlName, compose
 from seil.warehouse.types import TEXT, TIMESTAMP, sql_type
 
+LOCAL_TIMESTAMP = pa.timestamp("us")
+"""Of a cast in a model: files have none."""
+
 _TRY = {pa.bool_(): "try_boolean", TIMESTAMP: "try_timestamptz"}
 
 # A cast that fails ends the whole statement, and pg_input_is_valid came with version 16. The
@@ -35,6 +38,8 @@ class PostgresForms:
     """See `seil.warehouse.relational.forms.SqlForms`."""
 
     def type_name(self, kind: pa.DataType) -> Sql:
+        if kind == LOCAL_TIMESTAMP:
+            return Sql("TIMESTAMP")
         name = sql_type(kind)
         return Sql("DOUBLE PRECISION" if name == "DOUBLE" else name)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seil.errors import WarehouseError
@@ -24,7 +24,7 @@ WITH RECURSIVE readers AS (
     FROM readers AS r JOIN pg_depend AS d ON d.refobjid = r.oid
     JOIN pg_rewrite AS w ON w.oid = d.objid AND w.ev_class <> r.oid
     WHERE d.classid = CAST('pg_rewrite' AS regclass) AND r.depth < 50
-), views AS (SELECT oid, max(depth) AS depth FROM readers WHERE depth > 0 GROUP BY oid)
+), views AS (SELECT oid, max(depth) AS depth FROM readers GROUP BY oid)
 SELECT format('%I.%I', n.nspname, c.relname) AS name,
        CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END AS kind,
        pg_get_viewdef(c.oid) AS sql, pg_get_userbyid(c.relowner) AS owner,
@@ -36,7 +36,7 @@ SELECT format('%I.%I', n.nspname, c.relname) AS name,
        coalesce((SELECT string_agg(pg_get_indexdef(i.indexrelid), ';')
            FROM pg_index AS i WHERE i.indrelid = c.oid), '') AS indexes
 FROM views AS v JOIN pg_class AS c ON c.oid = v.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-ORDER BY v.depth, 1"""
+WHERE c.relkind IN ('v', 'm') AND v.depth >= {least_depth} ORDER BY v.depth, 1"""
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,7 @@ def readers_set_aside(database: RelationalDatabase, table: Sql) -> Iterator[None
     their rights, when the block ends. Raises WarehouseError naming a view that cannot be made on
     the new columns.
     """
-    rows = database.query(compose(_LIST, table=literal(table))).to_pylist()
-    views = [View(**row) for row in rows]
+    views = _views(database, table, least_depth=1)
     for view in reversed(views):
         database.execute(view.drop)
     yield
@@ -87,3 +86,21 @@ def readers_set_aside(database: RelationalDatabase, table: Sql) -> Iterator[None
             raise WarehouseError(
                 database.url, f"{reason} columns: {error.reason}", hint=hint
             ) from error
+
+
+def replace_view(database: RelationalDatabase, view: Sql, kind: str, sql: str) -> None:
+    """Keeps the rights of one that exists; takes its qualified name."""
+    existing = _views(database, view, least_depth=0)
+    if not existing:
+        place = compose("{kind} {view}", kind=Sql(kind.upper()), view=view)
+        database.execute(f"CREATE {place} AS {sql}")
+        return
+    with readers_set_aside(database, view):
+        database.execute(existing[0].drop)
+        database.execute(replace(existing[0], sql=sql).create)
+
+
+def _views(database: RelationalDatabase, table: Sql, *, least_depth: int) -> list[View]:
+    """At depth 0 itself."""
+    rows = database.query(compose(_LIST, table=literal(table), least_depth=least_depth))
+    return [View(**row) for row in rows.to_pylist()]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from seil.errors import WarehouseError
 from seil.warehouse.postgresql import user_objects
 from seil.warehouse.postgresql.warehouse import PostgresWarehouse, connect
+from seil.warehouse.relational.fencing import admit
 from seil.warehouse.sql import compose, quote
 from seil.warehouse.tables import SCHEMAS, TableName
 
@@ -68,6 +69,10 @@ class SchemaReplacement:
         warehouse = self._connected()
         database = warehouse.database
         self._drop_old()
+        if remains := self._existing([name + _OLD for name in self._schemas]):
+            reason = f"{', '.join(remains)} of an earlier rebuild are still read"
+            hint = "Wait until that transaction ends, then run the same command again"
+            raise WarehouseError(database.url, reason, hint=hint)
         database.begin()
         for schema in self._existing(self._schemas):
             database.execute(f"ALTER SCHEMA {quote(schema)} RENAME TO {quote(schema + _OLD)}")
@@ -99,6 +104,7 @@ class SchemaReplacement:
             stored = max((int(token or 0) for token in rows["token"].to_pylist()), default=0)
             self.fence.admit(database.url, stored)
         self.fence.check()
+        admit(database, self.fence)
 
     def discard(self) -> None:
         if self._warehouse and self._warehouse.database.is_one_transaction:

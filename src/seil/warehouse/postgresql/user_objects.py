@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from seil.errors import WarehouseError
+from seil.errors import StatementError, WarehouseError
+from seil.warehouse.postgresql.readers import replace_view
 from seil.warehouse.replacement import UserObject
 from seil.warehouse.sql import compose, join, literal, quote
 from seil.warehouse.tables import TableName
@@ -56,19 +58,25 @@ def copy_user_objects(
 ) -> list[UserObject]:
     """Raises WarehouseError naming an object that fails, such as a view on a dropped column."""
     for entry in objects:
-        place = quote(TableName(entry.schema, entry.name))
         try:
             database.create_schema(entry.schema)
-            if entry.kind == "table":
-                moved = quote(TableName(entry.schema + old, entry.name))
-                database.execute(f"ALTER TABLE {moved} SET SCHEMA {quote(entry.schema)}")
-            elif entry.kind == "view":
-                database.execute(f"CREATE OR REPLACE VIEW {place} AS {entry.sql}")
-            else:
-                database.execute(f"DROP MATERIALIZED VIEW IF EXISTS {place}")
-                database.execute(f"CREATE MATERIALIZED VIEW {place} AS {entry.sql}")
+            with database.transaction():
+                _copy(database, entry, old)
         except WarehouseError as error:
             raise WarehouseError(
                 database.url, f"{entry} cannot be recreated: {error.reason}", hint=error.hint
             ) from error
     return list(objects)
+
+
+def _copy(database: PostgresConnection, entry: UserObject, old: str) -> None:
+    place = quote(TableName(entry.schema, entry.name))
+    if entry.kind == "table":
+        moved = quote(TableName(entry.schema + old, entry.name))
+        database.execute(f"ALTER TABLE {moved} SET SCHEMA {quote(entry.schema)}")
+        return
+    if entry.kind == "view":
+        with suppress(StatementError), database.transaction():
+            database.execute(f"CREATE OR REPLACE VIEW {place} AS {entry.sql}")
+            return
+    replace_view(database, place, entry.kind, entry.sql)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from seil.warehouse.postgresql.builds import PostgresBuilder
@@ -9,11 +10,15 @@ from seil.warehouse.postgresql.connection import PostgresConnection
 from seil.warehouse.postgresql.forms import FUNCTIONS
 from seil.warehouse.postgresql.staging import Staging
 from seil.warehouse.relational.warehouse import RelationalWarehouse
+from seil.warehouse.sql import compose
 
 if TYPE_CHECKING:
     from seil.settings import WarehouseSettings
     from seil.warehouse.fencing import Fence
     from seil.warehouse.merges import OpenUrl
+
+
+_DESCRIPTION = f"SEIL, functions {hashlib.sha256(FUNCTIONS.encode()).hexdigest()[:16]}"
 
 
 class PostgresWarehouse(RelationalWarehouse[PostgresConnection]):
@@ -24,8 +29,15 @@ class PostgresWarehouse(RelationalWarehouse[PostgresConnection]):
         with database.transaction():
             database.create_schema("seil")
             database.create_schema(database.schema)
-            database.execute(FUNCTIONS)
+            self._prepare_functions()
         super().prepare()
+
+    def _prepare_functions(self) -> None:
+        """Only their owner may replace them, and not two processes at once."""
+        stored = "SELECT obj_description(to_regnamespace('seil'), 'pg_namespace') AS description"
+        if self.database.query(stored).to_pylist() != [{"description": _DESCRIPTION}]:
+            self.database.execute(FUNCTIONS)
+            self.database.execute(compose("COMMENT ON SCHEMA seil IS {text}", text=_DESCRIPTION))
 
     def _builder(self) -> PostgresBuilder:
         return PostgresBuilder(self.database)

@@ -27,10 +27,16 @@ def admit(database: RelationalDatabase, fence: Fence) -> None:
         return
     if database.columns(_FENCE) is None:
         database.create_table(_FENCE, _COLUMNS)
-    rows = database.query(Sql("SELECT token FROM seil.fence"))["token"].to_pylist()
-    stored = max((int(row) for row in rows if row is not None), default=0)
-    token = fence.admit(database.url, stored)
-    if not rows:
+    stored = stored_token(database)
+    token = fence.admit(database.url, stored or 0)
+    if stored is None:
         database.append(_FENCE, pa.table({"token": [token]}, schema=_COLUMNS))
     elif token != stored:
         database.execute(compose("UPDATE seil.fence SET token = {token}", token=token))
+
+
+def stored_token(database: RelationalDatabase) -> int | None:
+    """Of the last commit; None where none is stored."""
+    rows = database.query(Sql("SELECT max(token) AS token FROM seil.fence")).to_pylist()
+    token = rows[0]["token"]
+    return None if token is None else int(token)
