@@ -32,7 +32,9 @@ def replacement(engine: WarehouseSettings) -> Iterator[Replacement]:
     """Of a run with TOKEN."""
     fence = RunFence()
     with fence.guard(Holder(TOKEN)):
-        yield open_replacement(engine, fence=fence)
+        opened = open_replacement(engine, fence=fence)
+        yield opened
+        opened.discard()  # As whoever opens one does, whatever happened.
 
 
 def old_tables(warehouse: Warehouse) -> list[str]:
