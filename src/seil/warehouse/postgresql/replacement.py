@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from re import Pattern
 from typing import TYPE_CHECKING, TypeVar
@@ -108,7 +108,9 @@ class SchemaReplacement:
 
     def discard(self) -> None:
         if self._warehouse and self._warehouse.database.is_one_transaction:
-            self._warehouse.database.end(commit=False)
+            # A connection that is lost has been rolled back.
+            with suppress(WarehouseError):
+                self._warehouse.database.end(commit=False)
         self._close()
 
     @property
