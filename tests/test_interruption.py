@@ -87,3 +87,25 @@ def test_an_ignored_signal_stays_ignored_and_handlers_come_back() -> None:
         assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_a_signal_that_is_ignored_at_the_end_of_the_block_leaves_no_alarm() -> None:
+    with raised_signals():
+        _Destroyed(signal.SIGINT)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_signal_that_comes_while_an_ignored_one_is_noted_is_raised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    signals, set_timer = [signal.SIGTERM], signal.setitimer
+
+    def set_timer_after_signal(timer: int, seconds: float) -> tuple[float, float]:
+        if signals:
+            signal.raise_signal(signals.pop())
+        return set_timer(timer, seconds)
+
+    monkeypatch.setattr(signal, "setitimer", set_timer_after_signal)
+    with raised_signals(), pytest.raises(TerminatedError):
+        _Destroyed(signal.SIGINT)
+        time.sleep(HELD)

@@ -54,11 +54,14 @@ def raised_signals() -> Iterator[None]:
     report = sys.unraisablehook
 
     def raise_ignored_again(args: UnraisableHookArgs) -> None:
-        if args.exc_type in _ERRORS.values():
-            _Received.is_due = True
-            signal.setitimer(signal.ITIMER_REAL, _RAISED_AGAIN_AFTER)
-        else:
+        if args.exc_type not in _ERRORS.values():
             report(args)
+            return
+        # A second signal raised in here would be ignored, too.
+        _Received.postponements += 1
+        _Received.is_due = True
+        signal.setitimer(signal.ITIMER_REAL, _RAISED_AGAIN_AFTER)
+        _Received.postponements -= 1
 
     sys.unraisablehook = raise_ignored_again
     for number in handlers:
@@ -66,6 +69,9 @@ def raised_signals() -> Iterator[None]:
     try:
         yield
     finally:
+        if _Received.is_due:
+            # Behind the block, the alarm would end the process.
+            signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in handlers.items():
             signal.signal(number, handler)
         sys.unraisablehook = report

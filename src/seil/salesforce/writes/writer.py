@@ -12,7 +12,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
@@ -27,6 +27,7 @@ from seil.errors import (
     RequestRejectedError,
     SeilError,
 )
+from seil.observe.workers import Workers
 from seil.salesforce.ids import full_id
 from seil.salesforce.org import Org
 from seil.salesforce.schema import ObjectSchema
@@ -216,7 +217,7 @@ class _Run:
         """Yields the outcomes of each part. Parts that share a parent do not overlap."""
         most = self.options.job_rows if self.by_job else self.options.call_rows
         workers = self.options.jobs_at_once if self.by_job else 1
-        with ThreadPoolExecutor(workers, thread_name_prefix="write") as pool:
+        with Workers(workers, "write") as pool:
             under_way: list[Future[list[RowOutcome]]] = []
             try:
                 for part in parts(tables, rows=most):
