@@ -285,7 +285,8 @@ class EventSubscriber:
         first = position.gap_until
         if not position.replay_id or position.placed_at is None:
             return first
-        age = datetime.now(UTC) - position.placed_at
+        # Negative where this machine's clock was set back since.
+        age = max(datetime.now(UTC) - position.placed_at, timedelta())
         moment = self._clock.estimate() - age - _LOSS_MARGIN
         return max(moment, first) if first else moment
 

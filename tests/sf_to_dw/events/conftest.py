@@ -195,11 +195,18 @@ def is_settled(state: State, topics: int) -> bool:
     return len(positions) == topics and all(p.replay_id and not p.gap for p in positions)
 
 
-def lose_places(site: StreamingSite) -> None:
-    """Every place in a stream is one that Salesforce refuses."""
+def lose_places(site: StreamingSite, *, set_back: timedelta = timedelta()) -> None:
+    """Every place in a stream is one that Salesforce refuses; this machine's clock is set back."""
     with site.open() as context:
         places = context.state.streams
-        places.store([replace(each, replay_id=b"\xff" * 8) for each in places.all().values()])
+        places.store(
+            replace(
+                each,
+                replay_id=b"\xff" * 8,
+                placed_at=each.placed_at and each.placed_at + set_back,
+            )
+            for each in places.all().values()
+        )
 
 
 def forget_places(site: StreamingSite) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -264,9 +265,13 @@ def _billing_runs(context: Site) -> list[str]:
     return [run.outcome for run in runs]
 
 
-@pytest.mark.parametrize("ahead", [0, -18_000], ids=["same-clock", "host-5h-ahead"])
+@pytest.mark.parametrize(
+    ("ahead", "set_back"),
+    [(0, 0), (-18_000, 0), (0, 48)],
+    ids=["same-clock", "host-5h-ahead", "host-set-back-48h"],
+)
 def test_lost_place_of_a_platform_event_loses_none_that_is_kept(
-    ahead: int, site: StreamingSite
+    ahead: int, set_back: int, site: StreamingSite
 ) -> None:
     """Those before the first start stay unread."""
     site.settings = BILLING
@@ -277,7 +282,7 @@ def test_lost_place_of_a_platform_event_loses_none_that_is_kept(
         with subscribing(site) as running:
             running.wait_until_settled()
         site.write("POST", "BillingExtractReady__e", UNREADABLE)
-        lose_places(site)
+        lose_places(site, set_back=timedelta(hours=set_back))
         with subscribing(site) as running:
             running.wait(lambda: bool(site.published("platform-event")))
             running.wait_until_settled()
