@@ -63,7 +63,7 @@ class Application:
         writer = Writer(self.org, self.log, self.options)
         writer.recover()
         target = plan.definition.target
-        tables = self._checked(target, plan_rows(plan), states, self.on_settled)
+        tables = self._checked(target, plan_rows(plan, self.rules), states, self.on_settled)
         states += writer.write(target, tables, rows=plan.writes, on_settled=self.on_settled)
         return states
 
@@ -121,7 +121,7 @@ class Application:
         on_settled: OnSettled,
     ) -> Iterator[pa.Table]:
         """Yields the rows to write; the outcomes of the others are recorded and counted here."""
-        with bounded_database(len(self.rules.fields)) as database:
+        with bounded_database(self.rules.fields) as database:
             for table in tables:
                 settled = self._settled(target, table, database)
                 if settled:

@@ -128,7 +128,7 @@ class Diff:
     def open(
         cls, definition: PushDefinition, key: FieldRule, rules: Mapping[str, FieldRule]
     ) -> Iterator[Self]:
-        with bounded_database(len(rules)) as database:
+        with bounded_database([key, *rules.values()]) as database:
             yield cls(database, definition, key, rules)
 
     def take_desired(self, rows: pa.RecordBatchReader) -> None:

@@ -14,7 +14,7 @@ from seil.dw_to_sf.database import bounded_database
 from seil.dw_to_sf.plan import CHECKED_AT_ONCE, Plan
 from seil.dw_to_sf.values import stored
 from seil.salesforce.writes.batch import BEFORE, CLEAR, PARENT
-from seil.salesforce.writes.rules import FieldRule
+from seil.salesforce.writes.rules import FieldRule, ObjectRules
 from seil.warehouse.sql import SqlName, compose, join, quote
 
 if TYPE_CHECKING:
@@ -53,13 +53,14 @@ def stored_values(
     return rows
 
 
-def plan_rows(plan: Plan) -> Iterator[pa.Table]:
+def plan_rows(plan: Plan, rules: ObjectRules) -> Iterator[pa.Table]:
     """One row per record to write: its key, and a column per field that is null if unchanged.
 
     The image before of a record that does not exist has an Id of null.
     """
     file = str(plan.path)
-    with bounded_database(len(plan.definition.fields)) as database:
+    fields = [rule for name in plan.definition.fields if (rule := rules.get(name))]
+    with bounded_database(fields) as database:
         names = database.execute(compose(_FIELDS, file=file)).fetchall()
         values = [
             compose(_VALUE, clear=CLEAR, name=name, column=SqlName(name)) for (name,) in names
