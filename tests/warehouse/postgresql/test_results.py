@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from tests.postgresql import Server
 
-from seil.errors import StatementError
+from seil.errors import StatementError, WarehouseError
 from seil.settings import WarehouseSettings
 from seil.warehouse import Warehouse, open_warehouse
 
@@ -73,7 +73,13 @@ def test_a_stream_that_is_not_read_to_its_end_leaves_the_connection_free(
 ) -> None:
     with reading.stream("SELECT repeat('y', 1000) FROM generate_series(1, 20000)") as batches:
         batches.read_next_batch()
+        with pytest.raises(WarehouseError, match="still being read"):
+            reading.query("SELECT 1 AS a")
     assert reading.query("SELECT 1 AS a").num_rows == 1
+
+
+def test_a_nul_does_not_end_a_statement(reading: Warehouse) -> None:
+    assert reading.query("SELECT 'a\0b' AS a").to_pylist() == [{"a": "a\N{REPLACEMENT CHARACTER}b"}]
 
 
 def test_a_question_cannot_smuggle_a_second_statement(server: Server) -> None:

@@ -81,6 +81,7 @@ class PostgresConnection:
         self.read_only = read_only
         self._fence = fence
         self._in_transaction = False
+        self._is_streaming = False
         self._cut_name = ""
         self.is_one_transaction = False
         self.staging: Staging | None = None
@@ -157,6 +158,8 @@ class PostgresConnection:
     @contextmanager
     def _errors(self) -> Iterator[None]:
         """PostgreSQL cuts a name that is too long, which can be that of another table then."""
+        if self._is_streaming:  # The driver would wait for ever.
+            raise WarehouseError(self.url, "the rows of another statement are still being read")
         self._cut_name = ""
         with translated_errors(self.url):
             yield
@@ -192,11 +195,16 @@ class PostgresConnection:
             # A copy that is not read to its end would block the connection.
             closing(copy_out(cursor, select, schema)) as batches,
         ):
-            yield pa.RecordBatchReader.from_batches(schema, self._batches(batches))
+            try:
+                yield pa.RecordBatchReader.from_batches(schema, self._batches(batches))
+            finally:
+                self._is_streaming = False
 
     def _batches(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         with translated_errors(self.url):
+            self._is_streaming = True
             yield from batches
+            self._is_streaming = False
 
     def tables(self, schema: str = "") -> list[str]:
         select = """
@@ -376,7 +384,8 @@ def hold_fence(database: PostgresConnection, fence: Fence) -> None:
 
 
 def _encoded(sql: str) -> bytes:
-    return sql.encode("utf-8", "replace")
+    """A statement ends at a NUL, which is stored as in `seil.warehouse.postgresql.copying`."""
+    return sql.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace")
 
 
 def _without_semicolon(sql: str) -> str:
