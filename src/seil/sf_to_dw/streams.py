@@ -118,6 +118,7 @@ class Streams:
                     self._handle(stream, error, failures)
             else:
                 failures = 0
+                self._pause(1)
 
     def _handle(self, stream: _Stream, error: SeilError, failures: int) -> None:
         log.log(
@@ -135,6 +136,9 @@ class Streams:
                 self._renew(stream.session)
             except SeilError as refusal:
                 self.inbox.put(StreamDelivery(stream.topic, error=refusal))
+        self._pause(failures)
+
+    def _pause(self, failures: int) -> None:
         longest = min(_FIRST_WAIT * 2 ** min(failures - 1, 20), self._max_wait)
         self._stop.wait(longest * random.uniform(0.5, 1))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -57,3 +59,26 @@ def test_stream_that_is_opening_ends_with_the_others(
         opening.wait(HANGS)
         streams.close()
     assert streams.inbox.empty()
+
+
+def test_stream_that_the_service_ends_at_once_is_opened_again_after_a_pause() -> None:
+    opened: list[float] = []
+
+    class Ended:
+        session = None
+
+        def __iter__(self) -> Any:
+            return iter(())
+
+        def cancel(self) -> None: ...
+
+    def subscribe(*_: object, **__: object) -> Ended:
+        opened.append(time.monotonic())
+        return Ended()
+
+    client: Any = SimpleNamespace(subscribe=subscribe, close=lambda: None)
+    streams = Streams(client, lambda _: None, silence=HANGS, max_wait=0.1)
+    streams.start(TOPIC, b"", "earliest")
+    until(lambda: len(opened) > 2)
+    streams.close()
+    assert opened[2] - opened[0] > 0.09
