@@ -108,7 +108,8 @@ class StateSettings(Section):
     keep_outcomes: Duration = Field(
         timedelta(days=400),
         ge=timedelta(days=1),
-        description="Outcomes of writes into Salesforce that are settled are kept this long.",
+        description="Settled outcomes of writes into Salesforce are kept this long; what a push "
+        "wrote, for good.",
     )
     keep_runs: int = Field(10_000, ge=1, description="Reports of at most so many runs are kept.")
     log_lines: int = Field(200, ge=0, description="Last log lines kept per attempt of a step.")
