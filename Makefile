@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST_ARGS ?= -n 5 --hypothesis-seed=0
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench demo docs wheel test test-all quick kill lint types check format coverage proto lock clean
+.PHONY: help install bench demo docs wheel test matrix test-all quick kill lint types check format coverage proto lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -80,8 +80,10 @@ quick: .venv/.installed ## The inner loop, under a minute: style, types, the qui
 
 # Another Python, where the machine has it: an environment of its own, the quick tests.
 OTHER_PYTHONS ?= 3.12 3.13
-test-all: install ## What takes long beside `make test`: every combination, properties at length, kills, other Pythons
+matrix: install ## What takes long beside `make test`: every combination, properties at length
 	TEST_ALL=1 $(RUN) pytest -q $(PYTEST_ARGS) --timeout 1800 -m "hypothesis or matrix"
+
+test-all: matrix ## The same, many kills, other Pythons
 	$(MAKE) --no-print-directory kill LIVES=6 SEED=1
 	for version in $(OTHER_PYTHONS); do $(MAKE) --no-print-directory python-$$version || exit 1; done
 
