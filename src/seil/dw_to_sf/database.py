@@ -66,7 +66,9 @@ def _too_little(error: Exception, spill: Path) -> WarehouseError:
         hint = f"Free some space in {spill.parent}, or set TMPDIR to a larger folder"
     else:
         hint = "Give the longest texts a push of their own, of fewer rows"
-    return WarehouseError("duckdb::memory:", first_line, hint=f"{hint}; nothing was written")
+    return WarehouseError(
+        "in memory, for the comparison", first_line, hint=f"{hint}; nothing was written"
+    )
 
 
 def _sweep_spill() -> None:
