@@ -92,6 +92,7 @@ def _confirm(plan: Plan, *, yes: bool) -> None:
 
 def show_plan(plan: Plan, values: Sequence[PlannedValue]) -> None:
     counts = plan.counts
+    batches = "1 batch" if plan.batches == 1 else f"{plan.batches:,} batches"
     output.line(f"Plan {plan.hash} of push {plan.definition.name}")
     facts = {
         "object": f"{plan.definition.object}, {plan.definition.operation}",
@@ -99,7 +100,7 @@ def show_plan(plan: Plan, values: Sequence[PlannedValue]) -> None:
         f"{counts.new:,} new, {counts.missing:,} not in the mirror, {counts.refused:,} refused, "
         f"{counts.held:,} held back",
         "values": ", ".join(f"{count:,} {name}" for name, count in counts.fields.items()),
-        "cost": f"{plan.calls:,} API calls, {plan.batches:,} batches",
+        "cost": f"{plan.calls:,} API calls, {batches}",
         "brakes": "; ".join(plan.over_the_brakes),
     }
     for label, text in facts.items():
