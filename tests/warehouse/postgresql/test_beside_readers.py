@@ -152,6 +152,14 @@ def test_what_cannot_be_opened_says_why(server: Server, change: dict[str, str], 
     assert hint in refusal.value.hint
 
 
+def test_options_of_the_url_come_before_the_defaults(server: Server) -> None:
+    database = server.new_database()
+    url = server.url(database, application_name="monday")
+    with open_warehouse(WarehouseSettings(url=url)) as opened:
+        rows = opened.query("SELECT current_setting('application_name') AS name").to_pylist()
+    assert rows == [{"name": "monday"}]
+
+
 def test_a_reader_cannot_write(server: Server, url: str, accounts: Accounts) -> None:
     with open_warehouse(WarehouseSettings(url=url), read_only=True) as opened:
         assert opened.query(_SELECT).num_rows == 1

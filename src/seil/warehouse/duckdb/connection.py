@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -26,16 +26,13 @@ from seil.warehouse.duckdb.errors import translated_batches, translated_errors
 from seil.warehouse.duckdb.forms import DuckDBForms
 from seil.warehouse.duckdb.staging import DEFAULT_SCHEMA, ParquetReader, qualify
 from seil.warehouse.lost_reasons import with_reason
-from seil.warehouse.merges import MergeOutcome
 from seil.warehouse.relational.fencing import admit
-from seil.warehouse.relational.row_merge import RowMerge, merged_columns
 from seil.warehouse.sql import Sql, SqlName, compose, literal, quote
 from seil.warehouse.types import sql_type
 
 if TYPE_CHECKING:
     from seil.warehouse.fencing import Fence
     from seil.warehouse.merges import Misfits, OpenUrl, StagedFile
-    from seil.warehouse.relational.change_log import ChangeLog
     from seil.warehouse.tables import TableName
     from seil.warehouse.types import Column
 
@@ -288,20 +285,10 @@ class DuckDBConnection:
             place = f"{qualify(table)}.{quote(name)}"
             self.execute(f"COMMENT ON COLUMN {place} IS {literal(description)}")
 
-    def merge_rows(
-        self,
-        table: TableName,
-        files: Sequence[StagedFile],
-        *,
-        key: str,
-        log: ChangeLog | None = None,
-        every_version: bool = False,
-    ) -> Mapping[str, MergeOutcome]:
-        columns = merged_columns(self, table)
-        with self._staging.rows(files, columns) as staged:
-            merge = RowMerge(self, table, staged, columns, key=key, every_version=every_version)
-            outcomes = merge.run(log)
-        return {file.key: outcomes.get(n, MergeOutcome()) for n, file in enumerate(files)}
+    def staged_rows(
+        self, files: Sequence[StagedFile], columns: pa.Schema
+    ) -> AbstractContextManager[Sql]:
+        return self._staging.rows(files, columns)
 
     def misfits(self, source: TableName | StagedFile, column: str, target: pa.DataType) -> Misfits:
         return self._staging.misfits(source, column, target)

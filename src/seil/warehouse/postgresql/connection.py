@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,14 +14,12 @@ from psycopg.errors import Diagnostic, NameTooLong
 from sqlglot.errors import SqlglotError
 
 from seil.errors import StatementError, WarehouseError
-from seil.warehouse.merges import MergeOutcome
 from seil.warehouse.postgresql.arrow import result_batch, result_schema
 from seil.warehouse.postgresql.copying import copy_in, copy_out
 from seil.warehouse.postgresql.errors import translated_errors
 from seil.warehouse.postgresql.forms import PostgresForms
 from seil.warehouse.postgresql.readers import readers_set_aside
 from seil.warehouse.relational.fencing import admit, stored_token
-from seil.warehouse.relational.row_merge import RowMerge, merged_columns
 from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
 from seil.warehouse.types import TEXT, stored_type
 
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from seil.warehouse.fencing import Fence
     from seil.warehouse.merges import Misfits, StagedFile
     from seil.warehouse.postgresql.staging import Staging
-    from seil.warehouse.relational.change_log import ChangeLog
     from seil.warehouse.tables import TableName
     from seil.warehouse.types import Column
 
@@ -46,8 +43,6 @@ _DEFAULTS: Mapping[str, Any] = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
-    # A plan that the server keeps fails once the columns of its tables change.
-    "prepare_threshold": None,
 }
 # A reader's open transaction holds up a change of columns, which would hold up every other reader
 # behind it: without a limit of the user's own, for 30 seconds at most.
@@ -56,10 +51,7 @@ SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET extra_float_digits = 1;
 SET client_min_messages = 'notice';
 SELECT set_config('lock_timeout', '30s', false) WHERE current_setting('lock_timeout') = '0'"""
 _NO_ROWS = "SELECT * FROM {relation} AS result LIMIT 0"
-_COLUMNS = """
-SELECT a.attname, format_type(a.atttypid, a.atttypmod)
-FROM pg_attribute AS a WHERE a.attrelid = to_regclass({table}) AND a.attnum > 0
-AND NOT a.attisdropped ORDER BY a.attnum"""
+_EXISTS = "SELECT to_regclass({table}) IS NOT NULL AS is_there"
 
 
 class PostgresConnection:
@@ -86,10 +78,13 @@ class PostgresConnection:
         self.is_one_transaction = False
         self.staging: Staging | None = None
         with translated_errors(self.url):
-            options = dict(_DEFAULTS)
+            options = {**_DEFAULTS, **psycopg.conninfo.conninfo_to_dict(url)}
             if password is not None:
                 options["password"] = password.reveal()
-            self._connection: Connection = psycopg.connect(url, autocommit=True, **options)
+            # A plan that the server keeps fails once the columns of its tables change.
+            self._connection: Connection = psycopg.connect(
+                autocommit=True, prepare_threshold=None, **options
+            )
             self._connection.add_notice_handler(self._note)
             self._connection.execute(_SESSION.encode())
             self._connection.execute(f"SET search_path = {quote(schema)}".encode())
@@ -214,12 +209,9 @@ class PostgresConnection:
         return [str(name) for name in rows["relname"].to_pylist()]
 
     def columns(self, table: TableName) -> pa.Schema | None:
-        place = literal(self.qualify(table))
-        with translated_errors(self.url):
-            rows = self._connection.execute(compose(_COLUMNS, table=place).encode()).fetchall()
-        if not rows:
-            return None
-        return self._columns_of(self.qualify(table))
+        place = self.qualify(table)
+        exists = self.query(compose(_EXISTS, table=literal(place)))["is_there"][0].as_py()
+        return self._columns_of(place) if exists else None
 
     def _columns_of(self, relation: Sql) -> pa.Schema:
         # The binary protocol admits one statement: what a person wrote cannot end this one.
@@ -329,20 +321,10 @@ class PostgresConnection:
             statements.append(f"COMMENT ON COLUMN {place} IS {literal(description)}")
         self.execute("; ".join(statements))
 
-    def merge_rows(
-        self,
-        table: TableName,
-        files: Sequence[StagedFile],
-        *,
-        key: str,
-        log: ChangeLog | None = None,
-        every_version: bool = False,
-    ) -> Mapping[str, MergeOutcome]:
-        columns = merged_columns(self, table)
-        with self._staged().rows(self, files, columns) as staged:
-            merge = RowMerge(self, table, staged, columns, key=key, every_version=every_version)
-            outcomes = merge.run(log)
-        return {file.key: outcomes.get(n, MergeOutcome()) for n, file in enumerate(files)}
+    def staged_rows(
+        self, files: Sequence[StagedFile], columns: pa.Schema
+    ) -> AbstractContextManager[Sql]:
+        return self._staged().rows(self, files, columns)
 
     def misfits(self, source: TableName | StagedFile, column: str, target: pa.DataType) -> Misfits:
         return self._staged().misfits(self, source, column, target)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from seil.warehouse.merges import MergeOutcome, Misfits, StagedFile
-    from seil.warehouse.relational.change_log import ChangeLog
+    from seil.warehouse.merges import Misfits, StagedFile
     from seil.warehouse.relational.forms import SqlForms
     from seil.warehouse.sql import Sql
     from seil.warehouse.tables import TableName
@@ -84,17 +83,10 @@ class RelationalDatabase(Protocol):
         self, source: TableName | StagedFile, column: str, target: pa.DataType
     ) -> Misfits: ...
 
-    def merge_rows(
-        self,
-        table: TableName,
-        files: Sequence[StagedFile],
-        *,
-        key: str,
-        log: ChangeLog | None = None,
-        every_version: bool = False,
-    ) -> Mapping[str, MergeOutcome]:
-        """Keeps, per key, the newest of the table's row and the files' rows.
-
-        With `every_version`, key and systemmodstamp together identify a row.
+    def staged_rows(
+        self, files: Sequence[StagedFile], columns: pa.Schema
+    ) -> AbstractContextManager[Sql]:
+        """A SELECT of the files' rows, to be merged within the block: see
+        `seil.warehouse.relational.merge_sql`.
         """
         ...

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from seil.warehouse.relational.overlays import GAPS_SCHEMA, KEPT_SCHEMA, OWN_COLUMNS, overlay_table
+from seil.warehouse.relational.row_merge import merge_rows
 from seil.warehouse.relational.versions_sql import STAMPS, version_order
 from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
 from seil.warehouse.tables import TableName
@@ -75,7 +76,7 @@ class Gaps:
                 schema = self.database.columns(table)
                 types = {n: schema.field(n).type for n in columns} if schema is not None else {}
                 loser = replace(file, columns=columns)
-                self.database.merge_rows(self._overlay_table(types), [loser], key=key)
+                merge_rows(self.database, self._overlay_table(types), [loser], key=key)
 
     @property
     def _log_table(self) -> TableName:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from seil.warehouse.merges import EXTRACTED_AT, FILE, Records, StagedFile
+from seil.warehouse.relational.row_merge import merge_rows
 from seil.warehouse.relational.versions_sql import stays_deleted, version_stamp
 from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
 from seil.warehouse.tables import TableName
@@ -47,9 +48,9 @@ def store_versions(
     _prepare(database, versions, columns)
     database.create_table(deleted, pa.schema({key: TEXT, **_DELETED}))
     if whole := [file for file in files if file.holds == "versions"]:
-        database.merge_rows(versions, whole, key=key, every_version=True)
+        merge_rows(database, versions, whole, key=key, every_version=True)
     if deletions := [file for file in files if file.holds == "deletions"]:
-        database.merge_rows(deleted, deletions, key=key, every_version=True)
+        merge_rows(database, deleted, deletions, key=key, every_version=True)
     _record_files(database, table, [file.key for file in files])
     view = TableName(_VIEWS, table.name)
     database.create_view(view, _intervals(database.forms, records, (versions, deleted), columns))

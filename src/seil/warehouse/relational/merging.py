@@ -14,6 +14,7 @@ from seil.warehouse.relational.overlays import (
     overlay_tables,
     store_overlays,
 )
+from seil.warehouse.relational.row_merge import merge_rows
 
 if TYPE_CHECKING:
     from seil.warehouse.merges import MergeOutcome, Records, StagedFile
@@ -59,7 +60,7 @@ def merge(
         gaps = Gaps(database, records)
         if gaps.store_values(versions):
             overlays.invalidate()
-        outcomes |= database.merge_rows(records.table, versions, key=records.key, log=log)
+        outcomes |= merge_rows(database, records.table, versions, key=records.key, log=log)
         gaps.store_losers(versions, outcomes)
     if parts:
         outcomes |= store_overlays(database, records, parts)

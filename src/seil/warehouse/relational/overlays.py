@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from seil.warehouse.merges import EXTRACTED_AT, FILE, MergeOutcome, Records, StagedFile
+from seil.warehouse.relational.row_merge import merge_rows
 from seil.warehouse.relational.versions_sql import (
     is_timed,
     stays_deleted,
@@ -87,7 +88,9 @@ def store_overlays(
             _deletions_of(records.table) if is_deletion else overlay_table(records.table, types)
         )
         database.create_table(overlay, pa.schema({**types, **OWN_COLUMNS}))
-        outcomes |= database.merge_rows(overlay, [file], key=records.key, every_version=is_deletion)
+        outcomes |= merge_rows(
+            database, overlay, [file], key=records.key, every_version=is_deletion
+        )
     return outcomes
 
 
