@@ -228,12 +228,23 @@ def test_page_locators_need_version_58(far: FarEnd, settings: SalesforceSettings
 
 
 @pytest.mark.parametrize(
-    "second", [GONE, page_list(["b"], nextRecordsUrl=f"{JOB}/resultPages?l=2")]
+    ("second", "error", "message"),
+    [
+        (GONE, JobGoneError, "no longer exists"),
+        (
+            page_list(["b"], nextRecordsUrl=f"{JOB}/resultPages?l=2"),
+            UnavailableError,
+            r"the list of pages of job \S+ is incomplete",
+        ),
+    ],
+    ids=["job gone", "endless"],
 )
-def test_page_locators_that_break_off(far: FarEnd, org: Org, second: Reply) -> None:
+def test_page_locators_that_break_off(
+    far: FarEnd, org: Org, second: Reply, error: type[Exception], message: str
+) -> None:
     first = page_list(["a"], nextRecordsUrl=f"{JOB}/resultPages?l=2")
     far.on("GET", f"{JOB}/resultPages", first, second)
-    with pytest.raises(UnavailableError, match=r"the list of pages of job \S+ is incomplete"):
+    with pytest.raises(error, match=message):
         org.bulk.page_locators(JOB_ID, max_records=5)
 
 

@@ -188,7 +188,8 @@ class BulkQuery:
         each whole: `page(..., max_records=None)`. `max_records` is a hint: the org sizes the pages.
 
         None before v58.0, which lacks the list, and where one request may hold all `rows`: then
-        follow `next_locator`.
+        follow `next_locator`. Raises UnavailableError, and JobGoneError where the job is gone
+        before the list's end.
         """
         if rows is not None and rows <= max_records:
             return None
@@ -200,7 +201,8 @@ class BulkQuery:
         visited: set[str] = set()
         while path:
             visited.add(path)
-            answer = self._result_pages(path, params)
+            with _translate_gone(job_id):
+                answer = self._result_pages(path, params)
             if answer is None and not locators:
                 return None
             if answer is None or (path := _next_path(answer)) in visited:
@@ -253,9 +255,12 @@ class BulkQuery:
             logger.warning("job %s was not deleted: %s", job_id, error.message)
 
     def _result_pages(self, path: str, params: dict[str, str] | None) -> dict[str, Any] | None:
+        """A part of the list; only the first has `params`, and may be refused."""
         try:
             answer = self._connection.json(OrgCall("GET", path, params=params))
         except RequestRejectedError as error:
+            if params is None:
+                raise
             logger.info("the org has no list of result pages: %s", error.message)
             return None
         is_list = isinstance(answer, dict) and isinstance(answer.get("resultPages"), list)
