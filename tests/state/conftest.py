@@ -21,7 +21,7 @@ NewState = Callable[[Engine], State]
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    with running() as database:
+    with running(17) as database:
         yield database
 
 

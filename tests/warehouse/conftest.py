@@ -4,11 +4,13 @@ put another engine through all of it, add it to ENGINES.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
-from tests.postgresql import Server, running
+from tests.postgresql import VERSIONS, Server, Version, running
 
 from seil.settings import WarehouseSettings
 from seil.warehouse import Warehouse, open_warehouse
@@ -19,17 +21,30 @@ def duckdb_file(folder: Path) -> WarehouseSettings:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    with running() as started:
-        yield started
+def servers() -> Iterator[Callable[[Version], Server]]:
+    """Starts each version once, when it is first asked for."""
+    with ExitStack() as started:
+        yield cache(lambda version: started.enter_context(running(version)))
 
 
-@pytest.fixture(params=["duckdb", pytest.param("postgresql", marks=pytest.mark.matrix)])
+@pytest.fixture(scope="session")
+def server(servers: Callable[[Version], Server]) -> Server:
+    return servers(18)
+
+
+POSTGRESQL = [
+    pytest.param(version, id=f"postgresql {version}", marks=pytest.mark.matrix)
+    for version in VERSIONS
+]
+
+
+@pytest.fixture(params=["duckdb", *POSTGRESQL])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> WarehouseSettings:
     """Where a new warehouse of that engine can be."""
     if request.param == "duckdb":
         return duckdb_file(tmp_path)
-    server: Server = request.getfixturevalue("server")
+    servers: Callable[[Version], Server] = request.getfixturevalue("servers")
+    server = servers(request.param)
     return WarehouseSettings(url=server.url(server.new_database()))
 
 

@@ -8,7 +8,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 from sqlglot import exp
-from tests.postgresql import Server, running
+from tests.postgresql import Server
 from tests.warehouse.test_dialect import MODELS, constructs, packaged_select
 
 from seil.warehouse.dialect import WRITTEN_IN
@@ -25,15 +25,9 @@ TYPES = (
 )
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Server]:
-    with running() as server:
-        yield server
-
-
 @pytest.fixture
-def connection(postgres: Server) -> Iterator[psycopg.Connection]:
-    url = postgres.url(postgres.new_database())
+def connection(server: Server) -> Iterator[psycopg.Connection]:
+    url = server.url(server.new_database())
     with psycopg.connect(url, autocommit=True) as connection:
         yield connection
 

@@ -33,7 +33,7 @@ class PostgresSite(Site):
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with running() as started:
+    with running(16) as started:
         yield started
 
 
