@@ -29,6 +29,7 @@ EXTRAS = {
     "secrets_manager.py": {"aws"},
     "state/postgres.py": {"postgres"},
     "warehouse/postgresql": {"postgres"},
+    "warehouse/spark": {"spark"},
     "state/postgres_errors.py": {"postgres"},
     "techone": {"api"},
     "cli/serve.py": {"api"},
