@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST_ARGS ?= -n 5 --hypothesis-seed=0
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench demo docs wheel test matrix test-all quick kill lint types check format coverage proto lock clean
+.PHONY: help install bench conformance demo docs wheel test matrix test-all quick kill lint types check format coverage proto lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -93,6 +93,11 @@ python-%: $(UV)
 	if [ $$found = none ]; then echo "Python $* is not on this machine: left out"; exit; fi; \
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-$* $(UV) sync --frozen --quiet --python $$found && \
 	.venv-$*/bin/pytest $(PYTEST_ARGS) $(QUICK_TESTS)
+
+# By its name in tests/engines.py.
+ENGINE ?= duckdb
+conformance: install ## What a warehouse has to pass, on the engine ENGINE
+	TEST_ALL=1 $(RUN) pytest -q $(PYTEST_ARGS) --timeout 1800 -m "" -k $(ENGINE) tests/conformance tests/warehouse
 
 # The lives are numbered from SEED; `make kill SEED=<number> LIVES=1` is one of them again.
 LIVES ?= 50

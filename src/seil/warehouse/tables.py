@@ -5,7 +5,8 @@ Types are those of `seil.warehouse.types`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -46,6 +47,14 @@ class Tables(Protocol):
 
     def columns(self, table: TableName) -> pa.Schema | None:
         """None if there is no such table or view."""
+        ...
+
+    def sorted_rows(
+        self, table: TableName, columns: Sequence[str], *, order: Sequence[str]
+    ) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Streams `columns` of a table or view, by the columns `order`: nulls first, text by its
+        UTF-8 bytes. No other statement may run while it is open.
+        """
         ...
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.duckdb_file import database as connection
-from tests.warehouse.conftest import duckdb_file
+from tests.engines import duckdb_file
 
 from seil.settings import WarehouseSettings
 from seil.warehouse import Warehouse, open_warehouse

@@ -20,6 +20,9 @@ class DuckDBForms:
     def try_cast(self, value: Sql, kind: pa.DataType) -> Sql:
         return compose("TRY_CAST({value} AS {type})", value=value, type=self.type_name(kind))
 
+    def by_bytes(self, text: Sql) -> Sql:
+        return text
+
     def temporary(self, name: str) -> Sql:
         return compose("temp.main.{name}", name=SqlName(name))
 

@@ -50,6 +50,9 @@ class PostgresForms:
     def try_cast(self, value: Sql, kind: pa.DataType) -> Sql:
         return compose("seil.{function}({value})", function=Sql(_TRY[kind]), value=value)
 
+    def by_bytes(self, text: Sql) -> Sql:
+        return compose('{text} COLLATE "C"', text=text)
+
     def temporary(self, name: str) -> Sql:
         return compose("pg_temp.{name}", name=SqlName(name))
 

@@ -19,6 +19,10 @@ class SqlForms(Protocol):
         """The value, null where it cannot be cast to a boolean or a timestamp."""
         ...
 
+    def by_bytes(self, text: Sql) -> Sql:
+        """A text, for an ORDER BY that follows its UTF-8 bytes."""
+        ...
+
     def temporary(self, name: str) -> Sql:
         """The qualified name of a temporary table."""
         ...

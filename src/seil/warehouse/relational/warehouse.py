@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -15,6 +15,8 @@ from seil.warehouse.relational.commits import RelationalCommit
 from seil.warehouse.relational.comparison import TableComparison, comparison
 from seil.warehouse.relational.ledger import prepare_ledger
 from seil.warehouse.relational.merging import OverlayCache
+from seil.warehouse.sql import Sql, compose, join, quote
+from seil.warehouse.types import TEXT
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from seil.warehouse.merges import Misfits, Records, SourceRows, StagedFile
     from seil.warehouse.relational.database import RelationalDatabase
     from seil.warehouse.tables import TableName
+    from seil.warehouse.types import Column
 
 DatabaseT = TypeVar("DatabaseT", bound="RelationalDatabase")
 
@@ -72,6 +75,25 @@ class RelationalWarehouse(Closing, Generic[DatabaseT]):
 
     def columns(self, table: TableName) -> pa.Schema | None:
         return self.database.columns(table)
+
+    def sorted_rows(
+        self, table: TableName, columns: Sequence[str], *, order: Sequence[str]
+    ) -> AbstractContextManager[pa.RecordBatchReader]:
+        types = self.database.existing_columns(table)
+        terms = (self._order_term(types.field(name)) for name in order)
+        select = compose(
+            "SELECT {columns} FROM {table} ORDER BY {order}",
+            columns=join(", ", map(quote, columns)),
+            table=table,
+            order=join(", ", terms),
+        )
+        return self.database.stream(select)
+
+    def _order_term(self, column: Column) -> Sql:
+        value = quote(column.name)
+        if column.type == TEXT:
+            value = self.database.forms.by_bytes(value)
+        return compose("{value} ASC NULLS FIRST", value=value)
 
     def misfits(self, source: TableName | StagedFile, column: str, target: pa.DataType) -> Misfits:
         return self.database.misfits(source, column, target)
