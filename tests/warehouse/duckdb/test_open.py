@@ -286,3 +286,16 @@ def test_read_only_neither_writes_nor_reaches_out(
         list(batches)
     assert reading.query("FROM t").to_pylist() == [{"a": 1}]
     assert not (tmp_path / "stolen.csv").exists()
+
+
+def test_a_checkpoint_leaves_row_groups_as_they_are(settings: WarehouseSettings) -> None:
+    """Merging them would write a delta's tables anew."""
+    for first in (0, 100, 200):
+        with open_warehouse(settings) as warehouse:
+            opened = database(warehouse)
+            opened.execute("CREATE TABLE IF NOT EXISTS t (a BIGINT)")
+            opened.execute(f"DELETE FROM t WHERE a = {first - 1}")
+            opened.execute(f"INSERT INTO t SELECT {first} + range FROM range(100)")
+    with open_warehouse(settings, read_only=True) as warehouse:
+        groups = warehouse.query("SELECT DISTINCT row_group_id FROM pragma_storage_info('t')")
+    assert groups.num_rows == 3
