@@ -20,12 +20,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "seil.errors",
         "seil.arrow_memory",
+        "seil.checks",
         "seil.closing",
         "seil.interruption",
         "seil.ports",
         "seil.durations",
         "seil.masking",
         "seil.processes",
+        "seil.sizes",
     ),
     ("seil.extras",),
     (
@@ -66,6 +68,7 @@ AT_RUN_TIME: dict[str, tuple[str, ...]] = {
         "seil.masking",
         "seil.interruption",
         "seil.ports",
+        "seil.sizes",
     ),
 }
 

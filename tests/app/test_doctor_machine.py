@@ -13,8 +13,9 @@ import pytest
 
 from seil.app import doctor_machine
 from seil.app.doctor import examine
-from seil.app.doctor_machine import SiteCheck, bytes_of, machine_checks, machine_memory
+from seil.app.doctor_machine import bytes_of, machine_checks, machine_memory
 from seil.app.site import Site
+from seil.checks import SiteCheck
 from seil.settings import load_settings
 
 

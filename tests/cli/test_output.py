@@ -13,6 +13,7 @@ import pytest
 from seil.app import wording
 from seil.cli import output
 from seil.cli.output import Bad
+from seil.sizes import size
 
 
 class Terminal(io.StringIO):
@@ -67,7 +68,7 @@ def test_duration(seconds: int, expected: str) -> None:
     [(0, "0 B"), (999, "999 B"), (1_500, "1.5 KB"), (2_000_000, "2.0 MB"), (5 * 10**12, "5.0 TB")],
 )
 def test_size(count: int, expected: str) -> None:
-    assert wording.size(count) == expected
+    assert size(count) == expected
 
 
 def test_plain_table(capsys: pytest.CaptureFixture[str]) -> None:

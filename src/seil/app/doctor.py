@@ -13,11 +13,13 @@ from seil.app import wording
 from seil.app.doctor_ad_manager import field_checks, network_checks
 from seil.app.doctor_billing import job_checks, warehouse_checks
 from seil.app.doctor_events import event_checks
-from seil.app.doctor_machine import SiteCheck, machine_checks, space_state
+from seil.app.doctor_machine import machine_checks
 from seil.app.doctor_pushes import push_checks
 from seil.app.site import Site
+from seil.checks import SiteCheck, space_state
 from seil.errors import ConfigurationError, LoginError, SeilError, UnavailableError
 from seil.extras import requires
+from seil.sizes import size
 from seil.sqlite_file import SQLITE_VERSION
 
 if TYPE_CHECKING:
@@ -131,10 +133,10 @@ def _lake(site: Site) -> Iterator[SiteCheck]:
     if free is None:
         yield SiteCheck("lake", "ok", detail)
     elif (state := space_state(free)) == "ok":
-        yield SiteCheck("lake", "ok", f"{detail}, {wording.size(free)} free")
+        yield SiteCheck("lake", "ok", f"{detail}, {size(free)} free")
     else:
         cure = "free some space, or point [lake] url elsewhere"
-        yield SiteCheck("lake", state, f"{detail}, but only {wording.size(free)} are free", cure)
+        yield SiteCheck("lake", state, f"{detail}, but only {size(free)} are free", cure)
 
 
 def _journal(site: Site) -> Iterator[SiteCheck]:
@@ -170,13 +172,9 @@ def _state(site: Site) -> Iterator[SiteCheck]:
 
 
 def _warehouse(site: Site) -> Iterator[SiteCheck]:
-    url = site.settings.warehouse.url
-    if not site.has_warehouse:
-        yield SiteCheck("warehouse", "ok", f"{url}, to be made by the first run")
-        return
-    with site.warehouse(read_only=True) as warehouse:
-        current = len(warehouse.tables("salesforce"))
-        yield SiteCheck("warehouse", "ok", f"{url}, {current:,} objects loaded")
+    from seil.warehouse import checks
+
+    yield from checks(site.settings.warehouse)
 
 
 def _removed_models(site: Site) -> Iterator[SiteCheck]:

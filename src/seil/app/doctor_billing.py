@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from seil.app.doctor_machine import SiteCheck
+from seil.checks import SiteCheck
 from seil.errors import ObjectRejectedError, SeilError, UnavailableError
 
 if TYPE_CHECKING:

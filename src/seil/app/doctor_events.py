@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from seil.app.doctor_machine import SiteCheck
+from seil.checks import SiteCheck
 from seil.errors import MissingExtraError, RejectError
 
 if TYPE_CHECKING:

@@ -12,35 +12,22 @@ import socket
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from seil.app import wording
+from seil.checks import SiteCheck, space_state
 from seil.errors import ConfigurationError
+from seil.sizes import size
 
 if TYPE_CHECKING:
     from seil.app.site import Site
     from seil.settings import Settings
 
-CheckState = Literal["ok", "warn", "fail"]
-
-_NO_SPACE, _LITTLE_SPACE = 50_000_000, 2_000_000_000
 _LITTLE_MEMORY = 256_000_000
 _PATIENCE = 2.0
 _MEMORY = re.compile(r"(?i)(?P<number>[\d.]+) ?(?P<unit>[kmgt])(?P<binary>i?)b")
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-
-
-@dataclass(frozen=True)
-class SiteCheck:
-    """The result of one check; `cure` says what to do unless it is ok."""
-
-    name: str
-    state: CheckState
-    detail: str
-    cure: str = ""
 
 
 def machine_checks(site: Site) -> Iterator[SiteCheck]:
@@ -55,16 +42,16 @@ def machine_checks(site: Site) -> Iterator[SiteCheck]:
 
 def _memory(settings: Settings) -> SiteCheck:
     text, has = settings.warehouse.memory, machine_memory()
-    size = bytes_of(text)
+    limit = bytes_of(text)
     detail = f"[warehouse] memory is {text}"
     cure = "set memory in [warehouse] to about half of what this machine has"
-    if has is not None and size > has:
-        return SiteCheck("memory", "fail", f"{detail}, this machine has {wording.size(has)}", cure)
-    if size < _LITTLE_MEMORY:
+    if has is not None and limit > has:
+        return SiteCheck("memory", "fail", f"{detail}, this machine has {size(has)}", cure)
+    if limit < _LITTLE_MEMORY:
         return SiteCheck("memory", "warn", f"{detail}: a build needs 256MB and more", cure)
-    if has is not None and size > 0.8 * has:
-        return SiteCheck("memory", "warn", f"{detail} of {wording.size(has)}", cure)
-    return SiteCheck("memory", "ok", detail + (f" of {wording.size(has)}" if has else ""))
+    if has is not None and limit > 0.8 * has:
+        return SiteCheck("memory", "warn", f"{detail} of {size(has)}", cure)
+    return SiteCheck("memory", "ok", detail + (f" of {size(has)}" if has else ""))
 
 
 def _threads(settings: Settings) -> SiteCheck:
@@ -145,20 +132,13 @@ def _is_read_only(folder: Path) -> bool:
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
-def space_state(free: int) -> CheckState:
-    """The state of a disk with so many free bytes."""
-    if free >= _LITTLE_SPACE:
-        return "ok"
-    return "fail" if free < _NO_SPACE else "warn"
-
-
 def _space(name: str, setting: str, folder: Path) -> SiteCheck | None:
     free = shutil.disk_usage(folder).free
     state = space_state(free)
     if state == "ok":
         return None
     cure = f"free some space, or point {setting} elsewhere"
-    return SiteCheck(name, state, f"only {wording.size(free)} are free in {folder}", cure)
+    return SiteCheck(name, state, f"only {size(free)} are free in {folder}", cure)
 
 
 def _secrets(settings: Settings) -> Iterator[SiteCheck]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from seil.app.doctor_machine import SiteCheck
 from seil.app.pushes import push_names
 from seil.app.site import Site
+from seil.checks import SiteCheck
 from seil.errors import ConfigurationError, SeilError
 
 

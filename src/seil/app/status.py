@@ -22,6 +22,7 @@ from seil.app.verdict import (
     of_trouble,
     verdict,
 )
+from seil.checks import NO_SPACE
 from seil.errors import StateError
 from seil.masking import mask
 
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 # States that may need a person; processed and curated files are counted on request.
 NEEDING_ATTENTION: tuple[FileState, ...] = ("in", "error", "exceptions")
 EVERY_STATE: tuple[FileState, ...] = ("in", "processed", "error", "curated", "exceptions")
-# Less than this, and neither a file nor a warehouse can be written.
-_NO_SPACE = 50_000_000
 # Runs that are searched for one that has loaded.
 _RECENT = 100
 _VANISHED_SHOWN = timedelta(days=14)
@@ -182,7 +181,7 @@ def _space(site: Site) -> Iterator[Finding]:
             continue
         usage = shutil.disk_usage(existing)
         # A file system without a size, such as /proc, is not full.
-        if usage.total and usage.free < _NO_SPACE:
+        if usage.total and usage.free < NO_SPACE:
             yield of_space(str(place), usage.free)
             return
 

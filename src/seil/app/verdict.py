@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from seil.app import wording
+from seil.sizes import size
 
 if TYPE_CHECKING:
     from seil.state.runs import RunRecord
@@ -159,7 +160,7 @@ def _again(run: RunRecord, message: str, since: datetime | None) -> Finding:
 
 
 def of_space(place: str, free: int) -> Finding:
-    message = f"the disk is full, or nearly: {wording.size(free)} are free for {place}"
+    message = f"the disk is full, or nearly: {size(free)} are free for {place}"
     return Finding("failed", "", message, next=_SPACE)
 
 

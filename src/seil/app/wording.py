@@ -38,15 +38,6 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def size(count: int) -> str:
-    amount = float(count)
-    for unit in ("B", "KB", "MB", "GB"):
-        if amount < 1_000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1_000
-    return f"{amount:.1f} TB"
-
-
 def moment(value: datetime, *, exact: bool = False) -> str:
     """In UTC where it has a zone: `2026-11-30 10:00:00Z`; `exact` keeps fractions of a second."""
     if value.tzinfo:

@@ -11,7 +11,7 @@ from seil.cli import output
 from seil.cli.frame import UNBALANCED, Call, command
 
 if TYPE_CHECKING:
-    from seil.app.doctor_machine import SiteCheck
+    from seil.checks import SiteCheck
 
 
 def register(app: typer.Typer) -> None:

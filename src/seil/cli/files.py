@@ -13,6 +13,7 @@ from seil.app import steps, wording
 from seil.cli import arguments, events, output, reports
 from seil.cli.context import opened, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command, default_command, group
+from seil.sizes import size
 
 if TYPE_CHECKING:
     from seil.sf_to_dw.ingest.files import FileInfo
@@ -87,7 +88,7 @@ def list_files(
         return
     output.table(
         ("state", "modified", "size", "place"),
-        [(_state(file), file.modified, wording.size(file.size), file.place) for file in newest],
+        [(_state(file), file.modified, size(file.size), file.place) for file in newest],
     )
     if len(newest) < page.total:
         output.line(f"The newest {len(newest):,} of {page.total:,}; --limit 0 lists all.")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seil.app import wording
 from seil.app.status import (
     EVERY_STATE,
     NEEDING_ATTENTION,
@@ -19,6 +18,7 @@ from seil.app.verdict import ago
 from seil.cli import arguments, output, reports
 from seil.cli.context import opened
 from seil.cli.frame import PERSON_NEEDED, Call, command
+from seil.sizes import size
 
 if TYPE_CHECKING:
     from seil.app.status import FlowStatus, SiteStatus
@@ -111,7 +111,7 @@ def _print_all(standing: SiteStatus) -> None:
     counts = [(state, count_files(files)) for state, files in standing.files.items()]
     output.table(
         ("files", "count", "size"),
-        [(_state(state, count), count.files, wording.size(count.bytes)) for state, count in counts],
+        [(_state(state, count), count.files, size(count.bytes)) for state, count in counts],
     )
     output.line()
     if standing.ledger.problem:

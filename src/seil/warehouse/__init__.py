@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
+from seil.checks import SiteCheck
 from seil.settings import WarehouseSettings
 from seil.warehouse.engines import engine_of
 from seil.warehouse.fencing import Fence
@@ -24,6 +26,7 @@ __all__ = [
     "StagedFile",
     "TableName",
     "Warehouse",
+    "checks",
     "is_shared",
     "local_file",
     "open_reading",
@@ -87,6 +90,14 @@ def publish(settings: WarehouseSettings, *, is_replaced: bool = False) -> Public
     the warehouse is another file since the last copy.
     """
     return engine_of(settings.url).publish(settings, is_replaced=is_replaced)
+
+
+def checks(settings: WarehouseSettings) -> Iterator[SiteCheck]:
+    """Whether a run can use it: version, rights, extensions, text order, clock, free space, locks;
+    yields each as it is done. Leaves everything as it is. Raises SeilError where it cannot be
+    opened.
+    """
+    return engine_of(settings.url).checks(settings)
 
 
 def local_file(settings: WarehouseSettings) -> Path | None:

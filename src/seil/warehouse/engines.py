@@ -6,6 +6,7 @@ own drivers are loaded.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +18,7 @@ from seil.errors import ConfigurationError, Problem
 from seil.extras import requires
 
 if TYPE_CHECKING:
+    from seil.checks import SiteCheck
     from seil.settings import WarehouseSettings
     from seil.warehouse.fencing import Fence
     from seil.warehouse.merges import OpenUrl
@@ -60,6 +62,8 @@ class Engine(Protocol):
     def local_file(self, settings: WarehouseSettings) -> Path | None:
         """None where a server holds the warehouse. Raises ConfigurationError."""
         ...
+
+    def checks(self, settings: WarehouseSettings) -> Iterator[SiteCheck]: ...
 
 
 @dataclass(frozen=True)

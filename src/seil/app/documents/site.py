@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
-from seil.app.doctor_machine import SiteCheck
 from seil.app.documents.base import JsonDocument
 from seil.app.documents.runs import RunPart
 from seil.app.status import FileCount, FlowStatus, SiteStatus, count_files
 from seil.app.verdict import Finding
+from seil.checks import SiteCheck
 from seil.sf_to_dw.extract.org_identity import OrgIdentity
 from seil.warehouse.bookkeeping import LedgerRow
 

@@ -5,6 +5,7 @@ Each imports what it needs: where the file lies is asked without DuckDB.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from seil.warehouse.duckdb.location import local_file
 
 if TYPE_CHECKING:
+    from seil.checks import SiteCheck
     from seil.settings import WarehouseSettings
     from seil.warehouse.duckdb.replacement import FileReplacement
     from seil.warehouse.duckdb.warehouse import EmbeddedWarehouse
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from seil.warehouse.readers import Publication, WarehouseReader
 
 __all__ = [
+    "checks",
     "is_shared",
     "local_file",
     "open_reading",
@@ -68,3 +71,9 @@ def publish(settings: WarehouseSettings, *, is_replaced: bool) -> Publication:
     from seil.warehouse.duckdb import published
 
     return published.publish(settings, is_replaced=is_replaced)
+
+
+def checks(settings: WarehouseSettings) -> Iterator[SiteCheck]:
+    from seil.warehouse.duckdb import checks as of_a_file
+
+    return of_a_file.checks(settings)

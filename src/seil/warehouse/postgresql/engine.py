@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from seil.warehouse.postgresql.checks import checks
 from seil.warehouse.postgresql.replacement import SchemaReplacement
 from seil.warehouse.postgresql.warehouse import PostgresWarehouse, connect
 from seil.warehouse.readers import Publication, WarehouseReader
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from seil.warehouse.merges import OpenUrl
 
 __all__ = [
+    "checks",
     "is_shared",
     "local_file",
     "open_reading",

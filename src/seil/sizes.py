@@ -1,0 +1,13 @@
+"""Bytes as people read them."""
+
+from __future__ import annotations
+
+
+def size(count: int) -> str:
+    """`12 B`, `1.5 KB`, `3.0 TB`."""
+    amount = float(count)
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 1_000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1_000
+    return f"{amount:.1f} TB"
