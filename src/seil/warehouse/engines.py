@@ -84,6 +84,7 @@ ENGINES = {
         "postgresql://<user>@<host>:5432/<database>",
         extra="postgres",
     ),
+    "spark": EngineEntry("seil.warehouse.spark.engine", "spark://<folder>", extra="spark"),
 }
 """By scheme."""
 

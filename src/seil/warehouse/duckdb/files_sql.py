@@ -58,10 +58,10 @@ def _value(file: StagedFile, column: Column) -> Sql:
     if column.name not in file.columns:
         return compose("CAST(NULL AS {type})", type=_type(column.type))
     value = cast(file.columns[column.name], column.type)
-    return _full_id(value) if column.name in file.ids and column.type == TEXT else value
+    return full_id(value) if column.name in file.ids and column.type == TEXT else value
 
 
-def _full_id(value: Sql) -> Sql:
+def full_id(value: Sql) -> Sql:
     """Adds the checksum to an Id of 15 characters: see seil.salesforce.ids."""
     checks = (
         compose(

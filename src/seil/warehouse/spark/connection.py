@@ -1,0 +1,562 @@
+"""The connection to a warehouse in Iceberg tables: statements, commits, tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyspark.errors import AnalysisException
+from sqlglot import exp
+
+from seil.errors import StatementError, WarehouseError
+from seil.warehouse.spark import rows as spark_rows
+from seil.warehouse.spark.columns import (
+    TIME_COLUMNS,
+    column_list,
+    name_of,
+    spark_type,
+    stored_columns,
+    time_columns,
+)
+from seil.warehouse.spark.commit_log import COMMIT_ID, CommitLog
+from seil.warehouse.spark.commits import OpenCommit, Publisher
+from seil.warehouse.spark.errors import translated_errors
+from seil.warehouse.spark.files_sql import cast
+from seil.warehouse.spark.forms import SparkForms
+from seil.warehouse.spark.iceberg import IcebergTable, load_table
+from seil.warehouse.spark.jvm import java
+from seil.warehouse.spark.reachable import reachable_files
+from seil.warehouse.spark.staging import SparkStaging
+from seil.warehouse.spark.statements import NamedPlaces, Statement, resolve_select, translate
+from seil.warehouse.spark.views import StoredViews
+from seil.warehouse.sql import Sql, SqlName, compose, join, quote
+from seil.warehouse.tables import TableName
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from seil.warehouse.fencing import Fence
+    from seil.warehouse.merges import Misfits, OpenUrl, StagedFile
+    from seil.warehouse.types import Column
+
+_WAP_BRANCH = "spark.wap.branch"
+_ROWS = "_seil_rows"
+_NEXT = "__next"
+TABLE_PROPERTIES = {
+    # Athena reads version 2, and the step to 3 cannot be undone.
+    "format-version": "2",
+    "write.wap.enabled": "true",
+    # A merge of few rows takes a sixth of the time that copy-on-write takes.
+    "write.delete.mode": "merge-on-read",
+    "write.update.mode": "merge-on-read",
+    "write.merge.mode": "merge-on-read",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+}
+
+
+class SparkConnection:
+    """Tables without a schema are in the namespace `schema`. `suffix` is that of the namespaces of
+    a warehouse beside another. `open_url` opens files that Spark cannot reach, where it runs in
+    this process alone.
+    """
+
+    forms = SparkForms()
+
+    def __init__(
+        self,
+        session: SparkSession,
+        url: str,
+        *,
+        schema: str,
+        suffix: str = "",
+        read_only: bool = False,
+        fence: Fence | None = None,
+        open_url: OpenUrl | None = None,
+    ) -> None:
+        self.session = session
+        self.url = url
+        self.schema = schema
+        self.suffix = suffix
+        self.read_only = read_only
+        self.log = CommitLog(self)
+        self.views = StoredViews(self)
+        self._catalog = session.catalog.currentCatalog()
+        self._fence = fence
+        self._open_url = open_url
+        self._publisher = Publisher(self, self.log)
+        self._staging = SparkStaging(self)
+        self._commit: OpenCommit | None = None
+        self._frames: dict[str, list[DataFrame]] = {}
+        self._use_schema()
+
+    def close(self) -> None:
+        for name in list(self._frames):
+            self.drop_temporary(name)
+
+    def errors(self) -> AbstractContextManager[None]:
+        return translated_errors(self.url)
+
+    # Commits
+
+    @contextmanager
+    def transaction(self, commit_id: str = "prepare") -> Iterator[None]:
+        commit = self._begin(commit_id)
+        try:
+            if self._fence and self._fence.token is not None:
+                commit.token = self._fence.admit(self.url, self.log.token() or 0)
+            yield
+            self._end(commit)
+        except BaseException:
+            if not commit.is_decided:
+                self._leave()
+                self._publisher.roll_back(commit)
+            raise
+        finally:
+            self._leave()
+
+    def _begin(self, commit_id: str) -> OpenCommit:
+        if self.read_only:
+            raise WarehouseError(self.url, "was opened for reading")
+        if self._commit:
+            raise RuntimeError("commits do not nest")
+        with self.errors():
+            head = self.log.prepare()
+            self._publisher.recover()
+            head = self.log.prepare()
+            commit = OpenCommit(commit_id, head)
+            self._environment.put(COMMIT_ID, commit_id)
+            self.session.conf.set(_WAP_BRANCH, commit.branch)
+        self._commit = commit
+        return commit
+
+    def _end(self, commit: OpenCommit) -> None:
+        if self._fence:
+            self._fence.check()
+        self._leave()
+        with self.errors():
+            self._environment.put(COMMIT_ID, commit.id)
+            try:
+                self._publisher.publish(commit)
+            except WarehouseError:
+                if self._fence and self._fence.token is not None and not commit.is_decided:
+                    # Of a later run, which has committed meanwhile.
+                    self._fence.admit(self.url, self.log.token() or 0)
+                raise
+
+    def _leave(self) -> None:
+        self._commit = None
+        self.views.invalidate()
+        with self.errors():
+            self.session.conf.unset(_WAP_BRANCH)
+            self._environment.remove(COMMIT_ID)
+
+    @property
+    def _environment(self) -> Any:
+        return java(self.session).org.apache.iceberg.EnvironmentContext
+
+    # Statements
+
+    def execute(self, sql: str) -> None:
+        statement = self._translate(sql)
+        with self.errors():
+            self.session.sql(statement.sql)
+        if statement.target:
+            self._note_write(statement.target)
+
+    def query(self, sql: str) -> pa.Table:
+        return self.collect(self.frame(sql))
+
+    @contextmanager
+    def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
+        with self.stream_frame(self.frame(sql)) as batches:
+            yield batches
+
+    def frame(self, sql: str) -> DataFrame:
+        """Of a SELECT in SEIL's own dialect."""
+        statement = self._translate(sql)
+        with self.errors():
+            return self.session.sql(statement.sql)
+
+    def native_frame(self, select: str) -> DataFrame:
+        """Of a SELECT in Spark's dialect."""
+        if self.suffix or self.views.occur_in(select) or (self._commit and self._commit.places):
+            select = resolve_select(select, self._names)
+        with self.errors():
+            return self.session.sql(select)
+
+    def collect(self, frame: DataFrame) -> pa.Table:
+        with self.errors():
+            return spark_rows.collect(frame)
+
+    @contextmanager
+    def stream_frame(self, frame: DataFrame) -> Iterator[pa.RecordBatchReader]:
+        def batches() -> Iterator[pa.RecordBatch]:
+            with self.errors():
+                yield from spark_rows.stream(frame)
+
+        yield pa.RecordBatchReader.from_batches(spark_rows.result_schema(frame), batches())
+
+    def _translate(self, sql: str) -> Statement:
+        return translate(sql, self._names)
+
+    @property
+    def _names(self) -> NamedPlaces:
+        return NamedPlaces(
+            self._node,
+            lambda table: self.existing_columns(table).names,
+            self.views.selects(),
+        )
+
+    # NamedPlaces
+
+    def place(self, table: TableName) -> str:
+        """Its identifier in Spark's dialect."""
+        if self._commit:
+            table = self._commit.places.get(table, table)
+        namespace = self._namespace(table.schema)
+        return ".".join(map(name_of, (self._catalog, namespace, table.name)))
+
+    def _namespace(self, schema: str) -> str:
+        return f"{schema or self.schema}{self.suffix}"
+
+    def _node(self, table: TableName) -> exp.Table:
+        if self._commit:
+            table = self._commit.places.get(table, table)
+        return exp.table_(
+            table.name, db=self._namespace(table.schema), catalog=self._catalog, quoted=True
+        )
+
+    def load(self, table: TableName) -> IcebergTable | None:
+        """None where there is no such table."""
+        with self.errors():
+            return load_table(self.session, self.place(table))
+
+    # Tables
+
+    def tables(self, schema: str = "") -> list[str]:
+        place = f"{name_of(self._catalog)}.{name_of(self._namespace(schema))}"
+        with self.errors():
+            try:
+                entries = self.session.sql(f"SHOW TABLES IN {place}").collect()
+            except AnalysisException as error:
+                if "NOT_FOUND" in str(error) or "NoSuchNamespace" in str(error):
+                    return []
+                raise
+        names = {str(row["tableName"]) for row in entries if not row["isTemporary"]}
+        if self._commit:
+            names -= {t.name for t in self._commit.dropped if t.schema == schema}
+            names -= {t.name for t in self._commit.places.values() if t.schema == schema}
+        return sorted(names)
+
+    def columns(self, table: TableName) -> pa.Schema | None:
+        if self._commit and table in self._commit.dropped:
+            return None
+        if view := self.views.selects().get(table):
+            return spark_rows.result_schema(self.frame(view))
+        loaded = self.load(table)
+        return loaded.columns() if loaded else None
+
+    def existing_columns(self, table: TableName) -> pa.Schema:
+        """Raises StatementError if there is no such table."""
+        columns = self.columns(table)
+        if columns is None:
+            raise StatementError(self.url, f"there is no table {table}")
+        return columns
+
+    def create_table(self, table: TableName, columns: pa.Schema, *, key: str = "") -> None:
+        commit = self._commit
+        if commit and table in commit.dropped:
+            commit.dropped.remove(table)
+            if columns.equals(self.existing_columns(table)):
+                self._empty(table)
+                return
+            beside = TableName(table.schema, f"{table.name}{_NEXT}")
+            self._create_in_commit(beside, columns)
+            commit.places[table] = beside
+        elif self.load(table) is None:
+            self._create_in_commit(table, columns)
+
+    def _create_in_commit(self, table: TableName, columns: pa.Schema) -> None:
+        if self._commit:
+            self._commit.created.append(table)
+            with self.errors():
+                self.log.open(self._commit.branch, self._commit.created)
+        self.create_bare(table, columns)
+
+    def create_bare(self, table: TableName, columns: pa.Schema) -> None:
+        """At once, whether in a commit or not."""
+        properties = dict(TABLE_PROPERTIES)
+        if times := time_columns(columns):
+            properties[TIME_COLUMNS] = json.dumps(times)
+        self._create_namespace(table.schema)
+        statement = compose(
+            "CREATE TABLE IF NOT EXISTS {place} ({columns}) USING iceberg "
+            "TBLPROPERTIES ({properties})",
+            place=Sql(self.place(table)),
+            columns=column_list(columns),
+            properties=_properties(properties),
+        )
+        self.run(statement)
+
+    def _create_namespace(self, schema: str) -> None:
+        place = f"{name_of(self._catalog)}.{name_of(self._namespace(schema))}"
+        self.run(f"CREATE NAMESPACE IF NOT EXISTS {place}")
+        if not schema or schema == self.schema:
+            self._use_schema()
+
+    def _use_schema(self) -> None:
+        """So that names without a schema lead to its tables."""
+        place = f"{name_of(self._catalog)}.{name_of(self._namespace(''))}"
+        try:
+            self.session.sql(f"USE {place}")
+        except AnalysisException as error:
+            if "NOT_FOUND" not in str(error):
+                raise
+
+    @contextmanager
+    def replaced_table(
+        self, table: TableName, columns: pa.Schema, *, key: str = ""
+    ) -> Iterator[None]:
+        self.drop(table)
+        self.create_table(table, columns, key=key)
+        yield
+
+    def replace_content(self, table: TableName, relation: str) -> None:
+        """Makes the rows of a temporary table the whole table, with their columns and types."""
+        with self.errors():
+            frame = self.session.table(name_of(relation))
+        columns = stored_columns(spark_rows.result_schema(frame))
+        with self.replaced_table(table, columns):
+            self._insert(table, frame, columns.names)
+
+    def _empty(self, table: TableName) -> None:
+        self.run(compose("DELETE FROM {place}", place=Sql(self.place(table))))
+        self._note_write(table)
+
+    def add_column(self, table: TableName, column: Column) -> None:
+        if self._commit:
+            if self._fence:
+                self._fence.check()
+            self._publisher.publish_shape(self._commit)
+            self._commit.added.append((table, column.name))
+        place = self.place(table)
+        self.run(f"ALTER TABLE {place} ADD COLUMN {column_list(pa.schema([column]))}")
+        loaded = self.load(table)
+        if time_columns(pa.schema([column])) and loaded:
+            times = json.loads(loaded.properties().get(TIME_COLUMNS, "[]"))
+            text = _properties({TIME_COLUMNS: json.dumps([*times, column.name])})
+            self.run(f"ALTER TABLE {place} SET TBLPROPERTIES ({text})")
+
+    def drop_column(self, table: TableName, column: str) -> None:
+        if self.load(table) is not None:
+            self.run(f"ALTER TABLE {self.place(table)} DROP COLUMN {name_of(column)}")
+
+    def change_type(self, table: TableName, column: Column) -> None:
+        """Iceberg widens few types: the others take a copy of the table."""
+        columns = self.existing_columns(table)
+        current = columns.field(column.name)
+        if _is_widened(current.type, column.type):
+            self.run(
+                f"ALTER TABLE {self.place(table)} ALTER COLUMN {name_of(column.name)} "
+                f"TYPE {spark_type(column.type)}"
+            )
+            return
+        values = (
+            compose("{value} AS {name}", value=cast(current, column.type), name=SqlName(field.name))
+            if field.name == column.name
+            else quote(field.name)
+            for field in columns
+        )
+        select = compose("SELECT {values} FROM {table}", values=join(", ", values), table=table)
+        content = self.frame(select)
+        changed = pa.schema([column if c.name == column.name else c for c in columns])
+        self._replace_by(table, changed, content)
+
+    def _replace_by(self, table: TableName, columns: pa.Schema, content: DataFrame) -> None:
+        if self._commit is None:
+            raise RuntimeError("a table is replaced in a commit only")
+        beside = TableName(table.schema, f"{table.name}{_NEXT}")
+        if table in self._commit.places:
+            beside = TableName(table.schema, f"{self._commit.places[table].name}_")
+        self._create_in_commit(beside, columns)
+        self._insert(beside, content, columns.names)
+        self._commit.places[table] = beside
+
+    def replace_bare(self, table: TableName, source: TableName) -> None:
+        """Makes a table what another is, in one step."""
+        loaded = self.load(source)
+        properties = dict(TABLE_PROPERTIES)
+        if loaded and (times := loaded.properties().get(TIME_COLUMNS)):
+            properties[TIME_COLUMNS] = times
+        replace = """
+            CREATE OR REPLACE TABLE {place} USING iceberg TBLPROPERTIES ({properties})
+            AS SELECT * FROM {source}"""
+        self.run(
+            compose(
+                replace,
+                place=Sql(self.place(table)),
+                properties=_properties(properties),
+                source=Sql(self.place(source)),
+            )
+        )
+
+    def drop(self, table: TableName) -> None:
+        if self.columns(table) is None:
+            return
+        if self._commit is None:
+            self.drop_bare(table)
+        elif table in self._commit.created:
+            self._commit.created.remove(table)
+            self._commit.written.discard(table)
+            self.drop_bare(table)
+        else:
+            self._commit.dropped.add(table)
+
+    def drop_bare(self, table: TableName) -> None:
+        """At once, with its files."""
+        self.run(f"DROP TABLE IF EXISTS {self.place(table)} PURGE")
+
+    def append(self, table: TableName | Sql, rows: pa.Table | pa.RecordBatchReader) -> None:
+        batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
+        if isinstance(table, Sql):
+            self._append_temporary(_unquoted(table), batches, rows.schema)
+            return
+        columns = self.existing_columns(table)
+        schema = pa.schema([columns.field(name) for name in rows.schema.names])
+        with self.errors():
+            frame = spark_rows.frame_of(self.session, batches, schema)
+        self._insert(table, frame, columns.names)
+
+    def _insert(self, table: TableName, frame: DataFrame, columns: Sequence[str]) -> None:
+        """Matches columns by name; missing ones are null."""
+        present = set(frame.columns)
+        values = (name_of(n) if n in present else Sql(f"NULL AS {name_of(n)}") for n in columns)
+        insert = compose(
+            "INSERT INTO {place} SELECT {values} FROM {rows}",
+            place=Sql(self.place(table)),
+            values=join(", ", values),
+            rows=Sql(_ROWS),
+        )
+        with self.errors():
+            frame.createOrReplaceTempView(_ROWS)
+            try:
+                self.session.sql(insert)
+            finally:
+                self.session.catalog.dropTempView(_ROWS)
+        self._note_write(table)
+
+    def run(self, statement: str) -> None:
+        """In Spark's dialect."""
+        with self.errors():
+            self.session.sql(statement)
+
+    def _note_write(self, table: TableName) -> None:
+        if self._commit and table.schema + table.name and not self._is_temporary(table):
+            self._commit.written.add(self._commit.places.get(table, table))
+
+    def _is_temporary(self, table: TableName) -> bool:
+        return not table.schema and table.name in self._frames
+
+    # Temporary tables
+
+    def create_temporary(self, name: str, content: Sql | pa.Schema) -> None:
+        if isinstance(content, Sql):
+            self.hold(name, self.frame(content))
+            return
+        with self.errors():
+            self.show(name, spark_rows.frame_of(self.session, [], content))
+
+    def hold(self, name: str, frame: DataFrame) -> None:
+        """The rows as they are now, whatever becomes of the tables that they come from."""
+        with self.errors():
+            self.show(name, frame.localCheckpoint(eager=True))
+
+    def show(self, name: str, frame: DataFrame) -> None:
+        """A temporary table whose rows are computed when it is read."""
+        with self.errors():
+            frame.createOrReplaceTempView(name_of(name))
+        self._frames[name] = [frame]
+
+    def _append_temporary(
+        self,
+        name: str,
+        batches: Sequence[pa.RecordBatch] | pa.RecordBatchReader,
+        columns: pa.Schema,
+    ) -> None:
+        frames = self._frames[name]
+        with self.errors():
+            stored = spark_rows.result_schema(frames[0])
+            schema = pa.schema([stored.field(column) for column in columns.names])
+            part = spark_rows.frame_of(self.session, batches, schema)
+            frames.append(part)
+            whole = reduce(_union, frames[1:], frames[0])
+            whole.createOrReplaceTempView(name_of(name))
+
+    def drop_temporary(self, name: str) -> None:
+        self._frames.pop(name, None)
+        with self.errors():
+            self.session.catalog.dropTempView(name)
+
+    # Views, descriptions, files
+
+    def create_view(self, view: TableName, select: Sql) -> None:
+        self.views.create(view, select)
+
+    def drop_view(self, view: TableName) -> None:
+        self.views.drop(view)
+
+    def comment(self, table: TableName, text: str, columns: Mapping[str, str]) -> None:
+        """A view has no place for them."""
+        loaded = self.load(table)
+        if loaded is None:
+            return
+        if loaded.properties().get("comment") != text:
+            self.run(f"COMMENT ON TABLE {self.place(table)} IS {spark_text(text)}")
+        with self.errors():
+            loaded.comment_columns(columns)
+
+    def staged_rows(
+        self, files: Sequence[StagedFile], columns: pa.Schema
+    ) -> AbstractContextManager[Sql]:
+        return self._staging.rows(files, columns)
+
+    def misfits(self, source: TableName | StagedFile, column: str, target: pa.DataType) -> Misfits:
+        return self._staging.misfits(source, column, target)
+
+    def reachable(
+        self, files: Sequence[StagedFile]
+    ) -> AbstractContextManager[Sequence[StagedFile]]:
+        return reachable_files(self.session, self.url, files, self._open_url)
+
+
+def spark_text(text: str) -> str:
+    """A literal in Spark's dialect."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _properties(properties: Mapping[str, str]) -> Sql:
+    pairs = (f"{spark_text(name)}={spark_text(text)}" for name, text in properties.items())
+    return Sql(", ".join(pairs))
+
+
+def _is_widened(old: pa.DataType, new: pa.DataType) -> bool:
+    return (
+        isinstance(old, pa.Decimal128Type)
+        and isinstance(new, pa.Decimal128Type)
+        and old.scale == new.scale
+        and old.precision <= new.precision
+    )
+
+
+def _unquoted(name: Sql) -> str:
+    return name.removeprefix('"').removesuffix('"').replace('""', '"')
+
+
+def _union(one: DataFrame, other: DataFrame) -> DataFrame:
+    return one.unionByName(other, allowMissingColumns=True)

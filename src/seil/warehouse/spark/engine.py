@@ -1,0 +1,62 @@
+"""The functions of `seil.warehouse.engines.Engine`, for Iceberg tables by Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from seil.warehouse.readers import Publication, WarehouseReader
+from seil.warehouse.spark.replacement import SparkReplacement
+from seil.warehouse.spark.warehouse import SparkWarehouse, connect
+
+if TYPE_CHECKING:
+    from seil.settings import WarehouseSettings
+    from seil.warehouse.fencing import Fence
+    from seil.warehouse.merges import OpenUrl
+
+__all__ = [
+    "is_shared",
+    "local_file",
+    "open_reading",
+    "open_replacement",
+    "open_warehouse",
+    "publish",
+]
+
+
+def open_warehouse(
+    settings: WarehouseSettings,
+    *,
+    read_only: bool,
+    wait: timedelta,
+    fence: Fence | None,
+    open_url: OpenUrl | None,
+) -> SparkWarehouse:
+    return connect(settings, read_only=read_only, fence=fence, open_url=open_url)
+
+
+def open_replacement(
+    settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl | None, wait: timedelta
+) -> SparkReplacement:
+    return SparkReplacement(settings, fence, open_url)
+
+
+@contextmanager
+def open_reading(settings: WarehouseSettings, *, wait: timedelta) -> Iterator[WarehouseReader]:
+    with connect(settings, read_only=True) as warehouse:
+        yield WarehouseReader(warehouse)
+
+
+def is_shared(settings: WarehouseSettings) -> bool:
+    return True
+
+
+def publish(settings: WarehouseSettings, *, is_replaced: bool) -> Publication:
+    """Readers see the last commit: there is no copy."""
+    return Publication("off")
+
+
+def local_file(settings: WarehouseSettings) -> None:
+    return None

@@ -1,0 +1,80 @@
+"""Iceberg's tables through its Java interface: what SQL does not say, or says more slowly.
+
+https://iceberg.apache.org/javadoc/1.10.0/
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import AnalysisException
+
+from seil.warehouse.spark.columns import TIME_COLUMNS, table_columns
+from seil.warehouse.spark.jvm import java, java_session
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
+
+MAIN = "main"
+
+
+@dataclass(frozen=True)
+class IcebergTable:
+    """As it was when it was loaded."""
+
+    session: SparkSession
+    java: Any
+
+    def columns(self) -> pa.Schema:
+        times = json.loads(self.properties().get(TIME_COLUMNS, "[]"))
+        return table_columns(self._schema_json(), times)
+
+    def properties(self) -> Mapping[str, str]:
+        return dict(self.java.properties())
+
+    def refs(self) -> frozenset[str]:
+        """Names of its branches and tags."""
+        return frozenset(self.java.refs().keySet())
+
+    def summary(self, ref: str = MAIN) -> Mapping[str, str]:
+        """Of the snapshot that a branch or tag leads to; empty where there is none."""
+        reference = self.java.refs().get(ref)
+        return dict(self.java.snapshot(reference.snapshotId()).summary()) if reference else {}
+
+    def head(self) -> int | None:
+        """The current snapshot's id; None before the first."""
+        snapshot = self.java.currentSnapshot()
+        return None if snapshot is None else int(snapshot.snapshotId())
+
+    def comment_columns(self, descriptions: Mapping[str, str]) -> None:
+        """Changes nothing where it has them already."""
+        fields = json.loads(self._schema_json())["fields"]
+        stored = {field["name"]: field.get("doc", "") for field in fields}
+        changed = {n: text for n, text in descriptions.items() if stored.get(n, text) != text}
+        if changed:
+            update = self.java.updateSchema()
+            for name, text in changed.items():
+                update = update.updateColumnDoc(name, text)
+            update.commit()
+
+    def _schema_json(self) -> str:
+        parser = java(self.session).org.apache.iceberg.SchemaParser
+        return str(parser.toJson(self.java.schema()))
+
+
+def load_table(session: SparkSession, identifier: str) -> IcebergTable | None:
+    """None where there is no such table."""
+    utility = java(session).org.apache.iceberg.spark.Spark3Util
+    try:
+        return IcebergTable(session, utility.loadIcebergTable(java_session(session), identifier))
+    except AnalysisException:
+        return None
+    except Py4JJavaError as error:
+        if "NoSuch" in str(error.java_exception.getClass().getName()):
+            return None
+        raise

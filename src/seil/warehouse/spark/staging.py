@@ -1,0 +1,84 @@
+"""Reads Parquet files by Spark, where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import pyarrow as pa
+
+from seil.warehouse.merges import Misfits, StagedFile
+from seil.warehouse.spark import files_sql
+from seil.warehouse.sql import Sql, compose, join, quote
+from seil.warehouse.tables import TableName
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from seil.warehouse.spark.database import IcebergDatabase
+
+_FILES = "_seil_files"
+
+
+@dataclass(frozen=True)
+class SparkStaging:
+    database: IcebergDatabase
+
+    @contextmanager
+    def rows(self, files: Sequence[StagedFile], columns: pa.Schema) -> Iterator[Sql]:
+        """A SELECT of the rows of all files, which stay where they are."""
+        with self.database.reachable(files) as reachable:
+            numbered = sorted(enumerate(reachable), key=_layout)
+            views = []
+            for place, (_, group) in enumerate(groupby(numbered, key=_layout)):
+                views.append(self._view(f"{_FILES}_{place}", list(group), columns))
+            try:
+                yield join(" UNION ALL ", views)
+            finally:
+                for place in range(len(views)):
+                    self.database.drop_temporary(f"{_FILES}_{place}")
+
+    def misfits(self, source: TableName | StagedFile, column: str, target: pa.DataType) -> Misfits:
+        if isinstance(source, TableName):
+            place = compose("{table}", table=source)
+            return self._misfits_of(place, column, target)
+        with self.rows([source], pa.schema([pa.field(column, pa.string())])) as rows:
+            return self._misfits_of(Sql(f"({rows})"), column, target)
+
+    def _misfits_of(self, relation: Sql, column: str, target: pa.DataType) -> Misfits:
+        select = files_sql.misfits(relation, column, target)
+        row = self.database.query(select).to_pylist()[0]
+        return Misfits(int(row["number"]), str(row["example"] or ""))
+
+    def _view(self, name: str, files: Sequence[tuple[int, StagedFile]], columns: pa.Schema) -> Sql:
+        self.database.show(name, self._read([file for _, file in files]))
+        return files_sql.rows_of(quote(name), files, columns)
+
+    def _read(self, files: Sequence[StagedFile]) -> DataFrame:
+        schema = files_sql.file_schema(files[0])
+        paths = [spark_path(file.url) for file in files]
+        reader = self.database.session.read.schema(schema)
+        rows = reader.option("datetimeRebaseMode", "CORRECTED").parquet(*paths)
+        return rows.select(
+            "*",
+            rows["_metadata.row_index"].alias(files_sql.ROW),
+            rows["_metadata.file_path"].alias(files_sql.PATH),
+        )
+
+
+def spark_path(url: str) -> str:
+    """Of the file alone: Spark reads some characters as a pattern."""
+    parts = urlsplit(url)
+    path = unquote(parts.path) if parts.scheme == "file" else url.split(":", 1)[1]
+    escaped = "".join(f"\\{c}" if c in "*?[]{}\\" else c for c in path)
+    return f"{parts.scheme}:{escaped}"
+
+
+def _layout(numbered: tuple[int, StagedFile]) -> str:
+    file = numbered[1]
+    columns = [(name, field.name, str(field.type)) for name, field in sorted(file.columns.items())]
+    return repr((columns, sorted(file.ids)))

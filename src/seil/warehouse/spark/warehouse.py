@@ -1,0 +1,64 @@
+"""The warehouse in Iceberg tables, by Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING
+
+from seil.warehouse.protocol import EngineTraits
+from seil.warehouse.relational.commits import RelationalCommit
+from seil.warehouse.relational.warehouse import RelationalWarehouse
+from seil.warehouse.spark.builds import SparkBuilder
+from seil.warehouse.spark.connection import SparkConnection
+from seil.warehouse.spark.session import open_session
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from seil.settings import WarehouseSettings
+    from seil.warehouse.fencing import Fence
+    from seil.warehouse.merges import OpenUrl
+
+
+class SparkWarehouse(RelationalWarehouse[SparkConnection]):
+    dialect = "spark"
+    traits = EngineTraits(atomic_across_tables=False, follows_changes=True)
+
+    @contextmanager
+    def commit(self, commit_id: str) -> Iterator[RelationalCommit]:
+        try:
+            with self.database.transaction(commit_id):
+                yield RelationalCommit(commit_id, self.database, self._overlays, self._builder())
+        except BaseException:
+            self._overlays.invalidate()
+            raise
+
+    def query(self, sql: str) -> pa.Table:
+        return self.database.collect(self.database.native_frame(sql))
+
+    def stream(self, sql: str) -> AbstractContextManager[pa.RecordBatchReader]:
+        return self.database.stream_frame(self.database.native_frame(sql))
+
+    def _builder(self) -> SparkBuilder:
+        return SparkBuilder(self.database)
+
+
+def connect(
+    settings: WarehouseSettings,
+    *,
+    read_only: bool = False,
+    suffix: str = "",
+    fence: Fence | None = None,
+    open_url: OpenUrl | None = None,
+) -> SparkWarehouse:
+    database = SparkConnection(
+        open_session(settings),
+        settings.url,
+        schema=settings.schema_name,
+        suffix=suffix,
+        read_only=read_only,
+        fence=fence,
+        open_url=open_url,
+    )
+    return SparkWarehouse(database)
