@@ -43,7 +43,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("seil.catalog", "seil.lake", "seil.admanager", "seil.techone"),
     ("seil.events", "seil.salesforce"),
     ("seil.state", "seil.warehouse"),
-    ("seil.modeling",),
+    ("seil.modeling", "seil.iceberg"),
     ("seil.sf_to_dw.schema",),
     ("seil.sf_to_dw.extract",),
     ("seil.sf_to_dw.compare", "seil.sf_to_dw.ingest"),

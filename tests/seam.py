@@ -35,9 +35,11 @@ SQLITE_STORES = (
 # The state may lie on a server.
 SERVER_STORES = ("seil.state",)
 # Record rules are DuckDB expressions whatever the warehouse is, and a push's plan and checks are
-# made by one; the stand-in for Salesforce keeps its records in a DuckDB of its own.
+# made by one, as are the files of published tables; the stand-in for Salesforce keeps its records
+# in a DuckDB of its own.
 DUCKDB_USERS = (
     "seil.warehouse.duckdb",
+    "seil.iceberg",
     "seil.sf_to_dw.ingest.expressions",
     "seil.dw_to_sf.apply",
     "seil.dw_to_sf.database",
@@ -174,7 +176,7 @@ def _wrong_import(module: str, imported: ImportedName) -> Iterator[str]:
         "psycopg": (*ENGINES, *SERVER_STORES),
         "adbc_driver_manager": ENGINES,
         "adbc_driver_postgresql": ENGINES,
-        "pyiceberg": ENGINES,
+        "pyiceberg": (*ENGINES, "seil.iceberg"),
         "pyspark": ENGINES,
         "seil.warehouse.duckdb": ENGINES,
         "seil.warehouse.sql": (*ENGINES, *SQL_MODELS, *DUCKDB_USERS),

@@ -26,6 +26,7 @@ SeilError
     ├── WarehouseError        the warehouse cannot be read or written
     │   ├── StatementError        it refused a statement for its content
     │   └── LostReasonError       a statement failed without a reason
+    ├── IcebergError          the published tables cannot be read or written
     ├── JournalError          the event journal cannot be read or written
     ├── StateError            the durable state cannot be read or written
     │   ├── StateLostError        the connection broke before the commit
@@ -450,6 +451,19 @@ class WarehouseError(AbortError):
     def __init__(self, url: str, reason: str, *, hint: str = "") -> None:
         super().__init__(f"Warehouse {url}: {reason}", hint=hint)
         self.url = url
+        self.reason = reason
+
+
+class IcebergError(AbortError):
+    """A published table or its catalog cannot be read or written. The warehouse is not affected:
+    the next publication brings the tables up to date.
+    """
+
+    cure = "Do what the message says; the next run publishes again, or `seil publish iceberg`."
+
+    def __init__(self, place: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"{place}: {reason}", hint=hint)
+        self.place = place
         self.reason = reason
 
 

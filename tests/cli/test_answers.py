@@ -168,6 +168,7 @@ LINES = [
     "lineage sales_orders.account_name",
     "lineage --down Order.OrderNumber",
     "export feed Sales_Order_Type",
+    "publish iceberg published",
     "org adopt --yes",
     "sandbox tick --share 0.01 --url URL",
     "sandbox reset --yes --state none",

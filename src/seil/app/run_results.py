@@ -37,6 +37,7 @@ COMMANDS = (
     "sync gam-to-sf",
     "sync sf-to-t1",
     "export feed",
+    "publish iceberg",
     "push plan",
     "push apply",
     "push undo",

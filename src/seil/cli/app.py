@@ -38,6 +38,7 @@ _MODULES = {
     "query": "query",
     "lineage": "query",
     "export": "query",
+    "publish": "publish",
     "push": "push",
     "sync": "sync",
     "outcomes": "outcomes",

@@ -40,6 +40,15 @@ def export_rows(
     return warehouse.stream(render(select, warehouse.dialect, place=f"the export of {table}"))
 
 
+def all_rows(
+    warehouse: Warehouse, table: TableName, columns: Sequence[str]
+) -> AbstractContextManager[pa.RecordBatchReader]:
+    """In no order."""
+    names = join(", ", map(quote, columns))
+    select = compose("SELECT {columns} FROM {table}", columns=names, table=table)
+    return warehouse.stream(render(select, warehouse.dialect, place=f"the rows of {table}"))
+
+
 def unmarked_rows(
     warehouse: Warehouse, table: TableName, columns: Sequence[str], *, mark: str
 ) -> AbstractContextManager[pa.RecordBatchReader]:

@@ -11,6 +11,7 @@ from seil.settings.api import ApiSettings
 from seil.settings.billing import BillingTableSettings, SfToT1Settings
 from seil.settings.load import CONFIG_FILE, config_file, load_settings, unknown_variables
 from seil.settings.observe import LogSettings, TraceSettings
+from seil.settings.publish import PublishSettings
 from seil.settings.root import Settings
 from seil.settings.salesforce import SalesforceSettings, SubscribeSettings
 from seil.settings.start import StartSettings
@@ -41,6 +42,7 @@ __all__ = [
     "LakeSettings",
     "LogSettings",
     "ModelSettings",
+    "PublishSettings",
     "PushSettings",
     "SalesforceSettings",
     "Settings",

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from seil.errors import Problem
 from seil.secret import Secret
+from seil.settings.publish import CATALOGS
 from seil.settings.root import Settings
 from seil.settings.section import Section
 from seil.settings.storage import POSTGRES
@@ -30,12 +31,14 @@ def resolve(settings: Settings, base: Path) -> Settings:
             "api",
             "state",
             "models",
+            "publish",
             "push",
             "subscribe",
         )
     }
     updates["lake"] = {"url": _url(settings.lake.url, base)}
     updates["feed"] = {"url": _url(settings.feed.url, base)}
+    updates["publish"] |= {"catalog": catalog_url(settings.publish.catalog, base)}
     updates["warehouse"] = {"url": _warehouse_url(settings.warehouse.url, base)}
     updates["events"] = {"journal": journal}
     updates["state"] |= {"url": _state_url(settings.state.url, base, journal)}
@@ -99,6 +102,12 @@ def _resolve_fields(section: str, values: Section, base: Path) -> dict[str, Any]
 
 def _url(value: str, base: Path) -> str:
     return value if "://" in value else (base / value).as_uri()
+
+
+def catalog_url(value: str, base: Path) -> str:
+    """A folder as file:///..., everything else as it is."""
+    is_url = not value or value.partition(":")[0] in CATALOGS
+    return value if is_url else (base / value).as_uri()
 
 
 def _warehouse_url(url: str, base: Path) -> str:

@@ -11,6 +11,7 @@ from seil.settings.admanager import AdManagerSettings
 from seil.settings.api import ApiSettings
 from seil.settings.billing import SfToT1Settings
 from seil.settings.observe import LogSettings, TraceSettings
+from seil.settings.publish import PublishSettings
 from seil.settings.salesforce import SalesforceSettings, SubscribeSettings
 from seil.settings.section import Section
 from seil.settings.start import StartSettings
@@ -51,6 +52,7 @@ class Settings(TopLevel):
     catalog: CatalogSettings = Field(default_factory=CatalogSettings.model_construct)
     models: ModelSettings = Field(default_factory=ModelSettings.model_construct)
     feed: FeedSettings = Field(default_factory=FeedSettings.model_construct)
+    publish: PublishSettings = Field(default_factory=PublishSettings.model_construct)
     write: WriteSettings = Field(default_factory=WriteSettings.model_construct)
     push: PushSettings = Field(default_factory=PushSettings.model_construct)
     gam_to_sf: GamToSfSettings = Field(default_factory=GamToSfSettings.model_construct)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from seil.errors import SeilError, error_type
 from seil.state.database import Database, Row, Transaction, moment, stamp, write
 
-TroubleStep = Literal["stop", "extract", "ingest", "load", "build", "sync"]
+TroubleStep = Literal["stop", "extract", "ingest", "load", "build", "sync", "publish"]
 
 _LOGIN = ("login", "other_org")
 _ALL = """

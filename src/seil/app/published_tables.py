@@ -1,0 +1,110 @@
+"""The warehouse's tables as they are published: the models' own, and raw ones that are named."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seil.errors import ConfigurationError, Problem
+from seil.warehouse.tables import TableName
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from seil.app.site import Site
+    from seil.iceberg.source import ChangedRows
+    from seil.warehouse import Warehouse
+
+RAW_SCHEMAS = ("salesforce", "salesforce_history")
+
+
+@dataclass(frozen=True)
+class PublishableTable:
+    """A `TableSource`. `warehouse` is open for reading while the source is read."""
+
+    warehouse: Warehouse
+    table: TableName
+    columns: pa.Schema
+    namespace: str
+    version: str
+    description: str = ""
+
+    @property
+    def name(self) -> str:
+        return str(self.table)
+
+    @property
+    def identifier(self) -> tuple[str, str]:
+        namespace = "_".join(filter(None, (self.namespace, self.table.schema)))
+        return namespace, self.table.name.lower()
+
+    def rows(self) -> AbstractContextManager[pa.RecordBatchReader]:
+        from seil.modeling.export import all_rows
+
+        return all_rows(self.warehouse, self.table, self.columns.names)
+
+    def changed_since(self, version: str) -> ChangedRows | None:
+        return None
+
+
+def table_names(site: Site, names: Sequence[str]) -> list[TableName]:
+    """The tables by name, all models' if `names` is empty, models first and in build order.
+
+    Raises ConfigurationError with every name that is neither a model's nor that of a raw table.
+    """
+    chosen = [name.lower() for name in names] or list(site.models)
+    models = [TableName("", name) for name in site.models if name in chosen]
+    raw = {name: _raw(name) for name in chosen if name not in site.models}
+    cure = "name a model, or a raw table as salesforce.account"
+    if problems := [Problem(name, "is no table", cure) for name in raw if raw[name] is None]:
+        raise ConfigurationError(problems)
+    return [*models, *filter(None, raw.values())]
+
+
+def _raw(name: str) -> TableName | None:
+    schema, dot, table = name.partition(".")
+    return TableName(schema, table) if dot and schema in RAW_SCHEMAS and table else None
+
+
+def warehouse_tables(
+    site: Site, warehouse: Warehouse, tables: Sequence[TableName]
+) -> tuple[list[PublishableTable], list[TableName]]:
+    """Those that exist, and the names of those that do not."""
+    versions = _versions(site, warehouse)
+    existing, missing = [], []
+    for table in tables:
+        columns = warehouse.columns(table)
+        if columns is None:
+            missing.append(table)
+            continue
+        model = site.models[table.name] if not table.schema else None
+        existing.append(
+            PublishableTable(
+                warehouse,
+                table,
+                columns,
+                site.settings.publish.namespace,
+                versions.get(table, ""),
+                model.described.description if model else f"Salesforce records: {table.name}.",
+            )
+        )
+    return existing, missing
+
+
+def _versions(site: Site, warehouse: Warehouse) -> Mapping[TableName, str]:
+    """Of a model's table the last build that changed it; of a raw one, a digest of its files."""
+    built = warehouse.bookkeeping.built_versions()
+    versions = {TableName("", name): entry.version for name, entry in built.items()}
+    return {**versions, **dict(_raw_versions(site, warehouse))}
+
+
+def _raw_versions(site: Site, warehouse: Warehouse) -> Iterator[tuple[TableName, str]]:
+    files = warehouse.bookkeeping.files_by_object()
+    for obj in site.catalog.values():
+        if keys := files.get(obj.api_name):
+            digest = hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()[:20]
+            for schema in RAW_SCHEMAS:
+                yield TableName(schema, obj.table), f"files-{digest}"

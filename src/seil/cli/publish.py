@@ -1,0 +1,83 @@
+"""`seil publish`: tables that everybody can read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seil.app import publishing
+from seil.cli import output
+from seil.cli.context import opened, shown_progress
+from seil.cli.frame import UNBALANCED, Call, command, group
+
+if TYPE_CHECKING:
+    from seil.iceberg.publisher import PublishMode, TableOutcome
+
+_publish = group("Keep tables that others read.")
+
+CatalogArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[CATALOG]",
+        help="A folder, https://..., glue:<region> or sql:<url>; default: [publish] catalog.",
+    ),
+]
+TableOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--table", "-t", help="As sales_orders or salesforce.account; default: [publish] tables."
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    command(_publish, "iceberg", narrated=True, extra=publishing.EXTRA)(iceberg)
+    app.add_typer(_publish, name="publish")
+
+
+def iceberg(
+    call: Call,
+    catalog: CatalogArgument = None,
+    *,
+    table: TableOptions = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare every row, whatever is known of the changes.")
+    ] = False,
+    full: Annotated[bool, typer.Option("--full", help="Write every row anew.")] = False,
+) -> int:
+    """Bring the Iceberg tables up to date: only what changed is written."""
+    if check and full:
+        raise typer.BadParameter("--check or --full, not both")
+    mode: PublishMode = "full" if full else "check" if check else "changes"
+    with opened(call) as site, shown_progress(call) as progress:
+        report = publishing.publish_tables(
+            site, table or (), to=catalog or "", mode=mode, progress=progress
+        )
+    _show(call, report)
+    return UNBALANCED if report.problems else 0
+
+
+def _show(call: Call, report: publishing.PublishReport) -> None:
+    if call.json:
+        from seil.app.documents.publish import PublishDocument
+
+        call.answer(PublishDocument.of(report), problem="; ".join(report.problems))
+        return
+    changed = [outcome for outcome in report.tables if outcome.state != "unchanged"]
+    rows = [(t.table, t.how or t.state, t.inserted, t.deleted, _remark(t)) for t in changed]
+    if rows:
+        output.table(("table", "how", "inserted", "deleted", ""), rows)
+    unchanged = len(report.tables) - len(changed)
+    words = [f"{unchanged:,} tables are up to date" if unchanged else ""]
+    words.append(f"{len(report.missing):,} are not built yet" if report.missing else "")
+    if text := ", ".join(filter(None, words)):
+        output.line(f"{text}.")
+    output.line(f"Published to {report.catalog}")
+    if not call.quiet:
+        output.age(report.as_of)
+
+
+def _remark(outcome: TableOutcome) -> str:
+    changes = ", ".join(outcome.schema_changes)
+    return "; ".join(filter(None, (outcome.message, outcome.reason, changes)))

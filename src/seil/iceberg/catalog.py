@@ -1,0 +1,248 @@
+"""The catalogs that published tables are committed to, by URL.
+
+A folder is a catalog in itself: SQLite and the files, no server. `https://...` is a REST catalog,
+`glue:<region>` AWS Glue, `sql:<SQLAlchemy URL>` a database.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import requests
+from pydantic import ValidationError
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.catalog.rest import RestCatalog
+from pyiceberg.exceptions import (
+    CommitFailedException,
+    NamespaceAlreadyExistsError,
+    NoSuchNamespaceError,
+    NoSuchTableError,
+    RESTError,
+    ServerError,
+    TableAlreadyExistsError,
+)
+from pyiceberg.table import CommitTableRequest, TableIdentifier
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from seil.errors import IcebergError
+from seil.iceberg.data_files import local_path
+from seil.masking import mask
+
+if TYPE_CHECKING:
+    from pyiceberg.schema import Schema
+    from pyiceberg.table import Table
+
+    from seil.iceberg.snapshot import StagedCommit
+    from seil.settings import PublishSettings
+
+_SERVER_ERROR = 500
+_CATALOG_FILE = "catalog.sqlite"
+_POINTER = "version-hint.text"
+_TRANSACTIONS = "POST /v1/{prefix}/transactions/commit"
+# What a catalog, a store or the network may raise beside pyiceberg's own errors.
+_FAULTS = (
+    RESTError,
+    CommitFailedException,
+    requests.RequestException,
+    SQLAlchemyError,
+    OSError,
+    ValueError,
+    ValidationError,
+)
+# One metadata file a commit would stay for good.
+_PROPERTIES = {
+    "format-version": "2",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+    "write.parquet.compression-codec": "zstd",
+    "write.delete.mode": "merge-on-read",
+    "write.update.mode": "merge-on-read",
+    "write.merge.mode": "merge-on-read",
+}
+
+
+class CommitRefusedError(Exception):
+    """The table has changed since the commit was staged: nothing was committed."""
+
+
+class CommitDoubtError(Exception):
+    """The answer was lost: whether the commit is in the table is unknown."""
+
+
+class IcebergCatalog:
+    """Raises IcebergError for every error of the catalog or its store."""
+
+    def __init__(self, url: str, catalog: Catalog, *, is_folder: bool = False) -> None:
+        self.url = url
+        self._catalog = catalog
+        self._is_folder = is_folder
+
+    @property
+    def moves_together(self) -> bool:
+        """Whether several tables can be committed at one moment."""
+        return isinstance(self._catalog, RestCatalog) and any(
+            str(endpoint) == _TRANSACTIONS for endpoint in _endpoints(self._catalog)
+        )
+
+    def find(self, identifier: tuple[str, str]) -> Table | None:
+        with self._translated(".".join(identifier)):
+            try:
+                return self._catalog.load_table(identifier)
+            except (NoSuchTableError, NoSuchNamespaceError):
+                return None
+
+    def create(self, identifier: tuple[str, str], schema: Schema, comment: str) -> Table:
+        """Without rows, and without a snapshot."""
+        with self._translated(".".join(identifier)):
+            with suppress(NamespaceAlreadyExistsError):
+                self._catalog.create_namespace(identifier[0])
+            try:
+                properties = {**_PROPERTIES, **({"comment": comment} if comment else {})}
+                return self._catalog.create_table(identifier, schema, properties=properties)
+            except TableAlreadyExistsError:
+                return self._catalog.load_table(identifier)
+
+    def commit(self, staged: StagedCommit) -> None:
+        """Raises CommitRefusedError and CommitDoubtError."""
+        try:
+            self._catalog.commit_table(staged.table, staged.requirements, staged.updates)
+        except CommitFailedException as error:
+            raise CommitRefusedError(str(error)) from error
+        except (ServerError, requests.RequestException, SQLAlchemyError, OSError) as error:
+            raise CommitDoubtError(_reason(error)) from error
+        except (RESTError, ValueError) as error:
+            raise self._error(".".join(staged.table.name()), error) from error
+        self.point(staged.table)
+
+    def commit_together(self, staged: Sequence[StagedCommit]) -> None:
+        """All or none. Raises CommitRefusedError and CommitDoubtError."""
+        assert isinstance(self._catalog, RestCatalog)  # noqa: S101
+        changes = [_change(one).model_dump(mode="json", by_alias=True) for one in staged]
+        url = self._catalog.url("transactions/commit")
+        try:
+            answer = _session(self._catalog).post(url, json={"table-changes": changes})
+        except requests.RequestException as error:
+            raise CommitDoubtError(_reason(error)) from error
+        if answer.status_code == requests.codes.conflict:
+            raise CommitRefusedError(answer.text[:200])
+        if answer.status_code >= _SERVER_ERROR:
+            raise CommitDoubtError(f"it answered {answer.status_code}")
+        if not answer.ok:
+            reason = f"it answered {answer.status_code}: {mask(answer.text[:200])}"
+            raise IcebergError(self.url, reason)
+
+    def point(self, table: Table) -> None:
+        """In a folder, leaves the name of the current metadata for readers without a catalog."""
+        if not self._is_folder:
+            return
+        current = self.find((table.name()[0], table.name()[1]))
+        file = local_path(current.metadata_location) if current else None
+        if file is None:
+            return
+        hint = file.with_name(_POINTER)
+        name = file.name.removesuffix(".metadata.json")
+        with self._translated(str(hint)):
+            if not hint.exists() or hint.read_text("utf-8") != name:
+                part = hint.with_name(f"{_POINTER}.{uuid4().hex}")
+                part.write_text(name, "utf-8")
+                part.replace(hint)
+
+    @contextmanager
+    def _translated(self, place: str) -> Iterator[None]:
+        try:
+            yield
+        except _FAULTS as error:
+            raise self._error(place, error) from error
+
+    def _error(self, place: str, error: Exception) -> IcebergError:
+        hint = "`seil doctor` tries the catalog; the next run publishes again"
+        return IcebergError(f"{place} in {self.url}", _reason(error), hint=hint)
+
+
+def open_catalog(settings: PublishSettings, url: str) -> IcebergCatalog:
+    """Raises IcebergError, and ConfigurationError for a secret that cannot be read."""
+    place = mask(url)
+    scheme, _, rest = url.partition(":")
+    options = {**settings.options, **_secrets(settings)}
+    try:
+        if scheme == "file":
+            return _folder(url, options)
+        if scheme in ("http", "https"):
+            return IcebergCatalog(place, load_catalog("seil", **_rest(settings, url, options)))
+        location = {"warehouse": settings.warehouse} if settings.warehouse else {}
+        if scheme == "glue":
+            region = {"glue.region": rest} if rest else {}
+            return IcebergCatalog(
+                place, load_catalog("seil", type="glue", **region, **location, **options)
+            )
+        uri = make_url(rest)
+        if settings.password is not None:
+            uri = uri.set(password=settings.password.reveal())
+        full_uri = uri.render_as_string(hide_password=False)
+        return IcebergCatalog(
+            place, load_catalog("seil", type="sql", uri=full_uri, **location, **options)
+        )
+    except _FAULTS as error:
+        hint = "Check [publish] catalog; `seil doctor` tries it"
+        raise IcebergError(place, _reason(error), hint=hint) from error
+
+
+def _folder(url: str, options: dict[str, str]) -> IcebergCatalog:
+    folder = local_path(url) or Path()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.utime(folder)  # Fails where the folder is closed to us, before anything is read.
+    catalog = load_catalog(
+        "seil", type="sql", uri=f"sqlite:///{folder / _CATALOG_FILE}", warehouse=url, **options
+    )
+    return IcebergCatalog(url, catalog, is_folder=True)
+
+
+def _rest(settings: PublishSettings, url: str, options: dict[str, str]) -> dict[str, str]:
+    values = {"type": "rest", "uri": url, "warehouse": settings.warehouse, **options}
+    if settings.signing:
+        values |= {
+            "rest.sigv4-enabled": "true",
+            "rest.signing-name": settings.signing,
+            "rest.signing-region": settings.region,
+        }
+    return {name: value for name, value in values.items() if value}
+
+
+def _secrets(settings: PublishSettings) -> dict[str, str]:
+    """Pyiceberg's names of those that are set."""
+    secrets = {
+        "token": settings.token,
+        "credential": settings.credential,
+        "s3.secret-access-key": settings.s3_secret_access_key,
+    }
+    return {name: secret.reveal() for name, secret in secrets.items() if secret is not None}
+
+
+def _change(staged: StagedCommit) -> CommitTableRequest:
+    namespace, name = staged.table.name()[:-1], staged.table.name()[-1]
+    return CommitTableRequest(
+        identifier=TableIdentifier(namespace=namespace, name=name),
+        requirements=staged.requirements,
+        updates=staged.updates,
+    )
+
+
+def _session(catalog: RestCatalog) -> requests.Session:
+    session: requests.Session = catalog._session  # noqa: SLF001
+    return session
+
+
+def _endpoints(catalog: RestCatalog) -> Sequence[object]:
+    return tuple(catalog._supported_endpoints)  # noqa: SLF001
+
+
+def _reason(error: Exception) -> str:
+    """One line, without what may be a secret."""
+    text = mask(str(error) or type(error).__name__).strip()
+    return text.partition("\n")[0][:300]

@@ -1,0 +1,67 @@
+"""The embedded DuckDB that compares rows and writes Parquet files: in memory, and on disk beyond a
+limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from seil.errors import IcebergError
+from seil.warehouse.sql import Sql
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class EmbeddedEngine:
+    """`folder` is for files that are uploaded, and is removed with the engine."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+        self._connection = connection
+        self.folder = folder
+
+    def run(self, sql: Sql) -> duckdb.DuckDBPyConnection:
+        """Raises IcebergError."""
+        try:
+            return self._connection.execute(sql)
+        except duckdb.Error as error:
+            reason = str(error).partition("\n")[0]
+            hint = "Free memory or disk space, or set [publish] memory; nothing was published"
+            raise IcebergError("embedded DuckDB", reason, hint=hint) from error
+
+    def count(self, sql: Sql) -> int:
+        """The one value of a SELECT."""
+        row = self.run(sql).fetchone()
+        return int(row[0]) if row and row[0] is not None else 0
+
+    @contextmanager
+    def rows(self, name: str, rows: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
+        """Readable as `name` within the block; a reader once."""
+        self._connection.register(name, rows)
+        try:
+            yield
+        finally:
+            self._connection.unregister(name)
+
+
+@contextmanager
+def embedded_engine(*, memory: str = "1GB", threads: int | None = None) -> Iterator[EmbeddedEngine]:
+    with TemporaryDirectory(prefix="seil-publish-") as folder:
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": memory,
+            "temp_directory": f"{folder}/spill",
+            "preserve_insertion_order": False,
+            "python_enable_replacements": False,
+            "autoinstall_known_extensions": False,
+        }
+        if threads:
+            settings["threads"] = threads
+        with duckdb.connect(config=settings) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield EmbeddedEngine(connection, Path(folder))

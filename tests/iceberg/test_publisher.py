@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import hypothesis
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.examples import examples
+from tests.iceberg.tables import (
+    MemorySource,
+    folder_catalog,
+    ordered,
+    publish,
+    read_by_duckdb,
+    read_by_pyiceberg,
+)
+
+from seil.iceberg.publisher import PublishMode
+
+ODD = pa.table(
+    {
+        "id": pa.array(["a", "b", "c", None]),
+        "at": pa.array(
+            [
+                datetime(1, 1, 1, tzinfo=UTC),
+                datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+                datetime(1582, 10, 10, 0, 0, 0, 1, tzinfo=UTC),
+                None,
+            ],
+            pa.timestamp("us", tz="UTC"),
+        ),
+        "day": pa.array([date(1, 1, 1), date(9999, 12, 31), date(1582, 10, 10), None]),
+        "whole": pa.array([Decimal("9" * 38), Decimal("-" + "9" * 38), Decimal(0), None]).cast(
+            pa.decimal128(38, 0)
+        ),
+        "exact": pa.array(
+            [Decimal("9" * 28 + "." + "9" * 10), Decimal("-0.0000000001"), Decimal(0), None],
+            pa.decimal128(38, 10),
+        ),
+        "count": pa.array([2**63 - 1, -(2**63), 0, None], pa.int64()),
+        "flag": pa.array([True, False, None, True]),
+        "text": pa.array(["", "emoji 🎉 ü" * 3, "x" * 32_000 + "\0", None]),
+        "ratio": pa.array([float("inf"), -0.5, 1e308, None]),
+        "select": pa.array(["reserved", None, "", "words"]),
+        "mixed case": pa.array(["x", "y", None, "z"]),
+    }
+)
+
+
+def test_a_table_is_read_value_by_value_as_it_was_published(tmp_path: Path) -> None:
+    catalog = folder_catalog(tmp_path / "tables")
+    (outcome,) = publish(catalog, MemorySource(ODD))
+    assert (outcome.state, outcome.how, outcome.inserted) == ("published", "first", 4)
+    assert read_by_pyiceberg(catalog) == ordered(ODD)
+    assert read_by_duckdb(tmp_path / "tables") == ordered(ODD)
+
+
+def test_a_version_that_was_published_costs_no_commit(tmp_path: Path) -> None:
+    catalog = folder_catalog(tmp_path)
+    first, again = (publish(catalog, MemorySource(ODD))[0] for _ in range(2))
+    assert again.state == "unchanged"
+    assert (again.snapshot_id, again.commit) == (first.snapshot_id, first.commit)
+
+
+def orders(rows: dict[str, str | None]) -> pa.Table:
+    return pa.table({"id": pa.array(list(rows)), "name": pa.array(list(rows.values()))})
+
+
+BEFORE = orders({f"{n:03}": "same" for n in range(40)})
+AFTER = orders({f"{n:03}": "new" if n == 7 else "same" for n in range(1, 42)})
+
+
+@pytest.mark.parametrize("is_logged", [True, False], ids=["by key", "by comparison"])
+def test_only_changed_rows_are_written(tmp_path: Path, is_logged: bool) -> None:
+    catalog = folder_catalog(tmp_path)
+    publish(catalog, MemorySource(BEFORE))
+    versions = {"1": BEFORE} if is_logged else {}
+    (outcome,) = publish(catalog, MemorySource(AFTER, "2", versions=versions))
+    assert outcome.how == ("delta" if is_logged else "compared")
+    assert (outcome.inserted, outcome.deleted) == (3, 2)
+    assert read_by_pyiceberg(catalog) == ordered(AFTER)
+    assert read_by_duckdb(tmp_path) == ordered(AFTER)
+
+
+KEYS = st.one_of(st.none(), st.sampled_from(["a", "b", "ü", ""]), st.integers(0, 9).map(str))
+TABLES = st.dictionaries(KEYS, st.one_of(st.none(), st.sampled_from(["x", "y"])), max_size=12)
+
+
+@given(
+    st.lists(
+        st.tuples(TABLES, st.booleans(), st.sampled_from(["changes", "changes", "check", "full"])),
+        min_size=1,
+        max_size=5,
+    )
+)
+@hypothesis.settings(max_examples=examples(12, many=200))
+def test_any_sequence_of_publications_gives_the_last_table(
+    tmp_path_factory: pytest.TempPathFactory,
+    steps: list[tuple[dict[str | None, str | None], bool, PublishMode]],
+) -> None:
+    catalog = folder_catalog(tmp_path_factory.mktemp("tables"))
+    versions: dict[str, pa.Table] = {}
+    for number, (rows, is_logged, mode) in enumerate(steps):
+        table = pa.table(
+            {
+                "id": pa.array(list(rows), pa.string()),
+                "name": pa.array(list(rows.values()), pa.string()),
+            }
+        )
+        source = MemorySource(table, str(number), versions=versions if is_logged else {})
+        (outcome,) = publish(catalog, source, mode=mode)
+        assert outcome.message == ""
+        versions[str(number)] = table
+        assert read_by_pyiceberg(catalog) == ordered(table)
