@@ -135,6 +135,8 @@ LINES = [
     "run Account",
     "reconcile Account",
     "rebuild",
+    "move duckdb:moved.duckdb --dry-run",
+    "move duckdb:moved.duckdb",
     "status",
     "status --all",
     "runs",

@@ -29,6 +29,7 @@ COMMANDS = (
     "load",
     "build",
     "rebuild",
+    "move",
     "reconcile",
     "listen",
     "handle-landed",
@@ -45,7 +46,7 @@ COMMANDS = (
 # Recorded by `seil start` alone: their configuration is the site's, not what somebody typed.
 UNATTENDED = frozenset({"export feed", "push plan"})
 _WAREHOUSE = frozenset(
-    {"run", "load", "build", "rebuild", "reconcile", "handle-curated", "subscribe"}
+    {"run", "load", "build", "rebuild", "move", "reconcile", "handle-curated", "subscribe"}
 )
 _ANY = USES_ORG | _WAREHOUSE | ROUNDS | {"ingest"}
 _CLEARED_BY: dict[str, frozenset[str]] = {

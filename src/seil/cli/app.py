@@ -29,6 +29,7 @@ _MODULES = {
     "start": "start",
     "reconcile": "reconcile",
     "rebuild": "rebuild",
+    "move": "move",
     "status": "status",
     "runs": "runs",
     "state": "state",

@@ -190,6 +190,21 @@ EVENT_KINDS = (
         },
     ),
     EventKind(
+        _SOURCE,
+        "move",
+        "Another warehouse was filled from curated and compared with the site's: `seil move`.",
+        {
+            "state": "`success` or `error`",
+            "from": "URL of the site's warehouse",
+            "to": "URL of the new one",
+            "equal": "whether they hold the same",
+            "switched": "whether the settings name the new one now",
+            "files": "curated files that the new one has",
+            "rows": "rows that were compared and equal",
+            "differing": "tables that differ",
+        },
+    ),
+    EventKind(
         "seil.salesforce",
         "platform-event",
         "`seil subscribe` received a platform event; the same event is published once.",

@@ -13,10 +13,11 @@ from pydantic import BaseModel, ValidationError
 
 from seil.errors import ConfigurationError, Problem
 from seil.secret import Secret
-from seil.settings.paths import resolve, shared_files
+from seil.settings.paths import resolve, shared_files, warehouse_url
 from seil.settings.root import SECTIONS, Settings, TopLevel
 from seil.settings.section import Section
 from seil.settings.source import NOT_SETTINGS, PREFIX, SettingsSource, setting_of, suggest
+from seil.settings.storage import WarehouseSettings
 
 CONFIG_FILE = "seil.toml"
 
@@ -41,6 +42,25 @@ def load_settings(path: Path | None = None) -> Settings:
         places = [replace(p, place=source.name(p.place.split("."))) for p in problems]
         raise ConfigurationError(places)
     return settings
+
+
+def with_warehouse_url(settings: Settings, url: str, base: Path) -> Settings:
+    """Loaded settings with `url` as it would stand in a file in the folder `base`.
+
+    Raises ConfigurationError as `load_settings` does.
+    """
+    source = SettingsSource(None, "", {})
+    problems: list[Problem] = []
+    values = settings.warehouse.model_dump(exclude={"password"}) | {"url": url}
+    with _collect(problems, source, WarehouseSettings, "warehouse"):
+        section = WarehouseSettings.model_validate(values)
+    if not problems:
+        update = {"url": warehouse_url(url, base), "password": settings.warehouse.password}
+        new = settings.model_copy(update={"warehouse": section.model_copy(update=update)})
+        problems += shared_files(new)
+    if problems:
+        raise ConfigurationError(problems)
+    return new
 
 
 def unknown_variables(settings: Settings) -> list[Problem]:

@@ -39,7 +39,7 @@ def resolve(settings: Settings, base: Path) -> Settings:
     updates["lake"] = {"url": _url(settings.lake.url, base)}
     updates["feed"] = {"url": _url(settings.feed.url, base)}
     updates["publish"] |= {"catalog": catalog_url(settings.publish.catalog, base)}
-    updates["warehouse"] = {"url": _warehouse_url(settings.warehouse.url, base)}
+    updates["warehouse"] = {"url": warehouse_url(settings.warehouse.url, base)}
     updates["events"] = {"journal": journal}
     updates["state"] |= {"url": _state_url(settings.state.url, base, journal)}
     updates["catalog"] = {"file": _catalog_file(settings.catalog.file, base)}
@@ -110,7 +110,7 @@ def catalog_url(value: str, base: Path) -> str:
     return value if is_url else (base / value).as_uri()
 
 
-def _warehouse_url(url: str, base: Path) -> str:
+def warehouse_url(url: str, base: Path) -> str:
     """`<scheme>:<file>` names a file, `<scheme>://...` a server (RFC 3986, section 3)."""
     scheme, colon, location = url.partition(":")
     return url if not colon or location.startswith("//") else f"{scheme}:{base / location}"

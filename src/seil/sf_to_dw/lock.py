@@ -10,6 +10,7 @@ import fcntl
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,15 +21,32 @@ from seil.lake.local_lease import LocalLease, record_key
 from seil.lake.site_layout import migrate
 
 KEY = "run.lock"
+RunLock = Lease | LocalLease
 # Seconds to wait for a brief holder, and for one that has not written its record yet.
 _WAIT_FOR_BRIEF, _WAIT_FOR_UNRECORDED = 600.0, 10.0
 _POLL, _REMOTE_POLL = 0.1, 1.0
 
 
+@dataclass(frozen=True)
+class LockCheck:
+    """The fence of commits under another lock than the run's: they need that lock, and leave the
+    token of the last run as it is.
+    """
+
+    lock: RunLock
+    token: None = None
+
+    def check(self) -> None:
+        self.lock.check()
+
+    def admit(self, place: str, stored: int) -> int:
+        return stored
+
+
 @contextmanager
 def run_lock(
     lake: Lake, *, lease: timedelta = LEASE, brief: bool = False, key: str = KEY
-) -> Iterator[Lease | LocalLease]:
+) -> Iterator[RunLock]:
     """Removes the partial files of a killed holder, and migrates a site of an earlier version.
 
     Waits for a `brief` holder, which holds the lock for a few files only. Raises
@@ -71,12 +89,12 @@ def _is_locked(path: Path) -> bool:
     return False
 
 
-def _lock(bucket: Bucket, key: str, length: timedelta) -> Lease | LocalLease:
+def _lock(bucket: Bucket, key: str, length: timedelta) -> RunLock:
     path = bucket.path(key)
     return LocalLease(bucket, key, path) if path else Lease(bucket, key, length=length)
 
 
-def _acquire(lock: Lease | LocalLease, holder: Holder) -> None:
+def _acquire(lock: RunLock, holder: Holder) -> None:
     started = time.monotonic()
     while True:
         try:
@@ -95,7 +113,7 @@ def _max_wait(holder: Holder | None) -> float:
     return _WAIT_FOR_BRIEF if holder.brief else 0.0
 
 
-def _already_running(lock: Lease | LocalLease, holder: Holder | None) -> AlreadyRunningError:
+def _already_running(lock: RunLock, holder: Holder | None) -> AlreadyRunningError:
     who = str(holder) if holder else "a run that is just starting"
     if isinstance(lock, LocalLease):
         return AlreadyRunningError(lock.name, who)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from seil.warehouse.types import stored_type, type_name
+from seil.warehouse.types import TEXT, stored_type, type_name
 
 if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
@@ -91,12 +91,16 @@ def _compare(
     names = [name for name in columns.names if name not in keyed.ignored]
     order = keyed.key if keyed.is_unique else _all_of(keyed.key, names)
     schema = pa.schema([columns.field(name) for name in names])
+    keeps_nul = one.traits.keeps_nul and other.traits.keeps_nul
     rows = 0
     with (
         one.sorted_rows(table, names, order=order) as first,
         other.sorted_rows(table, names, order=order) as second,
     ):
-        for batch, counterpart in _aligned(first, second, schema):
+        for rows_of_one, rows_of_other in _aligned(first, second, schema):
+            batch, counterpart = rows_of_one, rows_of_other
+            if not keeps_nul and not batch.equals(counterpart):
+                batch, counterpart = _without_nul(batch), _without_nul(counterpart)
             equal = _equal_rows(batch, counterpart)
             rows += equal
             advance(equal)
@@ -172,6 +176,15 @@ class _Rest:
     def take(self, length: int) -> pa.RecordBatch:
         rows, self._batch = self._batch[:length], self._batch[length:]
         return rows
+
+
+def _without_nul(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """As an engine stores texts that cannot hold it."""
+    columns = [
+        pc.replace_substring(array, "\0", "\ufffd") if array.type == TEXT else array
+        for array in rows.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
 
 
 def _equal_rows(one: pa.RecordBatch, other: pa.RecordBatch) -> int:

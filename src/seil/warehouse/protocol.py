@@ -28,10 +28,12 @@ class EngineTraits:
     atomic_across_tables: a commit is one transaction. Otherwise each table commits alone under the
     commit's id and the bookkeeping last: an interrupted commit may be partial, and is repeated.
     follows_changes: merges log which records they changed, for incremental builds.
+    keeps_nul: texts hold the character NUL; otherwise U+FFFD is stored instead.
     """
 
     atomic_across_tables: bool
     follows_changes: bool
+    keeps_nul: bool = True
 
 
 class Warehouse(Tables, Merges, Protocol):

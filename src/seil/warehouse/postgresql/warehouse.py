@@ -9,6 +9,7 @@ from seil.warehouse.postgresql.builds import PostgresBuilder
 from seil.warehouse.postgresql.connection import PostgresConnection
 from seil.warehouse.postgresql.forms import FUNCTIONS
 from seil.warehouse.postgresql.staging import Staging
+from seil.warehouse.protocol import EngineTraits
 from seil.warehouse.relational.warehouse import RelationalWarehouse
 from seil.warehouse.sql import compose
 
@@ -23,6 +24,7 @@ _DESCRIPTION = f"SEIL, functions {hashlib.sha256(FUNCTIONS.encode()).hexdigest()
 
 class PostgresWarehouse(RelationalWarehouse[PostgresConnection]):
     dialect = "postgres"
+    traits = EngineTraits(atomic_across_tables=True, follows_changes=True, keeps_nul=False)
 
     def prepare(self) -> None:
         database = self.database
