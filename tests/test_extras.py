@@ -33,7 +33,7 @@ EXTRAS = {
     "state/postgres_errors.py": {"postgres"},
     "techone": {"api"},
     "cli/serve.py": {"api"},
-    "iceberg": {"iceberg"},
+    "iceberg": {"iceberg", "aws"},
 }
 # Of the same version as boto3 and pydantic, which ask for it.
 PINNED = {"botocore", "pydantic-core"}

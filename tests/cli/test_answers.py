@@ -171,6 +171,7 @@ LINES = [
     "lineage --down Order.OrderNumber",
     "export feed Sales_Order_Type",
     "publish iceberg published",
+    "publish upkeep published",
     "org adopt --yes",
     "sandbox tick --share 0.01 --url URL",
     "sandbox reset --yes --state none",

@@ -102,6 +102,7 @@ def file_handlers(
         open_warehouse=site.warehouse,
         publish=site.publish,
         models=site.models,
+        logs_keys=site.logs_keys,
         workers=site.settings.ingest.workers,
         report=report,
         open_round=partial(site.runs.round, command, **(plan or {})),

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from seil.errors import ConfigurationError, Problem
 from seil.warehouse.tables import TableName
@@ -14,9 +14,37 @@ from seil.warehouse.tables import TableName
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from seil.app.site import Site
+    from seil.app.runs import RunBook
+    from seil.catalog import Catalog
     from seil.iceberg.source import ChangedRows
+    from seil.lake import Lake
+    from seil.modeling.model import Models
+    from seil.settings import Settings
     from seil.warehouse import Warehouse
+    from seil.warehouse.bookkeeping import ChangedKeys
+    from seil.warehouse.readers import WarehouseReader
+
+
+class PublishingSite(Protocol):
+    """What publishing needs of a site, which itself calls it after each build."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def catalog(self) -> Catalog: ...
+
+    @property
+    def models(self) -> Models: ...
+
+    @property
+    def lake(self) -> Lake: ...
+
+    @property
+    def runs(self) -> RunBook: ...
+
+    def reading(self) -> AbstractContextManager[WarehouseReader]: ...
+
 
 RAW_SCHEMAS = ("salesforce", "salesforce_history")
 
@@ -31,6 +59,7 @@ class PublishableTable:
     namespace: str
     version: str
     description: str = ""
+    key: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -38,8 +67,7 @@ class PublishableTable:
 
     @property
     def identifier(self) -> tuple[str, str]:
-        namespace = "_".join(filter(None, (self.namespace, self.table.schema)))
-        return namespace, self.table.name.lower()
+        return identifier_of(self.table, self.namespace)
 
     def rows(self) -> AbstractContextManager[pa.RecordBatchReader]:
         from seil.modeling.export import all_rows
@@ -47,10 +75,35 @@ class PublishableTable:
         return all_rows(self.warehouse, self.table, self.columns.names)
 
     def changed_since(self, version: str) -> ChangedRows | None:
-        return None
+        if self.table.schema:
+            return None
+        books = self.warehouse.bookkeeping
+        changed = books.changed_keys(self.table, self.key, since=version, until=self.version)
+        return None if changed is None else _LoggedRows(self.warehouse, changed)
 
 
-def table_names(site: Site, names: Sequence[str]) -> list[TableName]:
+@dataclass(frozen=True)
+class _LoggedRows:
+    """`ChangedRows` that builds recorded."""
+
+    warehouse: Warehouse
+    changed: ChangedKeys
+
+    def keys(self) -> pa.Table:
+        return self.changed.keys
+
+    def rows(self) -> AbstractContextManager[pa.RecordBatchReader]:
+        from seil.modeling.export import recorded_rows
+
+        return recorded_rows(self.warehouse, self.changed)
+
+
+def identifier_of(table: TableName, namespace: str) -> tuple[str, str]:
+    """Namespace and name of the published table."""
+    return "_".join(filter(None, (namespace, table.schema))), table.name.lower()
+
+
+def table_names(site: PublishingSite, names: Sequence[str]) -> list[TableName]:
     """The tables by name, all models' if `names` is empty, models first and in build order.
 
     Raises ConfigurationError with every name that is neither a model's nor that of a raw table.
@@ -70,7 +123,7 @@ def _raw(name: str) -> TableName | None:
 
 
 def warehouse_tables(
-    site: Site, warehouse: Warehouse, tables: Sequence[TableName]
+    site: PublishingSite, warehouse: Warehouse, tables: Sequence[TableName]
 ) -> tuple[list[PublishableTable], list[TableName]]:
     """Those that exist, and the names of those that do not."""
     versions = _versions(site, warehouse)
@@ -89,19 +142,20 @@ def warehouse_tables(
                 site.settings.publish.namespace,
                 versions.get(table, ""),
                 model.described.description if model else f"Salesforce records: {table.name}.",
+                model.key if model else (),
             )
         )
     return existing, missing
 
 
-def _versions(site: Site, warehouse: Warehouse) -> Mapping[TableName, str]:
+def _versions(site: PublishingSite, warehouse: Warehouse) -> Mapping[TableName, str]:
     """Of a model's table the last build that changed it; of a raw one, a digest of its files."""
     built = warehouse.bookkeeping.built_versions()
     versions = {TableName("", name): entry.version for name, entry in built.items()}
     return {**versions, **dict(_raw_versions(site, warehouse))}
 
 
-def _raw_versions(site: Site, warehouse: Warehouse) -> Iterator[tuple[TableName, str]]:
+def _raw_versions(site: PublishingSite, warehouse: Warehouse) -> Iterator[tuple[TableName, str]]:
     files = warehouse.bookkeeping.files_by_object()
     for obj in site.catalog.values():
         if keys := files.get(obj.api_name):

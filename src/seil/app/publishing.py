@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seil.errors import ConfigurationError, Problem
+from seil.errors import ConfigurationError, Problem, SeilError
 from seil.extras import requires
 from seil.observe.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from seil.app.published_tables import PublishingSite
     from seil.app.run_results import RunResults
-    from seil.app.site import Site
+    from seil.app.runs import Run
     from seil.iceberg.catalog import IcebergCatalog
     from seil.iceberg.publisher import PublishMode, TableOutcome
+    from seil.iceberg.upkeep import Upkeep, UpkeepOutcome, UpkeepRules
+    from seil.warehouse.tables import TableName
+
+log = logging.getLogger(__name__)
 
 LOCK = "publish.lock"
 EXTRA = "iceberg"
@@ -35,14 +41,16 @@ class PublishReport:
     tables: tuple[TableOutcome, ...]
     missing: tuple[str, ...] = ()
     is_one_moment: bool = False
+    upkeep: tuple[UpkeepOutcome, ...] = ()
 
     @property
     def problems(self) -> list[str]:
-        return [f"{t.table}: {t.message}" for t in self.tables if t.state == "failed"]
+        tables = [f"{t.table}: {t.message}" for t in self.tables if t.state == "failed"]
+        return [*tables, *(f"{u.table}: {u.message}" for u in self.upkeep if u.message)]
 
 
 def publish_tables(
-    site: Site,
+    site: PublishingSite,
     tables: Sequence[str] = (),
     *,
     to: str = "",
@@ -60,44 +68,128 @@ def publish_tables(
     return report
 
 
+def publish_after_build(site: PublishingSite, run: Run) -> None:
+    """Where `[publish] catalog` is set. An error is noted, and repeated by the next run; it never
+    fails the run.
+    """
+    settings = site.settings.publish
+    if not (settings.catalog and settings.after_build):
+        return
+    try:
+        report = _publish(site, (), to="", mode="changes", progress=run.progress())
+    except SeilError as error:
+        run.note("publish", "catalog", error)
+        log.warning("the tables were not published: %s", error)
+        return
+    run.note("publish", "catalog")
+    note_outcomes(run, report)
+    for problem in report.problems:
+        log.warning("not published: %s", problem)
+
+
 def note_outcomes(results: RunResults, report: PublishReport) -> None:
     for table in report.tables:
         results.note("publish", table.table, table.message)
         results.counts["published_rows"] += table.inserted
+    for done in report.upkeep:
+        results.note("publish", f"{done.table} upkeep", done.message)
 
 
 def _publish(
-    site: Site, tables: Sequence[str], *, to: str, mode: PublishMode, progress: Progress
+    site: PublishingSite, tables: Sequence[str], *, to: str, mode: PublishMode, progress: Progress
 ) -> PublishReport:
     from seil.app.published_tables import table_names, warehouse_tables
     from seil.sf_to_dw.lock import run_lock
 
+    refuse_iceberg_warehouse(site)
     names = table_names(site, tables or site.settings.publish.tables)
     with opened_catalog(site, to) as catalog, run_lock(site.lake, key=LOCK, brief=True) as lock:
         from seil.iceberg.engine import embedded_engine
         from seil.iceberg.publisher import TablePublisher
+        from seil.iceberg.upkeep import Upkeep
 
-        settings = site.settings.publish
         with (
             site.reading() as reading,
             embedded_engine(
-                memory=settings.memory, threads=site.settings.warehouse.threads
+                memory=site.settings.publish.memory, threads=site.settings.warehouse.threads
             ) as engine,
         ):
             sources, missing = warehouse_tables(site, reading.warehouse, names)
             publisher = TablePublisher(catalog, engine, mode, check=lock.check, progress=progress)
             outcomes = publisher.publish(sources)
+            upkeep = Upkeep(catalog, engine, _rules(site), check=lock.check)
+            published = {one.published_as for one in outcomes if one.state == "published"}
+            due = [s.identifier for s in sources if ".".join(s.identifier) in published]
+            done = [upkeep.run(identifier, only_due=True) for identifier in due]
             return PublishReport(
                 catalog.url,
                 reading.as_of,
                 tuple(outcomes),
                 tuple(map(str, missing)),
                 catalog.moves_together,
+                tuple(outcome for outcome in done if outcome.did_something),
             )
 
 
+def refuse_iceberg_warehouse(site: PublishingSite) -> None:
+    """Raises ConfigurationError."""
+    from seil.warehouse import is_iceberg
+
+    if is_iceberg(site.settings.warehouse):
+        reason = "the warehouse's tables are Iceberg tables already"
+        cure = "let others read them in the warehouse's own catalog: docs/iceberg.md"
+        raise ConfigurationError([Problem("warehouse.url", reason, cure)])
+
+
+def keep_up(
+    site: PublishingSite, tables: Sequence[str] = (), *, to: str = "", progress: Progress = SILENT
+) -> list[UpkeepOutcome]:
+    """Compacts tables with delete files, expires old snapshots and removes files that none has,
+    due or not. Raises as `publish_tables`.
+    """
+    from seil.app.published_tables import table_names
+    from seil.sf_to_dw.lock import run_lock
+
+    refuse_iceberg_warehouse(site)
+    names = table_names(site, tables or site.settings.publish.tables)
+    with (
+        site.runs.run("publish upkeep", tables=list(tables), to=to) as results,
+        opened_catalog(site, to) as catalog,
+        run_lock(site.lake, key=LOCK, brief=True) as lock,
+    ):
+        from seil.iceberg.engine import embedded_engine
+        from seil.iceberg.upkeep import Upkeep
+
+        recorded = results.progress(progress)
+        outcomes = []
+        with embedded_engine(memory=site.settings.publish.memory) as engine:
+            upkeep = Upkeep(catalog, engine, _rules(site), check=lock.check)
+            for name in names:
+                outcomes.append(_kept_up(upkeep, site, name, recorded))
+                results.note("publish", f"{outcomes[-1].table} upkeep", outcomes[-1].message)
+    return outcomes
+
+
+def _kept_up(
+    upkeep: Upkeep, site: PublishingSite, name: TableName, progress: Progress
+) -> UpkeepOutcome:
+    from seil.app.published_tables import identifier_of
+
+    with progress.step(f"upkeep {name}") as step:
+        outcome = upkeep.run(identifier_of(name, site.settings.publish.namespace), only_due=False)
+        step.conclude(outcome.message, ok=not outcome.message)
+    return outcome
+
+
+def _rules(site: PublishingSite) -> UpkeepRules:
+    from seil.iceberg.upkeep import UpkeepRules
+
+    settings = site.settings.publish
+    return UpkeepRules(settings.compact_after, settings.keep_snapshots, settings.keep_orphans)
+
+
 @contextmanager
-def opened_catalog(site: Site, to: str = "") -> Iterator[IcebergCatalog]:
+def opened_catalog(site: PublishingSite, to: str = "") -> Iterator[IcebergCatalog]:
     """`to` is as `[publish] catalog`, a folder relative to the current one. Raises
     ConfigurationError where there is neither, MissingExtraError, IcebergError.
     """

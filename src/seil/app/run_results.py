@@ -39,6 +39,7 @@ COMMANDS = (
     "sync sf-to-t1",
     "export feed",
     "publish iceberg",
+    "publish upkeep",
     "push plan",
     "push apply",
     "push undo",
@@ -64,12 +65,18 @@ class RunResults:
 
     processed: set[tuple[str, str]] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
+    has_build: bool = False
     _troubles: dict[tuple[str, str], Trouble] = field(default_factory=dict)
     _problems: list[str] = field(default_factory=list)
 
     @property
     def troubles(self) -> list[Trouble]:
         return list(self._troubles.values())
+
+    @property
+    def unpublished(self) -> str:
+        """Why tables that others read are not up to date."""
+        return "; ".join(t.message for t in self.troubles if t.step == "publish")
 
     @property
     def problems(self) -> list[str]:
@@ -113,6 +120,7 @@ class RunResults:
             self.counts["loaded_rows"] += entry.rows
 
     def add_build(self, report: BuildReport) -> None:
+        self.has_build = self.has_build or bool(report.build_id)
         for table in report.tables:
             kind = "blocked" if table.state == "skipped" else ""
             problem = "" if table.is_built else table.message or table.state

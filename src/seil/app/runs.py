@@ -43,25 +43,37 @@ class Run(RunResults):
 
     run_id: str = ""
     recorder: RunRecorder = field(kw_only=True)
+    display: Progress = SILENT
 
-    def progress(self, display: Progress = SILENT) -> Progress:
-        """Steps that are shown are steps of the report."""
-        return RecordedProgress(display, self.recorder)
+    def progress(self, display: Progress | None = None) -> Progress:
+        """Steps that are shown are steps of the report; by default on the last display given."""
+        self.display = display or self.display
+        return RecordedProgress(self.display, self.recorder)
 
 
 @dataclass(frozen=True)
 class RunBook:
-    """Stores runs, their reports and outcomes."""
+    """Stores runs, their reports and outcomes. `after_build` is called at the end of a run that
+    built tables, when it no longer holds the run lock.
+    """
 
     state: State
     bus: Bus
     keep: timedelta = timedelta(days=90)
     keep_runs: int = 10_000
     log_lines: int = 200
+    after_build: Callable[[Run], None] = lambda _: None
 
     @classmethod
-    def of(cls, state: State, bus: Bus, settings: StateSettings) -> RunBook:
-        return cls(state, bus, settings.keep, settings.keep_runs, settings.log_lines)
+    def of(
+        cls,
+        state: State,
+        bus: Bus,
+        settings: StateSettings,
+        *,
+        after_build: Callable[[Run], None] = lambda _: None,
+    ) -> RunBook:
+        return cls(state, bus, settings.keep, settings.keep_runs, settings.log_lines, after_build)
 
     @contextmanager
     def run(self, command: str, **plan: Any) -> Iterator[Run]:
@@ -96,6 +108,8 @@ class RunBook:
             try:
                 with recorder.capture():
                     yield run
+                    if run.has_build:
+                        self.after_build(run)
                     if run.problems:
                         recorder.begin()
             except BaseException as error:

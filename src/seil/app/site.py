@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from seil.closing import Closing
 
 if TYPE_CHECKING:
-    from seil.app.runs import RunBook
+    from seil.app.runs import Run, RunBook
     from seil.catalog import Catalog
     from seil.events.bus import Bus
     from seil.events.journal import Journal
@@ -142,7 +142,12 @@ class Site(Closing):
     def runs(self) -> RunBook:
         from seil.app.runs import RunBook
 
-        return RunBook.of(self.state, self.bus, self.settings.state)
+        def publish(run: Run) -> None:
+            from seil.app.publishing import publish_after_build
+
+            publish_after_build(self, run)
+
+        return RunBook.of(self.state, self.bus, self.settings.state, after_build=publish)
 
     @cached_property
     def org(self) -> Org:
@@ -214,6 +219,7 @@ class Site(Closing):
             publish=self.publish,
             models=self.models,
             on_loaded=self.mirror_outcomes,
+            logs_keys=self.logs_keys,
         )
 
     def mirror_outcomes(self, warehouse: Warehouse) -> None:
@@ -222,6 +228,11 @@ class Site(Closing):
 
         keep = self.settings.state.keep_outcomes
         mirror_outcomes(self.state.outcomes, warehouse, keep=keep)
+
+    @property
+    def logs_keys(self) -> bool:
+        """Whether builds record the keys of changed rows, for the tables that others read."""
+        return bool(self.settings.publish.catalog)
 
     @property
     def own_paths(self) -> list[Path]:

@@ -8,6 +8,7 @@ holds the lock.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -49,7 +50,7 @@ def run(
         # The pipeline takes the lock itself, after what does not need it.
         report = site.pipeline.run(chosen, full=full, progress=results.progress(progress))
         results.add_run(report)
-    return report
+    return replace(report, unpublished=results.unpublished)
 
 
 def reconcile(
@@ -70,7 +71,7 @@ def reconcile(
             chosen, kinds, believe=believed, progress=results.progress(progress)
         )
         results.add_run(report)
-    return report
+    return replace(report, unpublished=results.unpublished)
 
 
 def extract(
@@ -193,11 +194,14 @@ def build(
                 site.models,
                 tables=tables,
                 full=full,
+                logs_keys=site.logs_keys,
                 bus=site.bus,
                 progress=results.progress(progress),
             )
         results.add_build(report)
-        return report, site.publish()
+        copy = site.publish()
+    problem = copy.problem or results.unpublished
+    return report, replace(copy, problem=problem)
 
 
 def explain(site: Site, tables: Sequence[str] = (), *, full: bool = False) -> Sequence[ModelPlan]:

@@ -33,6 +33,7 @@ TableOptions = Annotated[
 
 def register(app: typer.Typer) -> None:
     command(_publish, "iceberg", narrated=True, extra=publishing.EXTRA)(iceberg)
+    command(_publish, "upkeep", narrated=True, extra=publishing.EXTRA)(upkeep)
     app.add_typer(_publish, name="publish")
 
 
@@ -56,6 +57,24 @@ def iceberg(
         )
     _show(call, report)
     return UNBALANCED if report.problems else 0
+
+
+def upkeep(call: Call, catalog: CatalogArgument = None, *, table: TableOptions = None) -> int:
+    """Rewrite small files, expire old snapshots, remove files of none; done after publications too,
+    when it is due.
+    """
+    with opened(call) as site, shown_progress(call) as progress:
+        outcomes = publishing.keep_up(site, table or (), to=catalog or "", progress=progress)
+    problems = [f"{one.table}: {one.message}" for one in outcomes if one.message]
+    if call.json:
+        from seil.app.documents.publish import UpkeepDocument
+
+        call.answer(UpkeepDocument(outcomes), problem="; ".join(problems))
+    else:
+        titles = ("table", "rewritten", "snapshots expired", "files removed", "")
+        rows = [(o.table, o.compacted, o.expired, o.removed_files, o.message) for o in outcomes]
+        output.table(titles, rows)
+    return UNBALANCED if problems else 0
 
 
 def _show(call: Call, report: publishing.PublishReport) -> None:

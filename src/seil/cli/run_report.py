@@ -38,8 +38,8 @@ def _show_run(call: Call, report: RunReport, names: Sequence[str]) -> None:
     reports.show_ingest(report.ingest)
     reports.show_load(call, report.load)
     reports.show_build(call, report.build)
-    if report.publish_problem:
-        output.line(f"  {report.publish_problem}", style="red")
+    for problem in filter(None, (report.publish_problem, report.unpublished)):
+        output.line(f"  {problem}", style="red")
     if rows := _changed_rows(report, names):
         output.line()
         show_ledger(rows)

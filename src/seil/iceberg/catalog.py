@@ -11,20 +11,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import requests
-from pydantic import ValidationError
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.exceptions import (
+    BadRequestError,
     CommitFailedException,
+    ForbiddenError,
     NamespaceAlreadyExistsError,
     NoSuchNamespaceError,
     NoSuchTableError,
     RESTError,
-    ServerError,
     TableAlreadyExistsError,
+    UnauthorizedError,
 )
 from pyiceberg.table import CommitTableRequest, TableIdentifier
 from sqlalchemy.engine import make_url
@@ -45,16 +47,33 @@ _SERVER_ERROR = 500
 _CATALOG_FILE = "catalog.sqlite"
 _POINTER = "version-hint.text"
 _TRANSACTIONS = "POST /v1/{prefix}/transactions/commit"
-# What a catalog, a store or the network may raise beside pyiceberg's own errors.
-_FAULTS = (
+
+
+def _aws_errors() -> tuple[type[Exception], ...]:
+    """Of Glue and S3, where their client is installed."""
+    try:
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ModuleNotFoundError:
+        return ()
+    return BotoCoreError, ClientError
+
+
+# Nothing was committed.
+_REFUSALS: tuple[type[Exception], ...] = (
+    BadRequestError,
+    UnauthorizedError,
+    ForbiddenError,
+)
+# Whether a commit has landed is unknown.
+_DOUBTS: tuple[type[Exception], ...] = (
     RESTError,
-    CommitFailedException,
     requests.RequestException,
     SQLAlchemyError,
     OSError,
     ValueError,
-    ValidationError,
+    *_aws_errors(),
 )
+_FAULTS: tuple[type[Exception], ...] = (*_REFUSALS, *_DOUBTS, CommitFailedException)
 # One metadata file a commit would stay for good.
 _PROPERTIES = {
     "format-version": "2",
@@ -114,10 +133,10 @@ class IcebergCatalog:
             self._catalog.commit_table(staged.table, staged.requirements, staged.updates)
         except CommitFailedException as error:
             raise CommitRefusedError(str(error)) from error
-        except (ServerError, requests.RequestException, SQLAlchemyError, OSError) as error:
-            raise CommitDoubtError(_reason(error)) from error
-        except (RESTError, ValueError) as error:
+        except _REFUSALS as error:
             raise self._error(".".join(staged.table.name()), error) from error
+        except _DOUBTS as error:
+            raise CommitDoubtError(_reason(error)) from error
         self.point(staged.table)
 
     def commit_together(self, staged: Sequence[StagedCommit]) -> None:
@@ -194,12 +213,11 @@ def open_catalog(settings: PublishSettings, url: str) -> IcebergCatalog:
 
 
 def _folder(url: str, options: dict[str, str]) -> IcebergCatalog:
-    folder = local_path(url) or Path()
+    folder = Path(unquote(urlsplit(url).path))
     folder.mkdir(parents=True, exist_ok=True)
     os.utime(folder)  # Fails where the folder is closed to us, before anything is read.
-    catalog = load_catalog(
-        "seil", type="sql", uri=f"sqlite:///{folder / _CATALOG_FILE}", warehouse=url, **options
-    )
+    places = {"uri": f"sqlite:///{folder / _CATALOG_FILE}", "warehouse": f"file://{folder}"}
+    catalog = load_catalog("seil", type="sql", **places, **options)
     return IcebergCatalog(url, catalog, is_folder=True)
 
 

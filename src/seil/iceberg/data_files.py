@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pyarrow.parquet as pq
@@ -107,9 +107,9 @@ def _unwritable(url: str, error: OSError) -> IcebergError:
 
 
 def local_path(url: str) -> Path | None:
-    """None in a remote store."""
+    """None in a remote store. pyiceberg takes the path as it stands, %20 and all."""
     parts = urlsplit(url)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+    return Path(parts.path) if parts.scheme == "file" else None
 
 
 def _described(

@@ -31,7 +31,7 @@ from seil.modeling.tests import (
 )
 from seil.modeling.work import Work
 from seil.observe.progress import SILENT, Progress
-from seil.warehouse.bookkeeping import BuildRow, BuiltVersion
+from seil.warehouse.bookkeeping import BuildRow, BuiltVersion, KeyedChange
 from seil.warehouse.commits import commit_id
 from seil.warehouse.lost_reasons import with_reason
 from seil.warehouse.outbox import Outbox
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from seil.warehouse.builds import StagedBuild
     from seil.warehouse.commits import Commit
     from seil.warehouse.protocol import Warehouse
-    from seil.warehouse.tables import TableEditor
 
 log = logging.getLogger(__name__)
 
@@ -98,12 +97,13 @@ def build(
     *,
     tables: Iterable[str] = (),
     full: bool = False,
+    logs_keys: bool = False,
     bus: Bus | None = None,
     event_source: str = "seil",
     progress: Progress = SILENT,
 ) -> BuildReport:
     """Brings tables up to date, all if `tables` is empty; `full` rebuilds every row. `event_source`
-    is the source of the build's event.
+    is the source of the build's event. `logs_keys` records the keys of changed rows, for copies.
 
     The steps are `stage` and `test` of each table that changes, and `publish tables`, which ends
     with the commit. Raises ConfigurationError for an unknown table. A model that fails is in the
@@ -114,7 +114,15 @@ def build(
     outbox = Outbox(warehouse, bus)
     started = datetime.now(UTC)
     attempt = _Build(
-        warehouse, models, selected, started, outbox, progress, event_source, full=full
+        warehouse,
+        models,
+        selected,
+        started,
+        outbox,
+        progress,
+        event_source,
+        full=full,
+        logs_keys=logs_keys,
     )
     report = attempt.run()
     for table in report.tables:
@@ -171,6 +179,7 @@ class _Build:
     progress: Progress
     event_source: str
     full: bool = False
+    logs_keys: bool = False
     refused: dict[str, str] = field(default_factory=dict)
     full_for: dict[str, str] = field(default_factory=dict)
 
@@ -205,7 +214,7 @@ class _Build:
                 tables[model.name] = self._test(model, tables[model.name], inputs)
         if any(work.is_staged for work in self.work.values()):
             publishing.enter_context(self.progress.step("publish tables"))
-        self._settle(tables, commit.tables)
+        self._settle(tables, commit)
         self._record_versions(tables, commit.recorder)
         return self._record(tuple(tables.values()), commit.recorder)
 
@@ -270,7 +279,7 @@ class _Build:
         state: BuildState = "failed" if errors else "built"
         return replace(table, state=state, message="; ".join(errors), failures=failures)
 
-    def _settle(self, tables: dict[str, TableBuild], editor: TableEditor) -> None:
+    def _settle(self, tables: dict[str, TableBuild], commit: Commit) -> None:
         """Publishes the tables that passed, together, and discards the others."""
         for name, work in self.work.items():
             table = tables[name]
@@ -279,11 +288,21 @@ class _Build:
         staged = [work for work in self.work.values() if work.is_staged]
         passed = [work for work in staged if tables[work.model.name].is_built]
         builder = self.planner.builder
+        if self.logs_keys:
+            self._log_keys(passed, commit.recorder)
         builder.publish([work.staged for work in passed])
         builder.discard([work.staged for work in staged if work not in passed])
         for work in passed:
             if work.plan.mode == "full":
-                work.describe(editor)
+                work.describe(commit.tables)
+
+    def _log_keys(self, works: Sequence[Work], recorder: Recorder) -> None:
+        for work in works:
+            previous = self.planner.built.get(work.model.name)
+            if work.change is not None and previous is not None:
+                table, key = work.model.table, work.model.key
+                change = KeyedChange(table, key, self._build_id, previous.version, work.change)
+                recorder.record_changed_keys(change)
 
     def _record_versions(self, tables: Mapping[str, TableBuild], recorder: Recorder) -> None:
         """Records the last change that each built table includes, and the columns it reads."""

@@ -12,6 +12,7 @@ from seil.warehouse.dialect import render
 from seil.warehouse.sql import Sql, SqlName, compose, join, quote
 
 if TYPE_CHECKING:
+    from seil.warehouse.bookkeeping import ChangedKeys
     from seil.warehouse.protocol import Warehouse
     from seil.warehouse.tables import TableName
 
@@ -47,6 +48,13 @@ def all_rows(
     names = join(", ", map(quote, columns))
     select = compose("SELECT {columns} FROM {table}", columns=names, table=table)
     return warehouse.stream(render(select, warehouse.dialect, place=f"the rows of {table}"))
+
+
+def recorded_rows(
+    warehouse: Warehouse, changed: ChangedKeys
+) -> AbstractContextManager[pa.RecordBatchReader]:
+    """The present rows that builds changed."""
+    return warehouse.stream(changed.rows)
 
 
 def unmarked_rows(

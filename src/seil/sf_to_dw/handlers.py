@@ -98,6 +98,7 @@ class FileHandlers:
     ingestor: Ingestor
     open_warehouse: Callable[[], AbstractContextManager[Warehouse]]
     models: Models
+    logs_keys: bool = field(default=False, kw_only=True)
     publish: Callable[[], Publication] | None = None
     workers: int = 2
     report: Callable[[StepOutcome], None] = lambda _: None
@@ -212,6 +213,7 @@ class FileHandlers:
         report = build(
             warehouse,
             self.models,
+            logs_keys=self.logs_keys,
             bus=self.bus,
             event_source=SOURCE,
             progress=self._round.progress(),

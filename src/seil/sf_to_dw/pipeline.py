@@ -44,6 +44,7 @@ class RunReport:
 
     `reconciliation` are the reads outside the windows: deletions, formulas, missing records.
     `comparisons` are the objects and modes compared, including those without a difference.
+    `unpublished` is why tables that others read are not up to date.
     """
 
     extract: ExtractReport
@@ -54,6 +55,7 @@ class RunReport:
     reconciliation: list[FlowResult] = field(default_factory=list)
     publish_problem: str = ""
     comparisons: list[tuple[str, FlowMode]] = field(default_factory=list)
+    unpublished: str = ""
 
     @property
     def problems(self) -> list[str]:
@@ -75,7 +77,8 @@ class RunReport:
             for table in self.build.tables
             if not table.is_built
         ]
-        return [*flows, *files, *loads, *builds, *self.ledger_problems]
+        published = [f"publish: {self.unpublished}"] if self.unpublished else []
+        return [*flows, *files, *loads, *builds, *self.ledger_problems, *published]
 
     @property
     def ledger_problems(self) -> list[str]:
@@ -111,7 +114,7 @@ def _imbalance(row: LedgerRow) -> str:
 class Pipeline:
     """Opens the warehouse only while it writes to it.
 
-    `on_loaded` is called with it before the tables are built.
+    `on_loaded` is called with it before the tables are built; `logs_keys` as in `build`.
     """
 
     lake: Lake
@@ -124,6 +127,7 @@ class Pipeline:
     publish: Callable[[], Publication]
     models: Models
     on_loaded: Callable[[Warehouse], None] = lambda _: None
+    logs_keys: bool = False
     described: DescribedObjects = field(default_factory=DescribedObjects)
 
     def run(
@@ -259,6 +263,7 @@ class Pipeline:
             warehouse,
             self.models,
             full=full,
+            logs_keys=self.logs_keys,
             bus=self.bus,
             event_source=SOURCE,
             progress=progress,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seil.checks import SiteCheck
 from seil.settings import WarehouseSettings
-from seil.warehouse.engines import engine_of
+from seil.warehouse.engines import ENGINES, engine_of
 from seil.warehouse.fencing import Fence
 from seil.warehouse.merges import MergeOutcome, OpenUrl, Records, StagedFile
 from seil.warehouse.protocol import Warehouse
@@ -27,6 +27,7 @@ __all__ = [
     "TableName",
     "Warehouse",
     "checks",
+    "is_iceberg",
     "is_shared",
     "local_file",
     "open_reading",
@@ -98,6 +99,12 @@ def checks(settings: WarehouseSettings) -> Iterator[SiteCheck]:
     opened.
     """
     return engine_of(settings.url).checks(settings)
+
+
+def is_iceberg(settings: WarehouseSettings) -> bool:
+    """Whether its tables are Iceberg tables already, without opening it."""
+    entry = ENGINES.get(settings.url.partition(":")[0])
+    return entry is not None and entry.is_iceberg
 
 
 def local_file(settings: WarehouseSettings) -> Path | None:

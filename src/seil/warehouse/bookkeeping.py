@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from seil.events.envelope import Event
     from seil.lake.notices import NoticePlace
+    from seil.warehouse.builds import RowChange
     from seil.warehouse.merges import MergeOutcome
 
 SEQUENCE, IS_OLD = "_sequence", "_is_old"
@@ -165,6 +166,27 @@ class BuiltVersion:
 
 
 @dataclass(frozen=True)
+class KeyedChange:
+    """The rows in which a table's version differs from its previous one, both by key."""
+
+    table: TableName
+    key: Sequence[str]
+    version: str
+    previous: str
+    rows: RowChange
+
+
+@dataclass(frozen=True)
+class ChangedKeys:
+    """`keys` has the key columns, as text; `rows` is a SELECT of the table's rows with one of them,
+    for `Warehouse.stream`.
+    """
+
+    keys: pa.Table
+    rows: str
+
+
+@dataclass(frozen=True)
 class BuildRow:
     """The outcome of one build for one table."""
 
@@ -254,6 +276,14 @@ class Bookkeeping(Protocol):
         """By table."""
         ...
 
+    def changed_keys(
+        self, table: TableName, key: Sequence[str], *, since: str, until: str
+    ) -> ChangedKeys | None:
+        """The rows in which a built table's version `until` differs from `since`. None unless all
+        builds between them recorded theirs.
+        """
+        ...
+
     def built_tables(self) -> frozenset[str]:
         """Tables of the default schema that a build created, also those without a model now."""
         ...
@@ -302,6 +332,10 @@ class Recorder(Protocol):
         """`watched` are the columns that these tables read, by table and source. Removes entries of
         tables that are not in `models`, and changes that every table includes.
         """
+        ...
+
+    def record_changed_keys(self, change: KeyedChange) -> None:
+        """Call it before the change is published."""
         ...
 
     def replace_events(self, events: Sequence[Event]) -> None:

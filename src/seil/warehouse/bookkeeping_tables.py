@@ -2,7 +2,8 @@
 
 `loads` has a row per curated file, `runs` one per flow run, from its manifest; the view `ledger`
 compares the two. `builds` and `schema_changes` are the history of the tables. `changes`, `built`
-and `watched` track what changed since each table was built. `outbox` holds events until they are
+and `watched` track what changed since each table was built, `changed_keys` which rows builds
+changed. `outbox` holds events until they are
 published. `outcomes` copies the outcomes of writes into Salesforce. `layout` holds the fingerprint
 of these tables, by which a warehouse of an earlier version is recognised and completed.
 """
@@ -23,12 +24,16 @@ SCHEMA_CHANGES = TableName("seil", "schema_changes")
 CHANGES = TableName("seil", "changes")
 BUILT = TableName("seil", "built")
 WATCHED = TableName("seil", "watched")
+CHANGED_KEYS = TableName("seil", "changed_keys")
 OUTBOX = TableName("seil", "outbox")
 LAYOUT = TableName("seil", "layout")
 POSITIONS = TableName("seil", "positions")
 WAITING = TableName("seil", "waiting")
 UNBALANCED = TableName("seil", "unbalanced")
 OUTCOMES = TableName("seil", "outcomes")
+
+KEY_PARTS = 4
+"""Of a key in CHANGED_KEYS, at most."""
 
 _TEXT, _COUNT, _TIME, _FLAG = "text", "count", "time", "flag"
 
@@ -111,6 +116,12 @@ COLUMNS: dict[TableName, dict[str, str]] = {
         "version": _TEXT,
         "checked": _TEXT,
         "built_at": _TIME,
+    },
+    CHANGED_KEYS: {
+        "table_name": _TEXT,
+        "version": _TEXT,
+        "previous": _TEXT,
+        **{f"part_{number}": _TEXT for number in range(1, KEY_PARTS + 1)},
     },
     WATCHED: {
         "table_name": _TEXT,

@@ -69,12 +69,13 @@ class Engine(Protocol):
 @dataclass(frozen=True)
 class EngineEntry:
     """An engine's module, the form of its URLs, and the extra of this package that installs its
-    drivers; empty where the base install has them.
+    drivers; empty where the base install has them. `is_iceberg`: its tables are Iceberg tables.
     """
 
     module: str
     url: str
     extra: str = ""
+    is_iceberg: bool = False
 
 
 ENGINES = {
@@ -84,7 +85,9 @@ ENGINES = {
         "postgresql://<user>@<host>:5432/<database>",
         extra="postgres",
     ),
-    "spark": EngineEntry("seil.warehouse.spark.engine", "spark://<folder>", extra="spark"),
+    "spark": EngineEntry(
+        "seil.warehouse.spark.engine", "spark://<folder>", extra="spark", is_iceberg=True
+    ),
 }
 """By scheme."""
 

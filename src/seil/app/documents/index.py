@@ -61,6 +61,7 @@ ANSWERS: tuple[type[JsonDocument], ...] = (
     queries.UsesDocument,
     queries.FeedDocument,
     publish.PublishDocument,
+    publish.UpkeepDocument,
     pushes.PushPlanDocument,
     pushes.PushDocument,
     syncs.GamToSfDocument,

@@ -10,6 +10,7 @@ from typing import Self
 from seil.app.documents.base import JsonDocument
 from seil.app.publishing import PublishReport
 from seil.iceberg.publisher import TableOutcome
+from seil.iceberg.upkeep import UpkeepOutcome
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,20 @@ class PublishDocument(JsonDocument, schema="seil.publish/1", command="seil publi
     is_one_moment: bool
     tables: Sequence[TableOutcome]
     missing: Sequence[str]
+    upkeep: Sequence[UpkeepOutcome]
 
     @classmethod
     def of(cls, report: PublishReport) -> Self:
         return cls(
-            report.catalog, report.as_of, report.is_one_moment, report.tables, report.missing
+            report.catalog,
+            report.as_of,
+            report.is_one_moment,
+            report.tables,
+            report.missing,
+            report.upkeep,
         )
+
+
+@dataclass(frozen=True)
+class UpkeepDocument(JsonDocument, schema="seil.publish-upkeep/1", command="seil publish upkeep"):
+    tables: Sequence[UpkeepOutcome]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from seil.events.envelope import Event
 from seil.warehouse.bookkeeping import (
     BuiltVersion,
     Change,
+    ChangedKeys,
     LedgerRow,
     LoadTotals,
     Position,
@@ -19,6 +20,7 @@ from seil.warehouse.bookkeeping import (
 )
 from seil.warehouse.bookkeeping_tables import LOADS, OUTBOX, OUTCOMES, RUNS
 from seil.warehouse.relational import changes
+from seil.warehouse.relational.changed_keys import changed_keys
 from seil.warehouse.relational.ledger import (
     LAST_RUNS,
     flow_runs_of,
@@ -121,6 +123,11 @@ class RelationalBookkeeping:
 
     def built_versions(self) -> Mapping[str, BuiltVersion]:
         return changes.built_versions(self.database)
+
+    def changed_keys(
+        self, table: TableName, key: Sequence[str], *, since: str, until: str
+    ) -> ChangedKeys | None:
+        return changed_keys(self.database, table, key, since=since, until=until)
 
     def built_tables(self) -> frozenset[str]:
         rows = self._rows("SELECT DISTINCT table_name FROM seil.builds WHERE state = 'built'")

@@ -15,6 +15,7 @@ from seil.warehouse.bookkeeping import (
     BuiltVersion,
     FileLoad,
     FlowRunRow,
+    KeyedChange,
     Position,
     SchemaChange,
 )
@@ -29,6 +30,7 @@ from seil.warehouse.bookkeeping_tables import (
     table_schema,
 )
 from seil.warehouse.relational import changes
+from seil.warehouse.relational.changed_keys import record_changed_keys
 from seil.warehouse.relational.ledger import one_of, record_balance
 from seil.warehouse.relational.outcomes import prune_outcomes, record_outcomes
 from seil.warehouse.sql import Sql, compose, join, literal, quote
@@ -100,6 +102,9 @@ class RelationalRecorder:
         models: Collection[str],
     ) -> None:
         changes.record_built(self.database, built, watched, models=models)
+
+    def record_changed_keys(self, change: KeyedChange) -> None:
+        record_changed_keys(self.database, change)
 
     def replace_events(self, events: Sequence[Event]) -> None:
         now = datetime.now(UTC)

@@ -1,0 +1,154 @@
+"""Publishing what a site's runs build, by command and after each build."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.iceberg.tables import ordered
+from tests.sf_to_dw.small_site import SmallSite, record_id
+
+import seil.app.site
+from seil.app import steps
+from seil.app.publishing import PublishReport, keep_up, opened_catalog, publish_tables
+from seil.errors import ConfigurationError
+from seil.modeling.model import Model, ModelColumn, ModelDescription, Models
+from seil.settings import load_settings
+from seil.sf_to_dw.site_models import catalog_sources
+
+WIDGETS = Model(
+    "widgets",
+    "SELECT widget.id, widget.systemmodstamp AS changed_at FROM salesforce.widget "
+    "WHERE widget.isdeleted IS NOT TRUE",
+    ModelDescription(
+        name="widgets",
+        grain="One row per widget.",
+        key=("id",),
+        driving="widget",
+        columns=(ModelColumn(name="id", type="text"),),
+    ),
+)
+
+
+class _Site(seil.app.site.Site):
+    @cached_property
+    def models(self) -> Models:
+        return Models([WIDGETS], catalog_sources(self.catalog))
+
+
+class PublishedSite(SmallSite):
+    publish = 'catalog = "published"'
+
+    @contextmanager
+    def opened(self) -> Iterator[_Site]:
+        with self.open():
+            config = self.folder / "seil.toml"
+        config.write_text(f"{config.read_text()}[publish]\n{self.publish}\n")
+        with _Site(load_settings(config)) as site:
+            yield site
+
+    def run_once(self) -> Any:
+        self.pass_time(seconds=1)
+        with self.opened() as site:
+            return steps.run(site, [self.org.name])
+
+    def publish_now(self, *tables: str, **options: Any) -> PublishReport:
+        with self.opened() as site:
+            return publish_tables(site, tables, **options)
+
+    def rows(self, namespace: str = "seil", name: str = "widgets") -> list[dict[str, Any]]:
+        with self.opened() as site, opened_catalog(site) as catalog:
+            table = catalog.find((namespace, name))
+            return [] if table is None else ordered(table.scan().to_arrow())
+
+    def ids(self) -> list[str]:
+        return sorted(row["id"] for row in self.rows())
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[PublishedSite]:
+    site = PublishedSite(tmp_path)
+    with site.org.serve():
+        site.add(*(record_id(number) for number in range(1, 9)))
+        yield site
+
+
+def test_a_run_publishes_the_rows_that_its_build_changed(site: PublishedSite) -> None:
+    assert site.run_once().ok
+    assert site.ids() == [record_id(number) for number in range(1, 9)]
+    site.add(record_id(3), IsDeleted="true")
+    site.add(record_id(9))
+    assert site.run_once().ok
+    assert site.ids() == [record_id(number) for number in (1, 2, 4, 5, 6, 7, 8, 9)]
+    with site.opened() as opened:
+        last = opened.state.runs.last()
+        assert last is not None
+        attempts = opened.state.runs.attempts(last.run_id)
+    messages = [attempt.message for attempt in attempts if attempt.about == "widgets"][-1:]
+    assert messages == ["delta: 1 rows inserted, 1 deleted"]
+
+
+def test_a_broken_catalog_is_reported_and_repeated_and_stops_no_run(site: PublishedSite) -> None:
+    site.publish = 'catalog = "http://127.0.0.1:9"'
+    report = site.run_once()
+    assert not report.ok
+    assert [table.state for table in report.build.tables] == ["built"]
+    with site.opened() as opened:
+        (trouble,) = opened.state.troubles.all()
+    assert (trouble.step, trouble.about) == ("publish", "catalog")
+    site.publish = 'catalog = "published"'
+    assert site.run_once().ok
+    with site.opened() as opened:
+        assert opened.state.troubles.all() == []
+    assert len(site.ids()) == 8
+
+
+def test_a_raw_table_is_published_when_it_is_named(site: PublishedSite) -> None:
+    site.run_once()
+    (first,) = site.publish_now("salesforce.widget").tables
+    (again,) = site.publish_now("salesforce.widget").tables
+    assert (first.state, first.inserted, again.state) == ("published", 8, "unchanged")
+    assert len(site.rows("seil_salesforce", "widget")) == 8
+
+
+def test_repair_puts_back_what_another_writer_removed(site: PublishedSite) -> None:
+    site.run_once()
+    with site.opened() as opened, opened_catalog(opened) as catalog:
+        table = catalog.find(("seil", "widgets"))
+        assert table is not None
+        with pytest.warns(UserWarning, match="copy-on-write"):
+            table.delete(f"id = '{record_id(1)}'")
+    (outcome,) = site.publish_now(mode="check").tables
+    assert (outcome.how, outcome.inserted) == ("compared", 1)
+    assert len(site.ids()) == 8
+
+
+def test_upkeep_keeps_the_rows(site: PublishedSite) -> None:
+    site.run_once()
+    site.add(record_id(1))
+    site.run_once()
+    with site.opened() as opened:
+        (outcome,) = keep_up(opened)
+    assert (outcome.compacted, outcome.message) == (3, "")
+    assert len(site.ids()) == 8
+
+
+@pytest.mark.parametrize(
+    ("publish", "tables", "problem"),
+    [
+        ('catalog = ""', (), "publish.catalog: is empty"),
+        ('catalog = "published"', ("nobody",), "nobody: is no table"),
+    ],
+    ids=["no catalog", "an unknown table"],
+)
+def test_what_cannot_be_published_is_refused_by_name(
+    site: PublishedSite, publish: str, tables: tuple[str, ...], problem: str
+) -> None:
+    site.publish = publish
+    with pytest.raises(ConfigurationError) as caught:
+        site.publish_now(*tables)
+    assert problem in str(caught.value)

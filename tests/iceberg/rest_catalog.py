@@ -1,0 +1,159 @@
+"""An Iceberg REST catalog over pyiceberg's own SQL catalog, that loses answers when told to.
+
+Endpoints as in https://iceberg.apache.org/rest-catalog-spec/: those that pyiceberg and DuckDB call.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
+from pyiceberg.schema import Schema
+from pyiceberg.table import CommitTableRequest, Table
+
+Fault = Literal["", "409", "500", "503", "504", "close"]
+_BASE = [
+    "GET /v1/{prefix}/namespaces",
+    "POST /v1/{prefix}/namespaces",
+    "GET /v1/{prefix}/namespaces/{namespace}/tables",
+    "POST /v1/{prefix}/namespaces/{namespace}/tables",
+    "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+    "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+]
+TOGETHER = "POST /v1/{prefix}/transactions/commit"
+
+
+@dataclass
+class RestServer:
+    """`fault` answers the next commit, which has landed by then if `lands`. `commits` counts those
+    that landed.
+    """
+
+    catalog: SqlCatalog
+    moves_together: bool = True
+    is_down: bool = False
+    fault: Fault = ""
+    lands: bool = True
+    commits: int = 0
+    url: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        if self.is_down:
+            return 503, _problem("ServiceUnavailable", 503)
+        parts = [unquote(part) for part in urlsplit(path).path.strip("/").split("/")][1:]
+        match method, parts:
+            case "GET", ["config"]:
+                together = [TOGETHER] if self.moves_together else []
+                return 200, {"defaults": {}, "overrides": {}, "endpoints": [*_BASE, *together]}
+            case "POST", ["namespaces"]:
+                self.catalog.create_namespace_if_not_exists(tuple(body["namespace"]))
+                return 200, {"namespace": body["namespace"], "properties": {}}
+            case "POST", ["namespaces", namespace, "tables"]:
+                return self._create(namespace, body)
+            case "GET", ["namespaces", namespace, "tables", name]:
+                return self._load(namespace, name)
+            case "POST", ["namespaces", namespace, "tables", name]:
+                identifier = {"namespace": [namespace], "name": name}
+                return self._commit([{"identifier": identifier, **body}])
+            case "POST", ["transactions", "commit"]:
+                return self._commit(body["table-changes"])
+        return 404, _problem("NoSuchEndpoint", 404)
+
+    def _create(self, namespace: str, body: Mapping[str, Any]) -> tuple[int, Any]:
+        schema = Schema.model_validate(body["schema"])
+        properties = dict(body["properties"])
+        table = self.catalog.create_table((namespace, body["name"]), schema, properties=properties)
+        return 200, _document(table)
+
+    def _load(self, namespace: str, name: str) -> tuple[int, Any]:
+        try:
+            return 200, _document(self.catalog.load_table((namespace, name)))
+        except NoSuchTableError:
+            return 404, _problem("NoSuchTableException", 404)
+
+    def _commit(self, changes: list[Any]) -> tuple[int, Any]:
+        fault, self.fault = self.fault, ""
+        with self.lock:
+            if not fault or self.lands:
+                try:
+                    tables = self._apply([CommitTableRequest.model_validate(c) for c in changes])
+                except CommitFailedException as error:
+                    return 409, _problem("CommitFailedException", 409, str(error))
+        if fault == "close":
+            raise ConnectionAbortedError
+        if fault:
+            return int(fault), _problem("Fault", int(fault))
+        return 200, _document(tables[-1])
+
+    def _apply(self, requests: list[CommitTableRequest]) -> list[Table]:
+        """All or none: each is checked before the first is written."""
+        tables = []
+        for request in requests:
+            identifier = (*request.identifier.namespace.root, request.identifier.name)
+            table = self.catalog.load_table(identifier)
+            for requirement in request.requirements:
+                requirement.validate(table.metadata)
+            tables.append((table, request))
+        for table, request in tables:
+            self.catalog.commit_table(table, request.requirements, request.updates)
+        self.commits += 1
+        return [self.catalog.load_table(table.name()) for table, _ in tables]
+
+
+def _document(table: Table) -> dict[str, Any]:
+    metadata = json.loads(table.metadata.model_dump_json())
+    return {"metadata-location": table.metadata_location, "metadata": metadata, "config": {}}
+
+
+def _problem(kind: str, code: int, message: str = "") -> dict[str, Any]:
+    return {"error": {"message": message or kind, "type": kind, "code": code}}
+
+
+@contextmanager
+def rest_server(folder: Path, *, moves_together: bool = True) -> Iterator[RestServer]:
+    folder.mkdir(parents=True, exist_ok=True)
+    catalog = SqlCatalog(
+        "served", uri=f"sqlite:///{folder}/served.sqlite", warehouse=f"file://{folder}"
+    )
+    server = RestServer(catalog, moves_together)
+
+    class Handler(BaseHTTPRequestHandler):
+        def _serve(self) -> None:
+            size = int(self.headers.get("Content-Length") or 0)
+            body = json.loads(self.rfile.read(size) or b"null")
+            try:
+                status, answer = server.answer(self.command, self.path, body)
+            except ConnectionAbortedError:
+                self.close_connection = True
+                return
+            data = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = _serve  # noqa: N815
+
+        def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        http.daemon_threads = True
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        server.url = f"http://127.0.0.1:{http.server_address[1]}"
+        try:
+            yield server
+        finally:
+            http.shutdown()
+            thread.join()
+            catalog.close()
