@@ -74,6 +74,14 @@ def content(warehouse: Warehouse) -> list[Any]:
     ]
 
 
+def without_shape(contents: list[Any]) -> list[Any]:
+    """Without a table's columns, and what was recorded of them: where each table commits alone,
+    these are changed first, and stay.
+    """
+    _columns, *rows, _schema_changes, events = contents
+    return [*rows, events]
+
+
 def test_the_same_commit_twice_leaves_what_one_leaves(accounts: Accounts) -> None:
     run, contents = everything(accounts), []
     for _ in range(2):
@@ -180,7 +188,11 @@ def test_a_kill_in_a_commit_leaves_nothing_and_after_it_everything(
     killed = subprocess.run(command, check=False, capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     with open_warehouse(engine) as warehouse:
-        assert (content(warehouse) == before) is (step < 9)
+        warehouse.prepare()  # As every run does: the next one undoes what a killed commit left.
+        same = content(warehouse) == before
+        if not warehouse.traits.atomic_across_tables:
+            same = without_shape(content(warehouse)) == without_shape(before)
+        assert same is (step < 9)
 
 
 def test_an_id_follows_from_what_is_committed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seil.warehouse.relational.chains import recursive_winners
 from seil.warehouse.sql import Sql, SqlName, compose
 from seil.warehouse.types import sql_type
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 class DuckDBForms:
     """See `seil.warehouse.relational.forms.SqlForms`."""
+
+    recursive = Sql("RECURSIVE")
 
     def type_name(self, kind: pa.DataType) -> Sql:
         return Sql(sql_type(kind))
@@ -31,3 +34,6 @@ class DuckDBForms:
 
     def microseconds(self, moment: Sql) -> Sql:
         return compose("epoch_us({moment})", moment=moment)
+
+    def last_winners(self) -> Sql:
+        return recursive_winners()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from seil.warehouse.relational.chains import recursive_winners
 from seil.warehouse.sql import Sql, SqlName, compose
 from seil.warehouse.types import TEXT, TIMESTAMP, sql_type
 
@@ -37,6 +38,8 @@ CREATE OR REPLACE FUNCTION seil.try_timestamptz(bigint) RETURNS timestamptz
 class PostgresForms:
     """See `seil.warehouse.relational.forms.SqlForms`."""
 
+    recursive = Sql("RECURSIVE")
+
     def type_name(self, kind: pa.DataType) -> Sql:
         if kind == LOCAL_TIMESTAMP:
             return Sql("TIMESTAMP")
@@ -61,3 +64,6 @@ class PostgresForms:
 
     def microseconds(self, moment: Sql) -> Sql:
         return compose("CAST(extract(epoch FROM {moment}) * 1000000 AS BIGINT)", moment=moment)
+
+    def last_winners(self) -> Sql:
+        return recursive_winners()

@@ -62,11 +62,12 @@ class RelationalTableEditor:
     def add_columns(self, table: TableName, columns: pa.Schema) -> None:
         existing = self.database.existing_columns(table)
         new = [column for column in columns if column.name not in existing.names]
-        for column in new:
-            self.database.add_column(table, column)
         if new and FILE in existing.names:
+            # Before the table has them: a repeat of a commit that was killed cannot tell.
             log_new_columns(self.database, table, [column.name for column in new])
             self.overlays.invalidate()
+        for column in new:
+            self.database.add_column(table, column)
 
     def change_type(self, table: TableName, column: Column) -> None:
         self.database.change_type(table, column)

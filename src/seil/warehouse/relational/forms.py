@@ -34,3 +34,12 @@ class SqlForms(Protocol):
     def microseconds(self, moment: Sql) -> Sql:
         """A timestamp as microseconds since 1970."""
         ...
+
+    @property
+    def recursive(self) -> Sql:
+        """The word after WITH where `last_winners` refers to itself."""
+        ...
+
+    def last_winners(self) -> Sql:
+        """See `seil.warehouse.relational.chains`."""
+        ...

@@ -19,8 +19,6 @@ _NONE = Sql(
     "SELECT '' AS object, '' AS loser_id, '' AS winner_id, TIMESTAMPTZ '-infinity' AS merged_at"
     " WHERE false"
 )
-# Longer than any real chain of merges; also ends a cycle.
-_LONGEST_CHAIN = 100
 
 
 def show_merged_records(
@@ -29,20 +27,10 @@ def show_merged_records(
     database.create_view(
         view,
         compose(
-            """
-        WITH RECURSIVE merged AS ({merges}), chains AS (
-            SELECT object, loser_id, winner_id, merged_at, 1 AS steps FROM merged
-            UNION ALL
-            SELECT c.object, c.loser_id, m.winner_id, c.merged_at, c.steps + 1
-            FROM chains AS c JOIN merged AS m ON m.object = c.object AND m.loser_id = c.winner_id
-            WHERE c.steps < {longest}
-        ), placed AS (
-            SELECT *, row_number() OVER (PARTITION BY object, loser_id ORDER BY steps DESC) AS place
-            FROM chains
-        )
-        SELECT object, loser_id, winner_id, merged_at FROM placed WHERE place = 1""",
+            "WITH {recursive} merged AS ({merges}), {chains}",
+            recursive=database.forms.recursive,
             merges=join(" UNION ALL ", (_NONE, *_merges(database, sources))),
-            longest=_LONGEST_CHAIN,
+            chains=database.forms.last_winners(),
         ),
     )
 

@@ -28,16 +28,17 @@ DELETE FROM {table} AS t USING {staged} AS n
 WHERE t.flow = n.flow AND t.object = n.object AND t.key = n.key AND t.operation = n.operation
     AND (t.run_id = n.run_id OR (t.state IN ({open}) AND t.changed_at < n.changed_at))
 """
-_SUPERSEDED = """
-DELETE FROM {staged} AS t USING {staged} AS n
-WHERE t.flow = n.flow AND t.object = n.object AND t.key = n.key AND t.operation = n.operation
-    AND t.run_id <> n.run_id AND t.state IN ({open}) AND t.changed_at < n.changed_at
-"""
 _PRUNE = """
 DELETE FROM {table} WHERE changed_at < CAST({before} AS TIMESTAMPTZ)
     AND (state IN ('unchanged', 'undone') OR (state = 'written' AND flow NOT LIKE 'push:%'))
 """
-_INSERT = "INSERT INTO {table} ({columns}) SELECT {columns} FROM {staged}"
+_INSERT = """
+INSERT INTO {table} ({columns}) SELECT {columns} FROM {staged} AS t
+WHERE NOT EXISTS (
+    SELECT 1 FROM {staged} AS n
+    WHERE t.flow = n.flow AND t.object = n.object AND t.key = n.key AND t.operation = n.operation
+    AND t.run_id <> n.run_id AND t.state IN ({open}) AND t.changed_at < n.changed_at)
+"""
 
 
 def record_outcomes(database: RelationalDatabase, outcomes: pa.RecordBatchReader) -> None:
@@ -51,7 +52,7 @@ def record_outcomes(database: RelationalDatabase, outcomes: pa.RecordBatchReader
     database.create_temporary(_NEW, table_schema(OUTCOMES))
     database.append(database.forms.temporary(_NEW), outcomes)
     database.create_temporary(_STAGED, compose(_LAST, **parts))
-    for statement in (_REPLACED, _SUPERSEDED, _INSERT):
+    for statement in (_REPLACED, _INSERT):
         database.execute(compose(statement, **parts))
     database.drop_temporary(_NEW)
     database.drop_temporary(_STAGED)

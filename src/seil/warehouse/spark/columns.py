@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from seil.warehouse.merges import FILE
 from seil.warehouse.sql import Sql, compose, join
 from seil.warehouse.types import TEXT, TIMESTAMP, stored_type
 
@@ -39,7 +40,18 @@ _ICEBERG_TYPES: dict[str, pa.DataType] = {
     "time": TIME,
     "binary": pa.binary(),
 }
+# Iceberg has a metadata column of that name, and refuses to read a table with another.
+_STORED_NAMES = {FILE: "_source_file"}
+_NAMES_OF_STORED = {stored: name for name, stored in _STORED_NAMES.items()}
 _DECIMAL = re.compile(r"decimal\((\d+), *(\d+)\)")
+
+
+def stored_name(name: str) -> str:
+    return _STORED_NAMES.get(name, name)
+
+
+def column_name(stored: str) -> str:
+    return _NAMES_OF_STORED.get(stored, stored)
 
 
 def spark_type(kind: pa.DataType) -> Sql:
@@ -51,7 +63,10 @@ def spark_type(kind: pa.DataType) -> Sql:
 def column_list(columns: pa.Schema) -> Sql:
     return join(
         ", ",
-        (compose("{name} {type}", name=name_of(c.name), type=spark_type(c.type)) for c in columns),
+        (
+            compose("{name} {type}", name=name_of(stored_name(c.name)), type=spark_type(c.type))
+            for c in columns
+        ),
     )
 
 
@@ -77,7 +92,10 @@ def table_columns(schema_json: str, times: Collection[str]) -> pa.Schema:
     fields: list[dict[str, Any]] = json.loads(schema_json)["fields"]
     return pa.schema(
         [
-            pa.field(field["name"], TIME if field["name"] in times else _column_type(field["type"]))
+            pa.field(
+                column_name(field["name"]),
+                TIME if field["name"] in times else _column_type(field["type"]),
+            )
             for field in fields
         ]
     )

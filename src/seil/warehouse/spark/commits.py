@@ -29,7 +29,8 @@ _GAPS = "seil_gaps"
 class OpenCommit:
     """What one commit has done so far.
 
-    head: the last commit before it. places: tables that are to be replaced, by the table beside
+    head: the last commit before it. published: tables that were not left to the end, by the
+    snapshot before. places: tables that are to be replaced, by the table beside
     them that takes their place.
     """
 
@@ -40,6 +41,7 @@ class OpenCommit:
     written: set[TableName] = field(default_factory=set)
     created: list[TableName] = field(default_factory=list)
     added: list[tuple[TableName, str]] = field(default_factory=list)
+    published: dict[TableName, int | None] = field(default_factory=dict)
     dropped: set[TableName] = field(default_factory=set)
     places: dict[TableName, TableName] = field(default_factory=dict)
     is_decided: bool = False
@@ -97,6 +99,9 @@ class Publisher:
         """
         for table in list(commit.written):
             if table == SCHEMA_CHANGES or table.schema == _GAPS:
+                loaded = self.database.load(table)
+                if loaded and table not in commit.created:
+                    commit.published.setdefault(table, loaded.head())
                 self._publish(table, commit.branch)
                 commit.written.remove(table)
 
@@ -105,6 +110,8 @@ class Publisher:
         with suppress(WarehouseError):
             for table in commit.written - set(commit.created):
                 self._remove_branches(table, {commit.branch})
+            for table, head in commit.published.items():
+                self._return_to(table, head)
             for table, column in commit.added:
                 self.database.drop_column(table, column)
             self.remove(commit.created)
@@ -150,6 +157,14 @@ class Publisher:
                 changes = changes.removeBranch(name)
             with self.database.errors():
                 changes.commit()
+
+    def _return_to(self, table: TableName, head: int | None) -> None:
+        loaded = self.database.load(table)
+        if loaded and head is not None:
+            with self.database.errors():
+                loaded.java.manageSnapshots().setCurrentSnapshot(head).commit()
+        elif loaded:
+            self.database.empty(table)
 
     def _replace(self, table: TableName, source: TableName, branch: str) -> None:
         if self.database.load(source) is None:

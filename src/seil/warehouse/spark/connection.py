@@ -9,6 +9,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 from sqlglot import exp
 
@@ -17,14 +18,16 @@ from seil.warehouse.spark import rows as spark_rows
 from seil.warehouse.spark.columns import (
     TIME_COLUMNS,
     column_list,
+    column_name,
     name_of,
     spark_type,
     stored_columns,
+    stored_name,
     time_columns,
 )
 from seil.warehouse.spark.commit_log import COMMIT_ID, CommitLog
 from seil.warehouse.spark.commits import OpenCommit, Publisher
-from seil.warehouse.spark.errors import translated_errors
+from seil.warehouse.spark.errors import is_missing, translated_errors
 from seil.warehouse.spark.files_sql import cast
 from seil.warehouse.spark.forms import SparkForms
 from seil.warehouse.spark.iceberg import IcebergTable, load_table
@@ -169,12 +172,16 @@ class SparkConnection:
             self._note_write(statement.target)
 
     def query(self, sql: str) -> pa.Table:
-        return self.collect(self.frame(sql))
+        rows = self.collect(self.frame(sql))
+        return rows.rename_columns([column_name(name) for name in rows.column_names])
 
     @contextmanager
     def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
-        with self.stream_frame(self.frame(sql)) as batches:
-            yield batches
+        with self.stream_frame(self.frame(sql)) as rows:
+            names = [column_name(name) for name in rows.schema.names]
+            schema = pa.schema([f.with_name(n) for f, n in zip(rows.schema, names, strict=True)])
+            batches = (pa.RecordBatch.from_arrays(b.columns, schema=schema) for b in rows)
+            yield pa.RecordBatchReader.from_batches(schema, batches)
 
     def frame(self, sql: str) -> DataFrame:
         """Of a SELECT in SEIL's own dialect."""
@@ -242,12 +249,12 @@ class SparkConnection:
         place = f"{name_of(self._catalog)}.{name_of(self._namespace(schema))}"
         with self.errors():
             try:
-                entries = self.session.sql(f"SHOW TABLES IN {place}").collect()
-            except AnalysisException as error:
-                if "NOT_FOUND" in str(error) or "NoSuchNamespace" in str(error):
+                entries = spark_rows.collect(self.session.sql(f"SHOW TABLES IN {place}"))
+            except (AnalysisException, Py4JJavaError) as error:
+                if is_missing(error):
                     return []
                 raise
-        names = {str(row["tableName"]) for row in entries if not row["isTemporary"]}
+        names = {str(row["tableName"]) for row in entries.to_pylist() if not row["isTemporary"]}
         if self._commit:
             names -= {t.name for t in self._commit.dropped if t.schema == schema}
             names -= {t.name for t in self._commit.places.values() if t.schema == schema}
@@ -273,7 +280,7 @@ class SparkConnection:
         if commit and table in commit.dropped:
             commit.dropped.remove(table)
             if columns.equals(self.existing_columns(table)):
-                self._empty(table)
+                self.empty(table)
                 return
             beside = TableName(table.schema, f"{table.name}{_NEXT}")
             self._create_in_commit(beside, columns)
@@ -309,13 +316,18 @@ class SparkConnection:
         if not schema or schema == self.schema:
             self._use_schema()
 
+    def drop_namespace(self, schema: str) -> None:
+        """Does nothing if there is none. It has to be empty."""
+        place = f"{name_of(self._catalog)}.{name_of(self._namespace(schema))}"
+        self.run(f"DROP NAMESPACE IF EXISTS {place}")
+
     def _use_schema(self) -> None:
         """So that names without a schema lead to its tables."""
         place = f"{name_of(self._catalog)}.{name_of(self._namespace(''))}"
         try:
             self.session.sql(f"USE {place}")
-        except AnalysisException as error:
-            if "NOT_FOUND" not in str(error):
+        except (AnalysisException, Py4JJavaError) as error:
+            if not is_missing(error):
                 raise
 
     @contextmanager
@@ -332,9 +344,9 @@ class SparkConnection:
             frame = self.session.table(name_of(relation))
         columns = stored_columns(spark_rows.result_schema(frame))
         with self.replaced_table(table, columns):
-            self._insert(table, frame, columns.names)
+            self.insert_frame(table, frame, columns.names)
 
-    def _empty(self, table: TableName) -> None:
+    def empty(self, table: TableName) -> None:
         self.run(compose("DELETE FROM {place}", place=Sql(self.place(table))))
         self._note_write(table)
 
@@ -354,7 +366,7 @@ class SparkConnection:
 
     def drop_column(self, table: TableName, column: str) -> None:
         if self.load(table) is not None:
-            self.run(f"ALTER TABLE {self.place(table)} DROP COLUMN {name_of(column)}")
+            self.run(f"ALTER TABLE {self.place(table)} DROP COLUMN {name_of(stored_name(column))}")
 
     def change_type(self, table: TableName, column: Column) -> None:
         """Iceberg widens few types: the others take a copy of the table."""
@@ -384,7 +396,7 @@ class SparkConnection:
         if table in self._commit.places:
             beside = TableName(table.schema, f"{self._commit.places[table].name}_")
         self._create_in_commit(beside, columns)
-        self._insert(beside, content, columns.names)
+        self.insert_frame(beside, content, columns.names)
         self._commit.places[table] = beside
 
     def replace_bare(self, table: TableName, source: TableName) -> None:
@@ -430,12 +442,13 @@ class SparkConnection:
         schema = pa.schema([columns.field(name) for name in rows.schema.names])
         with self.errors():
             frame = spark_rows.frame_of(self.session, batches, schema)
-        self._insert(table, frame, columns.names)
+        self.insert_frame(table, frame, columns.names)
 
-    def _insert(self, table: TableName, frame: DataFrame, columns: Sequence[str]) -> None:
+    def insert_frame(self, table: TableName, frame: DataFrame, columns: Sequence[str]) -> None:
         """Matches columns by name; missing ones are null."""
         present = set(frame.columns)
-        values = (name_of(n) if n in present else Sql(f"NULL AS {name_of(n)}") for n in columns)
+        names = [stored_name(name) for name in columns]
+        values = (name_of(n) if n in present else Sql(f"NULL AS {name_of(n)}") for n in names)
         insert = compose(
             "INSERT INTO {place} SELECT {values} FROM {rows}",
             place=Sql(self.place(table)),
@@ -491,7 +504,7 @@ class SparkConnection:
         frames = self._frames[name]
         with self.errors():
             stored = spark_rows.result_schema(frames[0])
-            schema = pa.schema([stored.field(column) for column in columns.names])
+            schema = pa.schema([stored.field(stored_name(n)).with_name(n) for n in columns.names])
             part = spark_rows.frame_of(self.session, batches, schema)
             frames.append(part)
             whole = reduce(_union, frames[1:], frames[0])
@@ -513,12 +526,10 @@ class SparkConnection:
     def comment(self, table: TableName, text: str, columns: Mapping[str, str]) -> None:
         """A view has no place for them."""
         loaded = self.load(table)
-        if loaded is None:
-            return
-        if loaded.properties().get("comment") != text:
-            self.run(f"COMMENT ON TABLE {self.place(table)} IS {spark_text(text)}")
-        with self.errors():
-            loaded.comment_columns(columns)
+        if loaded:
+            docs = {stored_name(name): doc for name, doc in columns.items()}
+            with self.errors():
+                loaded.comment(text, docs)
 
     def staged_rows(
         self, files: Sequence[StagedFile], columns: pa.Schema

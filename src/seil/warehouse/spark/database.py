@@ -63,6 +63,10 @@ class IcebergDatabase(RelationalDatabase, Protocol):
         """Makes a table what another is, at once and in one step."""
         ...
 
+    def empty(self, table: TableName) -> None:
+        """Removes all rows."""
+        ...
+
     def drop_column(self, table: TableName, column: str) -> None: ...
 
     def reachable(

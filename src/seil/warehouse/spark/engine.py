@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from seil.warehouse.readers import Publication, WarehouseReader
-from seil.warehouse.spark.replacement import SparkReplacement
+from seil.warehouse.spark.replacement import NamespaceReplacement
 from seil.warehouse.spark.warehouse import SparkWarehouse, connect
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def open_warehouse(
 
 def open_replacement(
     settings: WarehouseSettings, *, fence: Fence, open_url: OpenUrl | None, wait: timedelta
-) -> SparkReplacement:
-    return SparkReplacement(settings, fence, open_url)
+) -> NamespaceReplacement:
+    return NamespaceReplacement(settings, fence, open_url)
 
 
 @contextmanager

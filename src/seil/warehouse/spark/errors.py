@@ -63,6 +63,13 @@ def translated_errors(url: str) -> Iterator[None]:
         raise WarehouseError(url, "Spark ended", hint=_AGAIN) from error
 
 
+def is_missing(error: Exception) -> bool:
+    """Whether there is no such table or namespace."""
+    if isinstance(error, Py4JJavaError):
+        return "NoSuch" in str(error.java_exception.getClass().getName())
+    return isinstance(error, AnalysisException) and "NOT_FOUND" in str(error)
+
+
 def warehouse_error(url: str, error: Exception) -> WarehouseError:
     if isinstance(error, Py4JNetworkError):
         return WarehouseError(url, "Spark ended", hint=_AGAIN)
@@ -77,7 +84,10 @@ def warehouse_error(url: str, error: Exception) -> WarehouseError:
 
 def _text(error: Exception) -> str:
     if isinstance(error, Py4JJavaError):
-        return str(error.java_exception.toString())
+        cause = error.java_exception
+        while (inner := cause.getCause()) is not None:
+            cause = inner
+        return str(cause.toString())
     return str(error)
 
 

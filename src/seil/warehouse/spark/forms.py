@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seil.warehouse.relational.chains import joined_winners
 from seil.warehouse.sql import Sql, SqlName, compose
 from seil.warehouse.types import sql_type
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 class SparkForms:
     """See `seil.warehouse.relational.forms.SqlForms`."""
+
+    recursive = Sql("")
 
     def type_name(self, kind: pa.DataType) -> Sql:
         name = sql_type(kind)
@@ -34,3 +37,6 @@ class SparkForms:
 
     def microseconds(self, moment: Sql) -> Sql:
         return compose("unix_micros({moment})", moment=moment)
+
+    def last_winners(self) -> Sql:
+        return joined_winners()

@@ -14,6 +14,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 
 from seil.warehouse.spark.columns import TIME_COLUMNS, table_columns
+from seil.warehouse.spark.errors import is_missing
 from seil.warehouse.spark.jvm import java, java_session
 
 if TYPE_CHECKING:
@@ -51,16 +52,20 @@ class IcebergTable:
         snapshot = self.java.currentSnapshot()
         return None if snapshot is None else int(snapshot.snapshotId())
 
-    def comment_columns(self, descriptions: Mapping[str, str]) -> None:
-        """Changes nothing where it has them already."""
+    def comment(self, text: str, columns: Mapping[str, str]) -> None:
+        """Changes nothing where it has these descriptions already."""
         fields = json.loads(self._schema_json())["fields"]
         stored = {field["name"]: field.get("doc", "") for field in fields}
-        changed = {n: text for n, text in descriptions.items() if stored.get(n, text) != text}
+        changed = {n: doc for n, doc in columns.items() if stored.get(n, doc) != doc}
+        change = self.java.newTransaction()
+        if self.properties().get("comment") != text:
+            change.updateProperties().set("comment", text).commit()
         if changed:
-            update = self.java.updateSchema()
-            for name, text in changed.items():
-                update = update.updateColumnDoc(name, text)
+            update = change.updateSchema()
+            for name, doc in changed.items():
+                update.updateColumnDoc(name, doc)
             update.commit()
+        change.commitTransaction()
 
     def _schema_json(self) -> str:
         parser = java(self.session).org.apache.iceberg.SchemaParser
@@ -72,9 +77,7 @@ def load_table(session: SparkSession, identifier: str) -> IcebergTable | None:
     utility = java(session).org.apache.iceberg.spark.Spark3Util
     try:
         return IcebergTable(session, utility.loadIcebergTable(java_session(session), identifier))
-    except AnalysisException:
-        return None
-    except Py4JJavaError as error:
-        if "NoSuch" in str(error.java_exception.getClass().getName()):
+    except (AnalysisException, Py4JJavaError) as error:
+        if is_missing(error):
             return None
         raise

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pyspark.errors.exceptions.captured import unwrap_spark_exception
+
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
 
@@ -28,6 +31,11 @@ def hadoop_configuration(session: SparkSession) -> Any:
     return session.sparkContext._jsc.hadoopConfiguration()
 
 
-def arrow_batches(frame: DataFrame) -> list[pa.RecordBatch]:
-    """All rows, in their order."""
-    return frame._collect_as_arrow()
+@contextmanager
+def server_errors(server: Any) -> Iterator[None]:
+    """Raises what made the JVM stop sending."""
+    try:
+        yield
+    finally:
+        with unwrap_spark_exception():
+            server.getResult()

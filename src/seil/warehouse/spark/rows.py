@@ -3,29 +3,34 @@
 Private interfaces of pyspark 3.5, those of its own conversion to and from pandas.
 """
 
+# mypy: allow-untyped-calls
+
 from __future__ import annotations
 
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
-from pyspark.rdd import _local_iterator_from_socket
-from pyspark.serializers import NoOpSerializer
+from pyspark.java_gateway import local_connect_and_auth
+from pyspark.serializers import NoOpSerializer, read_int, write_int
 from pyspark.sql import DataFrame
+from pyspark.sql.pandas.serializers import ArrowCollectSerializer
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import _parse_datatype_string
 
-from seil.warehouse.spark.columns import TIME, name_of, spark_type
-from seil.warehouse.spark.jvm import arrow_batches, java, java_frame, java_session
+from seil.warehouse.spark.columns import TIME, column_list
+from seil.warehouse.spark.jvm import java, java_frame, java_session, server_errors
 from seil.warehouse.types import TEXT, stored_type
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _NO_PREFETCH = False
+_MORE, _FAILED = 1, -1
 
 
 def result_schema(frame: DataFrame) -> pa.Schema:
@@ -36,17 +41,42 @@ def result_schema(frame: DataFrame) -> pa.Schema:
 
 def collect(frame: DataFrame) -> pa.Table:
     schema = result_schema(frame)
-    batches = arrow_batches(frame)
-    return pa.Table.from_batches([_typed(batch, schema) for batch in batches], schema=schema)
+    port, secret, server = java_frame(frame).collectAsArrowToPython()
+    with _socket(port, secret) as stream, server_errors(server):
+        *batches, order = ArrowCollectSerializer().load_stream(stream)
+    in_order = [_typed(batches[place], schema) for place in order]
+    return pa.Table.from_batches(in_order, schema=schema)
 
 
 def stream(frame: DataFrame) -> Iterator[pa.RecordBatch]:
     """One partition after the other, in their order: the driver holds one at a time."""
     schema = result_schema(frame)
     serve = java(frame.sparkSession).org.apache.spark.api.python.PythonRDD.toLocalIteratorAndServe
-    served = serve(java_frame(frame).toArrowBatchRdd(), _NO_PREFETCH)
-    for message in _local_iterator_from_socket(served, NoOpSerializer()):
-        yield pa.ipc.read_record_batch(pa.py_buffer(message), schema)
+    port, secret, server = serve(java_frame(frame).toArrowBatchRdd(), _NO_PREFETCH)
+    with _socket(port, secret) as stream:
+        while _next_partition(stream, server):
+            for message in NoOpSerializer().load_stream(stream):
+                yield pa.ipc.read_record_batch(pa.py_buffer(message), schema)
+
+
+def _next_partition(stream: IO[bytes], server: Any) -> bool:
+    """The protocol of `pyspark.rdd._local_iterator_from_socket`."""
+    write_int(_MORE, stream)
+    stream.flush()
+    status = read_int(stream)
+    if status == _FAILED:
+        with server_errors(server):
+            pass
+    return bool(status == _MORE)
+
+
+@contextmanager
+def _socket(port: int, secret: str) -> Iterator[IO[bytes]]:
+    """Pyspark leaves its own to the garbage collector."""
+    stream, socket = local_connect_and_auth(port, secret)
+    with socket, stream:
+        socket.settimeout(None)
+        yield stream
 
 
 def frame_of(
@@ -54,7 +84,7 @@ def frame_of(
 ) -> DataFrame:
     """A DataFrame of rows that are in this process."""
     stored = pa.schema([field.with_type(_carried(field.type)) for field in columns])
-    declared = ", ".join(f"{name_of(c.name)} {spark_type(c.type)}" for c in columns)
+    declared = column_list(columns)
     schema = _parse_datatype_string(declared)
     handle, path = tempfile.mkstemp(prefix="seil-", suffix=".arrow")
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -10,6 +10,7 @@ import sqlglot
 from sqlglot import exp
 
 from seil.warehouse.dialect import WRITTEN_IN
+from seil.warehouse.spark.columns import stored_name
 from seil.warehouse.tables import TableName
 
 SPARK = "spark"
@@ -128,14 +129,19 @@ def _correlate(delete: exp.Delete) -> None:
 def _rewrite(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Cast) and node.this.is_string and node.this.name == _INFINITY:
         node.set("this", exp.Literal.string(_OLDEST))
+    elif isinstance(node, exp.Identifier):
+        node.set("this", stored_name(node.name))
     elif isinstance(node, exp.GroupConcat):
         return _joined_texts(node)
     elif isinstance(node, exp.Anonymous) and node.name.upper() == "ROW":
         node.set("this", "struct")
-    elif isinstance(node, exp.In) and isinstance(values := node.args.get("query"), exp.Values):
-        node.set("query", None)
-        node.set("expressions", values.expressions)
+    elif isinstance(node, exp.In) and isinstance(_only(node.expressions), exp.Values):
+        node.set("expressions", node.expressions[0].expressions)
     return node
+
+
+def _only(nodes: Sequence[exp.Expr]) -> exp.Expr | None:
+    return nodes[0] if len(nodes) == 1 else None
 
 
 def _joined_texts(node: exp.GroupConcat) -> exp.Expr:
