@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST_ARGS ?= -n 5 --hypothesis-seed=0
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench conformance demo docs wheel test matrix test-all quick kill lint types check format coverage proto lock clean
+.PHONY: help install bench conformance demo docs wheel test matrix spark test-all quick kill lint types check format coverage proto lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -71,7 +71,7 @@ SLOW := tests/test_benchmarks.py tests/test_end_to_end.py tests/test_extras.py \
 QUICK ?= tests/admanager tests/catalog tests/events tests/lake tests/observe tests/salesforce tests/state \
 	tests/sf_to_dw/ingest tests/sf_to_dw/schema tests/techone tests/warehouse \
 	$(filter-out $(SLOW),$(wildcard tests/modeling/test_*.py tests/test_*.py))
-QUICK_TESTS = -q -m "not hypothesis and not matrix" $(addprefix --ignore=,$(SLOW)) $(QUICK)
+QUICK_TESTS = -q -m "not hypothesis and not matrix and not spark" $(addprefix --ignore=,$(SLOW)) $(QUICK)
 
 quick: .venv/.installed ## The inner loop, under a minute: style, types, the quick tests; QUICK names others
 	$(RUN) ruff check -q . && $(RUN) ruff format -q --check .
@@ -81,7 +81,12 @@ quick: .venv/.installed ## The inner loop, under a minute: style, types, the qui
 # Another Python, where the machine has it: an environment of its own, the quick tests.
 OTHER_PYTHONS ?= 3.12 3.13
 matrix: install ## What takes long beside `make test`: every combination, properties at length
-	TEST_ALL=1 $(RUN) pytest -q $(PYTEST_ARGS) --timeout 1800 -m "hypothesis or matrix"
+	TEST_ALL=1 $(RUN) pytest -q $(PYTEST_ARGS) --timeout 1800 -m "(hypothesis or matrix) and not spark"
+	$(MAKE) --no-print-directory spark
+
+# One process, so that all share a Spark session: it takes seconds to start, and a gigabyte.
+spark: install ## The tests that need Spark, hence Java
+	$(RUN) pytest -q -n 0 --hypothesis-seed=0 --timeout 1800 -m spark
 
 test-all: matrix ## The same, many kills, other Pythons
 	$(MAKE) --no-print-directory kill LIVES=6 SEED=1

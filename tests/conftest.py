@@ -88,6 +88,17 @@ def s3_url(s3: Ministack, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"s3://lake/{uuid.uuid4().hex}"
 
 
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Starts Spark, which later sessions of this process share; for tests marked `spark`."""
+    from tests.spark import require_spark, spark_settings
+
+    require_spark()
+    from seil.warehouse.spark.session import open_session
+
+    open_session(spark_settings(tmp_path_factory.mktemp("spark")))
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)

@@ -456,3 +456,43 @@ def test_a_warehouse_that_is_unsafe_is_refused(tmp_path: Path, text: str, reason
         load_settings(written(tmp_path, f"[warehouse]\n{text}"))
     assert reason in str(refusal.value)
     assert "s3cret" not in str(refusal.value)
+
+
+def test_a_table_within_a_section_is_resolved_and_set_by_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(
+        tmp_path,
+        '[warehouse]\nurl = "spark://seil"\n[warehouse.spark]\njars = ["a.jar", "s3://b/b.jar"]\n'
+        'secrets = { "spark.a" = "file:token", "spark.b" = "env:SEIL_TOKEN" }\n',
+    )
+    monkeypatch.setenv("SEIL_WAREHOUSE__SPARK__MASTER", "yarn")
+    monkeypatch.setenv("SEIL_WAREHOUSE__SPARK__OPTIONS", "spark.x=1, spark.y=2")
+    monkeypatch.setenv("SEIL_TOKEN", "t0p")
+    settings = load_settings(file)
+    spark = settings.warehouse.spark
+    assert (spark.master, spark.options) == ("yarn", {"spark.x": "1", "spark.y": "2"})
+    assert spark.location == (tmp_path / "seil-data/iceberg").as_uri()
+    assert spark.jars == (str(tmp_path / "a.jar"), "s3://b/b.jar")
+    assert spark.secrets["spark.a"] == Secret(f"file:{tmp_path}/token")
+    assert unknown_variables(settings) == []
+    monkeypatch.setenv("SEIL_WAREHOUSE__SPARK__MASTR", "yarn")
+    (problem,) = problems(file)
+    assert problem.startswith("warehouse.spark.mastr (SEIL_WAREHOUSE__SPARK__MASTR): ")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('url = "spark://10.0.0.1:7077"', "is not spark://<catalog>, a name such as seil"),
+        ('spark.catalog = "rest"', "set uri to its address"),
+        ('spark = { catalog = "glue", location = "/tables" }', "set location to an s3:// URL"),
+        ('spark.location = "s3://lake/tables"', "has no atomic rename"),
+        ('spark.uri = "https://user:pa55@example.com"', "holds a user name or password"),
+    ],
+)
+def test_a_catalog_that_cannot_work_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    (problem,) = problems(written(tmp_path, f"[warehouse]\n{text}"))
+    assert problem.startswith("warehouse.")
+    assert reason in problem
+    assert "pa55" not in problem

@@ -21,7 +21,8 @@ def test_the_file_changes_nothing(seil: Seil, home: Path) -> None:
     assert seil("init").code == 0
     assert load_settings() == before
     assert tomllib.loads((home / "seil.toml").read_text()) == {
-        name: {} for name in _sections(Settings())
+        **{name: {} for name in _sections(Settings())},
+        "warehouse": {"spark": {}},
     }
 
 

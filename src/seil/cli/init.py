@@ -109,6 +109,8 @@ _PATHS = {
     ("models", "folder"): '"models"',
     ("push", "folder"): '"pushes"',
     ("subscribe", "ca"): '"ca.pem"',
+    ("warehouse.spark", "jars"): '["iceberg-spark-runtime-3.5_2.12-1.10.2.jar"]',
+    ("warehouse.spark", "options"): '{ "spark.executor.memory" = "8g" }',
 }
 # Settings without a default are shown with the shape of a value.
 _EMPTY = {
@@ -118,6 +120,7 @@ _EMPTY = {
     "table of text": '{ gam = "one", techone = "two" }',
     "table of durations": '{ run = "10m", feed = "1d" }',
     "secret": '"env:NAME"',
+    "table of secrets": '{ "spark.sql.catalog.seil.token" = "env:NAME" }',
     "true or false": "true",
     "duration": '"1h"',
     "table of tables": '{ ledger = { warehouse = "SALESFORCE", table = "GLDATA" } }',

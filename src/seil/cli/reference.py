@@ -82,19 +82,22 @@ class Setting:
 
     @property
     def variable(self) -> str:
-        path = [self.section, self.name] if self.section else [self.name]
+        path = [*self.section.split("."), self.name] if self.section else [self.name]
         return "SEIL_" + "__".join(path).upper()
 
 
 def sections() -> Iterator[tuple[str, str, list[Setting]]]:
     """Name, purpose and settings of each section; the first one has no name."""
-    plain = {n: f for n, f in Settings.model_fields.items() if not _is_section(f)}
-    yield "", inspect.getdoc(Settings) or "", [_setting("", n, f) for n, f in plain.items()]
-    for name, field in Settings.model_fields.items():
+    yield from _sections("", Settings)
+
+
+def _sections(name: str, model: type[BaseModel]) -> Iterator[tuple[str, str, list[Setting]]]:
+    plain = {n: f for n, f in model.model_fields.items() if not _is_section(f)}
+    yield name, inspect.getdoc(model) or "", [_setting(name, n, f) for n, f in plain.items()]
+    for part, field in model.model_fields.items():
         if _is_section(field):
-            model: type[BaseModel] = typing.cast("type[BaseModel]", field.annotation)
-            settings = [_setting(name, n, f) for n, f in model.model_fields.items()]
-            yield name, inspect.getdoc(model) or "", settings
+            subsection = typing.cast("type[BaseModel]", field.annotation)
+            yield from _sections(f"{name}.{part}" if name else part, subsection)
 
 
 def configuration_page() -> str:
@@ -149,7 +152,8 @@ def _kind(annotation: Any) -> str:
         values = typing.get_args(annotation)[1]
         if typing.get_origin(values) is Annotated:
             return "table of durations"
-        return "table of text" if values is str else "table of tables"
+        kinds = {str: "table of text", Secret: "table of secrets"}
+        return kinds.get(values, "table of tables")
     options = [a for a in typing.get_args(annotation) if a is not NoneType] or [annotation]
     names = {str: "text", int: "number", float: "number", bool: "true or false", Path: "path"}
     names |= {timedelta: "duration", Secret: "secret"}

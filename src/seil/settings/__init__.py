@@ -14,6 +14,7 @@ from seil.settings.observe import LogSettings, TraceSettings
 from seil.settings.publish import PublishSettings
 from seil.settings.root import Settings
 from seil.settings.salesforce import SalesforceSettings, SubscribeSettings
+from seil.settings.spark import SparkSettings
 from seil.settings.start import StartSettings
 from seil.settings.storage import EventSettings, LakeSettings, StateSettings, WarehouseSettings
 from seil.settings.sync import (
@@ -47,6 +48,7 @@ __all__ = [
     "SalesforceSettings",
     "Settings",
     "SfToT1Settings",
+    "SparkSettings",
     "StartSettings",
     "StateSettings",
     "SubscribeSettings",

@@ -69,8 +69,7 @@ def unknown_variables(settings: Settings) -> list[Problem]:
         value.location.removeprefix("env:")
         for _, section in settings
         if isinstance(section, Section)
-        for _, value in section
-        if isinstance(value, Secret)
+        for value in _secrets(section)
     }
     return [
         Problem(name, "is set, but is no setting's", suggest(name))
@@ -78,6 +77,14 @@ def unknown_variables(settings: Settings) -> list[Problem]:
         if name.startswith(PREFIX) and not setting_of(name)
         if name not in secrets and name not in NOT_SETTINGS
     ]
+
+
+def _secrets(section: Section) -> Iterator[Secret]:
+    for _, value in section:
+        if isinstance(value, Section):
+            yield from _secrets(value)
+        values = value.values() if isinstance(value, dict) else [value]
+        yield from (secret for secret in values if isinstance(secret, Secret))
 
 
 def _validate(source: SettingsSource) -> Settings:

@@ -39,7 +39,10 @@ def resolve(settings: Settings, base: Path) -> Settings:
     updates["lake"] = {"url": _url(settings.lake.url, base)}
     updates["feed"] = {"url": _url(settings.feed.url, base)}
     updates["publish"] |= {"catalog": catalog_url(settings.publish.catalog, base)}
-    updates["warehouse"] = {"url": warehouse_url(settings.warehouse.url, base)}
+    updates["warehouse"] = {
+        "url": warehouse_url(settings.warehouse.url, base),
+        **settings.warehouse.resolve_spark(base),
+    }
     updates["events"] = {"journal": journal}
     updates["state"] |= {"url": _state_url(settings.state.url, base, journal)}
     updates["catalog"] = {"file": _catalog_file(settings.catalog.file, base)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -62,8 +61,8 @@ class PublishSettings(Section):
     s3_secret_access_key: Secret | None = Field(
         None, description="Of an S3 store outside AWS; on AWS the usual chain of credentials."
     )
-    options: Annotated[Mapping[str, str], BeforeValidator(split_pairs)] = Field(
-        default_factory=dict,
+    options: Annotated[dict[str, str], BeforeValidator(split_pairs)] = Field(
+        {},
         description="Further properties of pyiceberg, as s3.endpoint or s3.access-key-id.",
     )
     compact_after: int = Field(

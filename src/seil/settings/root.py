@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from seil.settings.admanager import AdManagerSettings
 from seil.settings.api import ApiSettings
@@ -66,8 +66,13 @@ class Settings(TopLevel):
     log: LogSettings = Field(default_factory=LogSettings.model_construct)
 
 
-SECTIONS: Mapping[str, type[Section]] = {
-    name: field.annotation
-    for name, field in Settings.model_fields.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
-}
+def sections_in(model: type[BaseModel]) -> Mapping[str, type[Section]]:
+    """Its fields that are sections themselves."""
+    return {
+        name: field.annotation
+        for name, field in model.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    }
+
+
+SECTIONS = sections_in(Settings)

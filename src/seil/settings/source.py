@@ -1,6 +1,7 @@
 """The settings as they are written: the file's text, overridden by SEIL_* variables.
 
-`SEIL_SALESFORCE__CLIENT_ID` is `[salesforce] client_id`.
+`SEIL_SALESFORCE__CLIENT_ID` is `[salesforce] client_id`, `SEIL_WAREHOUSE__SPARK__URI` is
+`[warehouse.spark] uri`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seil.errors import ConfigurationError, Problem
-from seil.settings.root import SECTIONS, Settings, TopLevel
+from seil.settings.root import SECTIONS, Settings, TopLevel, sections_in
 
 PREFIX = "SEIL_"
 # It names the settings file.
@@ -32,12 +33,12 @@ class SettingsSource:
     def values(self) -> dict[str, Any]:
         """Raises ConfigurationError where the file is not TOML."""
         values = self._in_file() if self.text else {}
-        for variable, (section, *names) in self._overrides():
-            table = values.get(section, {})
-            if not names:
-                values[section] = self.variables[variable]
-            elif isinstance(table, dict):
-                values[section] = {**table, names[0]: self.variables[variable]}
+        for variable, (*sections, name) in self._overrides():
+            table: Any = values
+            for section in sections:
+                table = table.setdefault(section, {}) if isinstance(table, dict) else None
+            if isinstance(table, dict):
+                table[name] = self.variables[variable]
         return values
 
     def misspelt(self) -> list[Problem]:
@@ -83,6 +84,9 @@ def setting_of(variable: str) -> list[str]:
     section, separator, name = variable.removeprefix(PREFIX).lower().partition("__")
     if section not in Settings.model_fields:
         return []
+    subsection, _, setting = name.partition("__")
+    if setting and section in SECTIONS and subsection in sections_in(SECTIONS[section]):
+        return [section, subsection, setting]
     return [section, name] if separator else [section]
 
 
@@ -106,6 +110,9 @@ def _names() -> Iterator[str]:
         yield f"{PREFIX}{name}".upper()
     for section, model in SECTIONS.items():
         yield from (f"{PREFIX}{section}__{name}".upper() for name in model.model_fields)
+        for name, subsection in sections_in(model).items():
+            prefix = f"{PREFIX}{section}__{name}"
+            yield from (f"{prefix}__{setting}".upper() for setting in subsection.model_fields)
 
 
 def _read_text(file: Path) -> str:

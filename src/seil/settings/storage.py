@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, Field
@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from seil.durations import Duration
 from seil.secret import Secret
 from seil.settings.section import NonEmptyPath, NonEmptyUrl, OptionalTimeZone, Section
+from seil.settings.spark import SparkSettings
 
 POSTGRES = ("postgresql", "postgres")
 
@@ -33,9 +34,13 @@ def _require_state_url(url: str) -> str:
     return url
 
 
-def _refuse_warehouse_password(url: str) -> str:
+def _require_warehouse_url(url: str) -> str:
     if _has_password(url):
         raise ValueError("holds a password: set [warehouse] password to a reference instead")
+    scheme, _, catalog = url.partition(":")
+    if scheme == "spark" and not re.fullmatch(r"//[a-z][a-z0-9_]*", catalog):
+        cure = "a Spark master is [warehouse.spark] master"
+        raise ValueError(f"is not spark://<catalog>, a name such as seil; {cure}")
     return url
 
 
@@ -58,10 +63,10 @@ def _refuse_taken_schema(name: str) -> str:
 class WarehouseSettings(Section):
     """Where the tables are."""
 
-    url: Annotated[str, AfterValidator(_refuse_warehouse_password)] = Field(
+    url: Annotated[str, AfterValidator(_require_warehouse_url)] = Field(
         "duckdb:seil-data/warehouse.duckdb",
-        description="Where the tables live: duckdb:<file>, or postgresql://user@host:5432/database "
-        "with libpq's options.",
+        description="Where the tables live: duckdb:<file>, postgresql://user@host:5432/database "
+        "with libpq's options, or spark://<catalog>, a name such as seil.",
     )
     password: Secret | None = Field(
         None, description="PostgreSQL's password; default: what libpq finds, as in ~/.pgpass."
@@ -69,12 +74,17 @@ class WarehouseSettings(Section):
     schema_name: Annotated[str, AfterValidator(_refuse_taken_schema)] = Field(
         "analytics",
         pattern=r"^[a-z_][a-z0-9_]{0,40}$",
-        description="PostgreSQL: the schema of the models' tables; a rebuild replaces it whole.",
+        description="PostgreSQL, Spark: the schema of the models' tables; a rebuild replaces it "
+        "whole.",
     )
     memory: str = Field(
-        "2GB", pattern=r"(?i)^[\d.]+ ?[KMGT]i?B$", description="DuckDB's memory limit."
+        "2GB",
+        pattern=r"(?i)^[\d.]+ ?[KMGT]i?B$",
+        description="Memory limit of DuckDB, or of Spark on this machine.",
     )
-    threads: int | None = Field(None, ge=1, description="DuckDB's threads; default: one per core.")
+    threads: int | None = Field(
+        None, ge=1, description="Threads of DuckDB, or of Spark here; default: one per core."
+    )
     publish: bool = Field(
         default=True,
         description="Keep a read-only copy for readers beside it: <name>.read.duckdb.",
@@ -82,6 +92,12 @@ class WarehouseSettings(Section):
     time_zone: OptionalTimeZone = Field(
         "", description="Where a day begins for `..._date` columns: IANA name; default: the org's."
     )
+    spark: SparkSettings = Field(
+        default_factory=SparkSettings.model_construct, description="Spark and Iceberg's catalog."
+    )
+
+    def resolve_spark(self, base: Path) -> dict[str, Any]:
+        return {"spark": self.spark.resolve(base)}
 
 
 class EventSettings(Section):

@@ -86,7 +86,7 @@ ENGINES = {
         extra="postgres",
     ),
     "spark": EngineEntry(
-        "seil.warehouse.spark.engine", "spark://<folder>", extra="spark", is_iceberg=True
+        "seil.warehouse.spark.engine", "spark://<catalog>", extra="spark", is_iceberg=True
     ),
 }
 """By scheme."""

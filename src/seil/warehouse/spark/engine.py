@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from seil.warehouse.readers import Publication, WarehouseReader
+from seil.warehouse.spark.checks import checks
 from seil.warehouse.spark.replacement import NamespaceReplacement
 from seil.warehouse.spark.warehouse import SparkWarehouse, connect
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from seil.warehouse.merges import OpenUrl
 
 __all__ = [
+    "checks",
     "is_shared",
     "local_file",
     "open_reading",

@@ -8,10 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pyspark import SparkContext
 from pyspark.errors.exceptions.captured import unwrap_spark_exception
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+
+def is_running() -> bool:
+    """Whether this process has a Spark."""
+    return SparkContext._active_spark_context is not None
 
 
 def java(session: SparkSession) -> Any:

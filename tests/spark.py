@@ -1,0 +1,54 @@
+"""Spark for tests: one session a run, tuned for few rows; each test has a warehouse of its own."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seil.errors import ConfigurationError
+from seil.settings import WarehouseSettings
+from seil.warehouse.spark.java import require_java
+
+_ICEBERG = "snowpark_connect_deps_iceberg"
+# A statement takes 0.1 s, and the first of its kind 0.5 s; untuned, several times that.
+OPTIONS = {
+    "spark.default.parallelism": "1",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.shuffle.partitions": "1",
+}
+
+
+def require_spark() -> None:
+    """Skips the test where Spark cannot run."""
+    try:
+        require_java()
+    except ConfigurationError as error:
+        pytest.skip(str(error.problems[0]))
+    if find_spec(_ICEBERG) is None:
+        pytest.skip(f"{_ICEBERG} is not for this Python")
+
+
+def iceberg_jar() -> Path:
+    spec = find_spec(_ICEBERG)
+    assert spec
+    assert spec.submodule_search_locations
+    (folder,) = spec.submodule_search_locations
+    return Path(folder) / "jars/iceberg-spark-runtime-3.5_2.12-1.10.2.jar"
+
+
+def spark_settings(folder: Path, **spark: Any) -> WarehouseSettings:
+    """Of a warehouse in a folder."""
+    tuned = {
+        "location": folder.as_uri(),
+        "jars": [str(iceberg_jar())],
+        "options": OPTIONS,
+        **spark,
+    }
+    values = {"url": "spark://seil", "memory": "1GB", "threads": 1, "spark": tuned}
+    return WarehouseSettings.model_validate(values)

@@ -1,0 +1,88 @@
+"""Sessions of a warehouse: options, catalogs, and what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyspark.errors import NumberFormatException
+from tests.spark import spark_settings
+
+from seil.errors import WarehouseError
+from seil.warehouse.spark.checks import checks
+from seil.warehouse.spark.jvm import hadoop_configuration
+from seil.warehouse.spark.rows import collect
+from seil.warehouse.spark.session import open_session
+
+pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
+
+
+def test_each_warehouse_has_a_session_of_its_own(tmp_path: Path) -> None:
+    one = open_session(spark_settings(tmp_path / "one"))
+    one.sql("CREATE NAMESPACE a")
+    one.sql("CREATE TABLE a.t USING iceberg AS SELECT 1 AS n")
+    other = open_session(spark_settings(tmp_path / "other"))
+    other.sql("CREATE NAMESPACE b")
+    assert (tmp_path / "one/a/t/metadata").is_dir()
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["b"]
+
+
+def test_what_values_depend_on_is_fixed(tmp_path: Path) -> None:
+    options = {
+        "spark.sql.session.timeZone": "Australia/Sydney",
+        "spark.sql.ansi.enabled": "false",
+        "spark.sql.shuffle.partitions": "3",
+    }
+    session = open_session(spark_settings(tmp_path, options=options))
+    assert session.conf.get("spark.sql.shuffle.partitions") == "3"
+    select = "SELECT CAST(TIMESTAMP '1600-01-01 00:00:00' AS STRING) AS t, current_timezone() AS z"
+    rows = collect(session.sql(select)).to_pylist()
+    assert rows == [{"t": "1600-01-01 00:00:00", "z": "UTC"}]
+    with pytest.raises(NumberFormatException, match="CAST_INVALID_INPUT"):
+        collect(session.sql("SELECT CAST('x' AS INT)"))
+
+
+def test_a_secret_is_set_after_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "t0p")
+    names = ["spark.sql.catalog.seil.token", "spark.hadoop.fs.s3a.secret.key"]
+    session = open_session(spark_settings(tmp_path, secrets=dict.fromkeys(names, "env:TOKEN")))
+    assert session.conf.get(names[0]) == "t0p"
+    hadoop = hadoop_configuration(session)
+    assert hadoop.get("fs.s3a.secret.key") == "t0p"
+    hadoop.unset("fs.s3a.secret.key")
+
+
+def test_a_catalog_that_spark_was_started_with_stays(tmp_path: Path) -> None:
+    settings = spark_settings(
+        tmp_path / "not used",
+        options={
+            "spark.sql.catalog.seil": "org.apache.iceberg.spark.SparkCatalog",
+            "spark.sql.catalog.seil.type": "hadoop",
+            "spark.sql.catalog.seil.warehouse": str(tmp_path / "theirs"),
+        },
+    )
+    open_session(settings).sql("CREATE NAMESPACE a")
+    assert (tmp_path / "theirs/a").is_dir()
+
+
+@pytest.mark.parametrize("location", ["", "s3://lake/tables"])
+def test_a_catalog_that_does_not_answer_is_named(
+    tmp_path: Path, unused_port: int, location: str
+) -> None:
+    uri = f"http://127.0.0.1:{unused_port}"
+    settings = spark_settings(tmp_path, catalog="rest", uri=uri, location=location)
+    with pytest.raises(WarehouseError) as caught:
+        open_session(settings)
+    assert f"spark://seil: the catalog at {uri} does not answer: " in str(caught.value)
+    assert "Connection refused" in str(caught.value)
+    assert "[warehouse.spark]" in caught.value.hint
+
+
+def test_doctor_proves_that_tables_can_be_written(tmp_path: Path) -> None:
+    settings = spark_settings(tmp_path)
+    assert [(check.name, check.state) for check in checks(settings)] == [
+        ("warehouse", "ok"),
+        ("warehouse version", "ok"),
+        ("warehouse rights", "ok"),
+    ]
+    assert not (tmp_path / "seil_doctor").exists()
