@@ -26,7 +26,7 @@ from seil.observe.progress import SILENT, Progress
 from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.sf_to_dw.load.merged_records import VIEW as MERGED_RECORDS
 from seil.sf_to_dw.lock import LockCheck
-from seil.warehouse import local_file, open_replacement, open_warehouse
+from seil.warehouse import checks, local_file, open_replacement, open_warehouse
 from seil.warehouse.commits import commit_id
 from seil.warehouse.equality import ComparedTable, KeyedTable, compare_tables
 from seil.warehouse.tables import SCHEMAS, TableName
@@ -126,6 +126,7 @@ class WarehouseMove:
         if self._is_same_place():
             reason = f"{self.target.url} is the site's warehouse already"
             raise ConfigurationError([Problem(_SETTING, reason, "name another one")])
+        self._check_target()
         replacement = open_replacement(
             self.current, fence=self.lake.fence, open_url=self.lake.open_url
         )
@@ -210,6 +211,16 @@ class WarehouseMove:
             tables=tables,
             left_behind=tuple(dict.fromkeys(names)),
         )
+
+    def _check_target(self) -> None:
+        """What `seil doctor` would find there: rights, version, space."""
+        problems = [
+            Problem(f"{self.target.url}: {check.name}", check.detail, check.cure)
+            for check in checks(self.target)
+            if check.state == "fail"
+        ]
+        if problems:
+            raise ConfigurationError(problems)
 
     def _is_same_place(self) -> bool:
         if self.current.url == self.target.url:
