@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.postgresql import Server, Version, running
+from tests.spark import spark_settings
 
 from seil.settings import WarehouseSettings
 from seil.warehouse import Warehouse, open_warehouse
@@ -43,11 +44,17 @@ def _postgresql(
     return WarehouseSettings(url=server.url(server.new_database()))
 
 
+def _spark(request: pytest.FixtureRequest, folder: Path) -> WarehouseSettings:
+    request.getfixturevalue("spark")
+    return spark_settings(folder / "iceberg")
+
+
 ENGINES = (
     EngineUnderTest("duckdb", lambda _, folder: duckdb_file(folder), marks=()),
     EngineUnderTest("postgresql-18", partial(_postgresql, 18)),
     EngineUnderTest("postgresql-17", partial(_postgresql, 17), is_main=False),
     EngineUnderTest("postgresql-16", partial(_postgresql, 16), is_main=False),
+    EngineUnderTest("spark", _spark, marks=(pytest.mark.matrix, pytest.mark.spark)),
 )
 
 

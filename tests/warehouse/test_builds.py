@@ -160,7 +160,8 @@ def test_a_row_without_a_key_is_inserted_as_it_is_counted(accounts: Accounts) ->
     build(warehouse, NAMES, ALL)
     with warehouse.commit("build") as commit:
         commit.builder.hold_keys(NAMES, "SELECT 'a' AS scope")
-        rows = f"{ALL} WHERE id = 'a' UNION ALL SELECT CAST(NULL AS VARCHAR), 'lone'"
+        lone = "SELECT NULLIF(id, 'a'), 'lone' FROM salesforce.account WHERE id = 'a'"
+        rows = f"{ALL} WHERE id = 'a' UNION ALL {lone}"
         staged = commit.builder.stage_change(NAMES, rows, scope="id")
         commit.builder.publish([staged])
     assert (staged.rows, staged.inserted, staged.deleted) == (4, 1, 0)
