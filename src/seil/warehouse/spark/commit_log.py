@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 
 from seil.errors import WarehouseError
 from seil.warehouse.tables import TableName
@@ -90,6 +91,11 @@ class CommitLog:
         summary = table.summary(_PUBLISHING) if table else {}
         return Intent.from_json(summary[_INTENT]) if _INTENT in summary else None
 
+    def last_branch(self) -> str:
+        """Of the last decided commit."""
+        table = self._table()
+        return table.summary().get(_BRANCH, "") if table else ""
+
     def opened(self) -> tuple[str, list[TableName]]:
         """The branch of a commit that was not ended, and the tables that it created."""
         table = self._table()
@@ -115,7 +121,7 @@ class CommitLog:
             summary[_TOKEN] = str(token)
         try:
             self._append(intent, head, summary)
-        except Py4JJavaError:
+        except (Py4JJavaError, PySparkException):
             # The answer of a catalog far away may be lost, and the commit decided.
             if self._loaded().summary().get(_BRANCH) == intent.branch:
                 return

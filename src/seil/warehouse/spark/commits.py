@@ -76,7 +76,7 @@ class Publisher:
             self._finish(intent)
         branch, created = self.log.opened()
         if branch:
-            if intent is None or intent.branch != branch:
+            if branch != self.log.last_branch():
                 self.remove(created)
             self.log.close()
 

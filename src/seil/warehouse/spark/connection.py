@@ -115,6 +115,7 @@ class SparkConnection:
             yield
             self._end(commit)
         except BaseException:
+            self.views.invalidate()
             if not commit.is_decided:
                 self._leave()
                 self._publisher.roll_back(commit)
@@ -122,16 +123,20 @@ class SparkConnection:
         finally:
             self._leave()
 
+    def recover(self) -> None:
+        """Finishes or undoes what a killed commit left."""
+        with self.errors():
+            self.log.prepare()
+            self._publisher.recover()
+
     def _begin(self, commit_id: str) -> OpenCommit:
         if self.read_only:
             raise WarehouseError(self.url, "was opened for reading")
         if self._commit:
             raise RuntimeError("commits do not nest")
         with self.errors():
-            head = self.log.prepare()
-            self._publisher.recover()
-            head = self.log.prepare()
-            commit = OpenCommit(commit_id, head)
+            self.recover()
+            commit = OpenCommit(commit_id, self.log.prepare())
             self._environment.put(COMMIT_ID, commit_id)
             self.session.conf.set(_WAP_BRANCH, commit.branch)
         self._commit = commit
@@ -153,7 +158,6 @@ class SparkConnection:
 
     def _leave(self) -> None:
         self._commit = None
-        self.views.invalidate()
         with self.errors():
             self.session.conf.unset(_WAP_BRANCH)
             self._environment.remove(COMMIT_ID)

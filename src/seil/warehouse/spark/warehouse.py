@@ -25,6 +25,10 @@ class SparkWarehouse(RelationalWarehouse[SparkConnection]):
     dialect = "spark"
     traits = EngineTraits(atomic_across_tables=False, follows_changes=True)
 
+    def prepare(self) -> None:
+        self.database.recover()
+        super().prepare()
+
     @contextmanager
     def commit(self, commit_id: str) -> Iterator[RelationalCommit]:
         try:
