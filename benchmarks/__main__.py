@@ -13,6 +13,8 @@ BENCHES = (
     "extract",
     "ingest",
     "models",
+    "warehouses",
+    "growth",
     "end_to_end",
     "idle",
     "push",

@@ -22,7 +22,15 @@ QUALIFY row_number() OVER (
 ) = 1"""
 
 
-def seil(clock: Clock, *, lake: str, warehouse: str, full: bool) -> dict[str, Any]:
+def seil(
+    clock: Clock,
+    *,
+    lake: str,
+    url: str,
+    full: bool,
+    memory: str = MEMORY,
+    threads: int | None = None,
+) -> dict[str, Any]:
     """Loads what is not loaded yet, and builds. `full` makes every table anew."""
     from seil.catalog import load_catalog
     from seil.lake import Lake
@@ -30,17 +38,19 @@ def seil(clock: Clock, *, lake: str, warehouse: str, full: bool) -> dict[str, An
     from seil.settings import WarehouseSettings
     from seil.sf_to_dw.load.loader import load
     from seil.sf_to_dw.site_models import site_models
-    from seil.warehouse import open_warehouse
+    from seil.warehouse import open_warehouse, stored_bytes
 
     catalog = load_catalog()
     models = site_models(catalog)
     lakes = Lake.at(Path(lake).as_uri(), env="dev", project="seil")
-    settings = WarehouseSettings(url=f"duckdb:{warehouse}", memory=MEMORY)
+    settings = WarehouseSettings(url=url, memory=memory, threads=threads)
+    cpu = time.process_time()
     with clock, open_warehouse(settings) as opened:
         begun = time.perf_counter()
         loaded = load(opened, lakes, catalog)
         load_seconds = time.perf_counter() - begun
         built = build(opened, models, full=full)
+    cpu = time.process_time() - cpu
     wrong = [error for entry in loaded.objects for error in entry.errors]
     wrong += [f"{table.table}: {table.message}" for table in built.tables if not table.is_built]
     if wrong:
@@ -50,6 +60,8 @@ def seil(clock: Clock, *, lake: str, warehouse: str, full: bool) -> dict[str, An
         "rows": loaded.outcome.rows,
         "load": load_seconds,
         "build": clock.seconds - load_seconds,
+        "cpu": cpu,
+        "bytes": stored_bytes(settings),
         "modes": {mode: modes.count(mode) for mode in sorted(set(modes))},
     }
 

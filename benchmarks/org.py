@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +26,7 @@ ORDERS = 2000
 # Where an Id of the stand-in's has a zero; a copy of the org writes its number there.
 _BEFORE, _DIGITS = 5, 3
 _COPIES_IN_A_FILE = 3
+_RUN = "bench"
 # About 16 MB in memory.
 _ROW_GROUP = 12_000
 _EXTRACTED = datetime.now(UTC).replace(microsecond=0)
@@ -49,94 +52,120 @@ class CuratedOrg:
     changed: int
 
 
-def curated_org(work: Path, folder: Path, *, copies: int, share: float) -> CuratedOrg:
-    """`copies` of the base org side by side, and a tick of `share` in each.
+@dataclass
+class GrowingOrg:
+    """`copies` of an org side by side, as curated files in the lake at `folder`.
 
     Ids and references differ from copy to copy, everything else is the same.
     """
-    org = folder / "org"
-    shutil.copytree(base_org(work), org)
-    full, delta = folder / "full", folder / "delta"
-    with OrgStore.open(org) as store:
-        numbers = list(range(copies))
-        rows = _write(store, full, numbers, mode="full")
-        shutil.copytree(full, delta)
-        ticked = tick(store, share=share)
-        changed = _write(store, delta, numbers, mode="delta", since=ticked.at)
+
+    store: OrgStore
+    folder: Path
+    copies: int
+    deltas: int = 0
+
+    def write_all(self) -> int:
+        return self._write(f"{_RUN}-full")
+
+    def write_changes(self, share: float) -> int:
+        """Those of a tick of `share` in each copy; returns the number of records."""
+        ticked = tick(self.store, share=share)
+        self.deltas += 1
+        return self._write(f"{_RUN}-delta-{self.deltas}", since=ticked.at)
+
+    @property
+    def order_products(self) -> int:
         query = 'SELECT count(*) FROM main."OrderItem"'
-        ((order_products,),) = store.cursor().execute(query).fetchall()
-    return CuratedOrg(full, delta, order_products * copies, rows, changed)
+        ((count,),) = self.store.cursor().execute(query).fetchall()
+        return int(count) * self.copies
 
-
-def _write(
-    store: OrgStore,
-    folder: Path,
-    copies: Sequence[int],
-    *,
-    mode: str,
-    since: datetime | None = None,
-) -> int:
-    rows = 0
-    lake = Lake.at(folder.as_uri(), env="dev", project="seil")
-    where = f"WHERE SystemModstamp >= TIMESTAMP '{since:%Y-%m-%d %H:%M:%S.%f}'" if since else ""
-    for obj in load_catalog().values():
-        for first in range(0, len(copies), _COPIES_IN_A_FILE):
-            some = copies[first : first + _COPIES_IN_A_FILE]
-            rows += _write_file(store, lake, obj, copies=some, mode=mode, where=where)
-    return rows
-
-
-def _write_file(
-    store: OrgStore,
-    lake: Lake,
-    obj: SyncedObject,
-    *,
-    copies: Sequence[int],
-    mode: str,
-    where: str,
-) -> int:
-    """Makes what ingest would."""
-    entry = store.object(obj.api_name)
-    stored = {field.name for field in entry.stored_fields}
-    described = {"name": entry.name, "fields": [field.raw for field in entry.fields]}
-    schema = parse_describe(described)
-    fields = [field for field in schema.fields if field.name in stored]
-    run = f"bench-{mode}"
-    name = f"curated_{run}-{copies[0]:05d}.parquet"
-    file = lake.curated.path(f"Salesforce-{obj.landing_name}/{hour(_EXTRACTED)}/{name}")
-    if file is None:
-        raise SystemExit("the lake is not local")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    columns = ", ".join(f"{_value(field)} AS {ident(field.name)}" for field in fields)
-    end = _EXTRACTED + (timedelta(hours=1) if mode == "delta" else timedelta())
-    metadata = {
-        "seil.object": obj.api_name,
-        "seil.flow_run_id": run,
-        "seil.mode": mode,
-        "seil.window_start": "",
-        "seil.window_end": end.isoformat(),
-        "seil.schema_fingerprint": schema.fingerprint,
-        "seil.rejected_rows": "0",
-    }
-    kept = ", ".join(f"'{key}': '{value}'" for key, value in metadata.items())
-    ((written,),) = (
-        store.cursor()
-        .execute(
-            f"""
-            COPY (
-                SELECT {columns}, 'in/{name}' AS filename, 'bench' AS function_name,
-                       '0' AS function_version, '{run}' AS aws_request_id,
-                       '{run}' AS appflow_id, TIMESTAMPTZ '{end.isoformat()}' AS processed_ts
-                FROM main.{ident(obj.api_name)}, unnest({list(copies)}) AS copies(copy) {where}
-            ) TO '{file}' (
-                FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 65536, KV_METADATA {{{kept}}}
-            )"""
+    def _write(self, run: str, *, since: datetime | None = None) -> int:
+        lake = Lake.at(self.folder.as_uri(), env="dev", project="seil")
+        # A run lands one file for an object's changes.
+        in_a_file = self.copies if since else _COPIES_IN_A_FILE
+        where = f"WHERE SystemModstamp >= TIMESTAMP '{since:%Y-%m-%d %H:%M:%S.%f}'" if since else ""
+        end = _EXTRACTED + timedelta(hours=self.deltas)
+        numbers = list(range(self.copies))
+        parts = [numbers[first : first + in_a_file] for first in numbers[::in_a_file]]
+        return sum(
+            _CuratedFile(lake, obj, run, end, part).write(self.store, where)
+            for obj in load_catalog().values()
+            for part in parts
         )
-        .fetchall()
-    )
-    if not written:
-        file.unlink()
-    return int(written)
+
+
+@contextmanager
+def growing_org(work: Path, folder: Path, *, copies: int) -> Iterator[GrowingOrg]:
+    shutil.copytree(base_org(work), folder / "org")
+    with OrgStore.open(folder / "org") as store:
+        yield GrowingOrg(store, folder / "lake", copies)
+
+
+def curated_org(work: Path, folder: Path, *, copies: int, share: float) -> CuratedOrg:
+    """Those copies before and after a tick of `share` in each."""
+    full, delta = folder / "full", folder / "delta"
+    with growing_org(work, folder, copies=copies) as org:
+        org.folder = full
+        rows = org.write_all()
+        shutil.copytree(full, delta, copy_function=os.link)
+        org.folder = delta
+        changed = org.write_changes(share)
+        return CuratedOrg(full, delta, org.order_products, rows, changed)
+
+
+@dataclass(frozen=True)
+class _CuratedFile:
+    """What ingest would make of these copies of an object's records."""
+
+    lake: Lake
+    obj: SyncedObject
+    run: str
+    end: datetime
+    copies: Sequence[int]
+
+    def write(self, store: OrgStore, where: str) -> int:
+        entry = store.object(self.obj.api_name)
+        stored = {field.name for field in entry.stored_fields}
+        described = {"name": entry.name, "fields": [field.raw for field in entry.fields]}
+        schema = parse_describe(described)
+        fields = [field for field in schema.fields if field.name in stored]
+        name = f"curated_{self.run}-{self.copies[0]:05d}.parquet"
+        folder = f"Salesforce-{self.obj.landing_name}/{hour(_EXTRACTED)}"
+        file = self.lake.curated.path(f"{folder}/{name}")
+        if file is None:
+            raise SystemExit("the lake is not local")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        columns = ", ".join(f"{_value(field)} AS {ident(field.name)}" for field in fields)
+        end = self.end.isoformat()
+        metadata = {
+            "seil.object": self.obj.api_name,
+            "seil.flow_run_id": self.run,
+            "seil.mode": "delta" if where else "full",
+            "seil.window_start": "",
+            "seil.window_end": end,
+            "seil.schema_fingerprint": schema.fingerprint,
+            "seil.rejected_rows": "0",
+        }
+        kept = ", ".join(f"'{key}': '{value}'" for key, value in metadata.items())
+        ((written,),) = (
+            store.cursor()
+            .execute(
+                f"""
+                COPY (
+                    SELECT {columns}, 'in/{name}' AS filename, 'bench' AS function_name,
+                           '0' AS function_version, '{self.run}' AS aws_request_id,
+                           '{self.run}' AS appflow_id, TIMESTAMPTZ '{end}' AS processed_ts
+                    FROM main.{ident(self.obj.api_name)},
+                         unnest({list(self.copies)}) AS copies(copy) {where}
+                ) TO '{file}' (
+                    FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 65536, KV_METADATA {{{kept}}}
+                )"""
+            )
+            .fetchall()
+        )
+        if not written:
+            file.unlink()
+        return int(written)
 
 
 def _value(field: Field) -> str:

@@ -137,6 +137,7 @@ LINES = [
     "rebuild",
     "move duckdb:moved.duckdb --dry-run",
     "move duckdb:moved.duckdb",
+    "warehouse upkeep",
     "status",
     "status --all",
     "runs",

@@ -177,6 +177,14 @@ def _warehouse(site: Site) -> Iterator[SiteCheck]:
     yield from checks(site.settings.warehouse)
 
 
+def _upkeep(site: Site) -> Iterator[SiteCheck]:
+    from seil.app.upkeep_mark import upkeep_due
+
+    if reason := upkeep_due(site.state_to_read, site.settings.warehouse):
+        cure = "do it while no run is under way: `seil warehouse upkeep`"
+        yield SiteCheck("upkeep", "warn", reason, cure)
+
+
 def _removed_models(site: Site) -> Iterator[SiteCheck]:
     from seil.modeling.removed import removed_tables
 
@@ -319,6 +327,7 @@ _GROUPS = (
     _CheckGroup("journal", _journal),
     _CheckGroup("state", _state),
     _CheckGroup("warehouse", _warehouse),
+    _CheckGroup("upkeep", _upkeep, needs=("state",)),
     _CheckGroup("removed models", _removed_models, needs=("models", "warehouse")),
     _CheckGroup("org", _org),
     _CheckGroup("objects", _objects, needs=("catalog", "org")),

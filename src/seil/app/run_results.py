@@ -30,6 +30,7 @@ COMMANDS = (
     "build",
     "rebuild",
     "move",
+    "warehouse upkeep",
     "reconcile",
     "listen",
     "handle-landed",
@@ -47,7 +48,17 @@ COMMANDS = (
 # Recorded by `seil start` alone: their configuration is the site's, not what somebody typed.
 UNATTENDED = frozenset({"export feed", "push plan"})
 _WAREHOUSE = frozenset(
-    {"run", "load", "build", "rebuild", "move", "reconcile", "handle-curated", "subscribe"}
+    {
+        "run",
+        "load",
+        "build",
+        "rebuild",
+        "move",
+        "warehouse upkeep",
+        "reconcile",
+        "handle-curated",
+        "subscribe",
+    }
 )
 _ANY = USES_ORG | _WAREHOUSE | ROUNDS | {"ingest"}
 _CLEARED_BY: dict[str, frozenset[str]] = {

@@ -291,8 +291,10 @@ class Site(Closing):
 
     def publish(self) -> Publication:
         """Brings the readers' copy up to date, with the run lock held and the warehouse closed."""
+        from seil.app.upkeep_mark import mark_first
         from seil.warehouse import publish
 
+        mark_first(self.state, self.settings.warehouse)
         return publish(self.settings.warehouse)
 
 

@@ -92,6 +92,7 @@ def site_status(
     findings = [
         *missing,
         *_of_warehouse(site, stored.runs),
+        *_of_upkeep(site, stored),
         *(of_trouble(trouble, stored.runs.get(trouble.run_id)) for trouble in troubles),
         *_space(site),
         *of_runs(under_way, last),
@@ -198,6 +199,14 @@ def _of_warehouse(site: Site, runs: RunStore) -> Iterator[Finding]:
         url = mask(site.settings.warehouse.url)
         message = f"the warehouse {url} is gone: it was deleted, or moved"
         yield Finding("failed", "", message, next="`seil rebuild`")
+
+
+def _of_upkeep(site: Site, stored: State) -> Iterator[Finding]:
+    from seil.app.upkeep_mark import upkeep_due
+
+    if reason := upkeep_due(stored, site.settings.warehouse):
+        message = f"upkeep of the warehouse is due: {reason}"
+        yield Finding("waiting", "", message, next="`seil warehouse upkeep`", needs_person=False)
 
 
 def _of_files(site: Site, files: dict[FileState, list[FileInfo]]) -> Iterator[Finding]:

@@ -215,6 +215,7 @@ def explain(site: Site, tables: Sequence[str] = (), *, full: bool = False) -> Se
 
 def rebuild(site: Site, *, anyway: bool = False, progress: Progress = SILENT) -> RebuildReport:
     """The warehouse again, from the curated files. `anyway`: even if it lacks what the old has."""
+    from seil.app.upkeep_mark import mark_compact
     from seil.sf_to_dw.lock import run_lock
     from seil.sf_to_dw.rebuild import Rebuild
 
@@ -230,6 +231,7 @@ def rebuild(site: Site, *, anyway: bool = False, progress: Progress = SILENT) ->
             on_loaded=site.mirror_outcomes,
         ).run(anyway=anyway)
         if report.is_replaced:
+            mark_compact(site.state, site.settings.warehouse)
             results.add_load(report.load)
             results.add_build(report.build)
     return report

@@ -30,6 +30,7 @@ _MODULES = {
     "reconcile": "reconcile",
     "rebuild": "rebuild",
     "move": "move",
+    "warehouse": "warehouse",
     "status": "status",
     "runs": "runs",
     "state": "state",

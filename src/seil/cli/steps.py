@@ -10,6 +10,7 @@ import typer
 from seil.app import steps
 from seil.app.schedule import DueObjects, Repetition
 from seil.app.site import Site
+from seil.app.upkeep import upkeep_if_due
 from seil.cli import arguments, output, reports, run_report
 from seil.cli.context import announcement, opened, shown_progress
 from seil.cli.frame import UNBALANCED, Call, command
@@ -148,6 +149,8 @@ def _run_once(call: Call, site: Site, names: Sequence[str], *, full: bool) -> in
 def _run_every(call: Call, names: Sequence[str], interval: timedelta, *, full: bool) -> None:
     def run_due(site: Site, names: Sequence[str], *, full: bool) -> None:
         call.release(_run_once(call, site, names, full=full))
+        with shown_progress(call) as progress:
+            upkeep_if_due(site, progress=progress)
 
     due = DueObjects(run_due, interval, names, full)
     Repetition(interval, partial(opened, call), due, announcement(call)).repeat()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from seil.warehouse.protocol import Warehouse
 from seil.warehouse.readers import Publication, WarehouseReader
 from seil.warehouse.replacement import Replacement
 from seil.warehouse.tables import TableName
+from seil.warehouse.upkeep import UpkeepMark, UpkeepResult
 
 __all__ = [
     "LOCK_WAIT",
@@ -25,6 +26,8 @@ __all__ = [
     "Records",
     "StagedFile",
     "TableName",
+    "UpkeepMark",
+    "UpkeepResult",
     "Warehouse",
     "checks",
     "is_iceberg",
@@ -34,6 +37,9 @@ __all__ = [
     "open_replacement",
     "open_warehouse",
     "publish",
+    "stored_bytes",
+    "upkeep",
+    "upkeep_due",
 ]
 
 # Long enough for another process's query, too short to look like a hang.
@@ -105,6 +111,27 @@ def is_iceberg(settings: WarehouseSettings) -> bool:
     """Whether its tables are Iceberg tables already, without opening it."""
     entry = ENGINES.get(settings.url.partition(":")[0])
     return entry is not None and entry.is_iceberg
+
+
+def stored_bytes(settings: WarehouseSettings) -> int:
+    """The size of the warehouse; 0 where only a connection could tell. Loads no driver."""
+    return engine_of(settings.url).stored_bytes(settings)
+
+
+def upkeep_due(settings: WarehouseSettings, mark: UpkeepMark) -> str:
+    """Why upkeep is due, in words; empty while it is not. Loads no driver."""
+    return engine_of(settings.url).upkeep_due(settings, mark)
+
+
+def upkeep(
+    settings: WarehouseSettings, *, fence: Fence, wait: timedelta = LOCK_WAIT
+) -> Sequence[UpkeepResult]:
+    """Gives the space of deleted rows back, as the engine does that; returns what was done.
+
+    Requires the run lock and a closed warehouse. Readers go on; killed in the middle, it leaves the
+    old tables or the new ones, which hold the same. Raises WarehouseError and LeaseLostError.
+    """
+    return engine_of(settings.url).upkeep(settings, fence=fence, wait=wait)
 
 
 def local_file(settings: WarehouseSettings) -> Path | None:

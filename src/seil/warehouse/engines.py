@@ -6,7 +6,7 @@ own drivers are loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
     from seil.warehouse.readers import Publication, WarehouseReader
     from seil.warehouse.replacement import Replacement
+    from seil.warehouse.upkeep import UpkeepMark, UpkeepResult
 
 
 class Engine(Protocol):
@@ -54,6 +55,14 @@ class Engine(Protocol):
     ) -> AbstractContextManager[WarehouseReader]: ...
 
     def publish(self, settings: WarehouseSettings, *, is_replaced: bool) -> Publication: ...
+
+    def stored_bytes(self, settings: WarehouseSettings) -> int: ...
+
+    def upkeep_due(self, settings: WarehouseSettings, mark: UpkeepMark) -> str: ...
+
+    def upkeep(
+        self, settings: WarehouseSettings, *, fence: Fence, wait: timedelta
+    ) -> Sequence[UpkeepResult]: ...
 
     def is_shared(self, settings: WarehouseSettings) -> bool:
         """Whether it can be read while a run writes it."""

@@ -19,6 +19,7 @@ from seil.app.documents import (
     steps,
     subscribe,
     syncs,
+    upkeep,
 )
 from seil.app.documents.base import JsonDocument
 
@@ -39,6 +40,7 @@ ANSWERS: tuple[type[JsonDocument], ...] = (
     steps.RebuildDocument,
     move.MoveDocument,
     move.MovePlanDocument,
+    upkeep.WarehouseUpkeepDocument,
     listen.ListenDocument,
     subscribe.SubscribeDocument,
     start.StartDocument,

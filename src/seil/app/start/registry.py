@@ -43,6 +43,7 @@ def available_jobs(settings: Settings) -> Iterator[Job]:
 def _run(site: Site, context: JobContext) -> JobResult:
     from seil.app import steps
     from seil.app.schedule import due_objects
+    from seil.app.upkeep import summary, upkeep_if_due
 
     due = due_objects(site, within=context.every or timedelta())
     if not due:
@@ -53,6 +54,8 @@ def _run(site: Site, context: JobContext) -> JobResult:
     rejected = report.ingest.rejected_rows
     set_aside = [f"{rejected:,} record(s) set aside: `seil files show`"] if rejected else []
     message = f"{rows:,} rows of {wording.counted(len(names), 'object')}"
+    if done := upkeep_if_due(site, progress=context.progress):
+        message = "; ".join([message, *map(summary, done.results)])
     return JobResult(message, (*report.problems, *set_aside))
 
 

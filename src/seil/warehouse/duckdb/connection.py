@@ -103,7 +103,7 @@ class DuckDBConnection:
             self._connection = self._connect()
             self._connection.execute("SET TimeZone = 'UTC'")
             row = self._connection.execute("SELECT current_database()").fetchone()
-            self._database = str(row[0]) if row else ""
+            self.name = str(row[0]) if row else ""
             if self.read_only:
                 # Even with a read-only database, COPY writes and read_csv reads other files.
                 self._connection.execute("SET enable_external_access = false")
@@ -216,7 +216,7 @@ class DuckDBConnection:
             return None
         select = compose(
             "SELECT * FROM {database}.{table} LIMIT 0",
-            database=quote(self._database),
+            database=quote(self.name),
             table=qualify(table),
         )
         with translated_errors(self.url):

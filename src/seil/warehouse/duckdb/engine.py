@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from seil.warehouse.duckdb.growth import stored_bytes, upkeep_due
 from seil.warehouse.duckdb.location import local_file
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from seil.warehouse.fencing import Fence
     from seil.warehouse.merges import OpenUrl
     from seil.warehouse.readers import Publication, WarehouseReader
+    from seil.warehouse.upkeep import UpkeepResult
 
 __all__ = [
     "checks",
@@ -29,6 +31,9 @@ __all__ = [
     "open_replacement",
     "open_warehouse",
     "publish",
+    "stored_bytes",
+    "upkeep",
+    "upkeep_due",
 ]
 
 
@@ -77,3 +82,9 @@ def checks(settings: WarehouseSettings) -> Iterator[SiteCheck]:
     from seil.warehouse.duckdb import checks as of_a_file
 
     return of_a_file.checks(settings)
+
+
+def upkeep(settings: WarehouseSettings, *, fence: Fence, wait: timedelta) -> list[UpkeepResult]:
+    from seil.warehouse.duckdb.rewriting import rewrite
+
+    return rewrite(settings, fence=fence, wait=wait)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from seil.settings import WarehouseSettings
     from seil.warehouse.fencing import Fence
     from seil.warehouse.merges import OpenUrl
+    from seil.warehouse.upkeep import UpkeepMark, UpkeepResult
 
 __all__ = [
     "checks",
@@ -25,6 +26,9 @@ __all__ = [
     "open_replacement",
     "open_warehouse",
     "publish",
+    "stored_bytes",
+    "upkeep",
+    "upkeep_due",
 ]
 
 
@@ -62,3 +66,15 @@ def publish(settings: WarehouseSettings, *, is_replaced: bool) -> Publication:
 
 def local_file(settings: WarehouseSettings) -> None:
     return None
+
+
+def stored_bytes(settings: WarehouseSettings) -> int:
+    return 0
+
+
+def upkeep_due(settings: WarehouseSettings, mark: UpkeepMark) -> str:
+    return ""
+
+
+def upkeep(settings: WarehouseSettings, *, fence: Fence, wait: timedelta) -> list[UpkeepResult]:
+    return []

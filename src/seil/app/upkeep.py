@@ -1,0 +1,64 @@
+"""Upkeep of the warehouse: when it is due, and doing it. No run waits for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seil.app.upkeep_mark import mark_compact, upkeep_due
+from seil.errors import AlreadyRunningError, WarehouseError
+from seil.observe.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from seil.app.site import Site
+    from seil.warehouse.readers import Publication
+    from seil.warehouse.upkeep import UpkeepResult
+
+log = logging.getLogger(__name__)
+
+COMMAND = "warehouse upkeep"
+
+
+@dataclass(frozen=True)
+class UpkeepReport:
+    """`results` are empty where the engine needs none."""
+
+    results: Sequence[UpkeepResult]
+    publication: Publication
+
+
+def upkeep(site: Site, *, progress: Progress = SILENT) -> UpkeepReport:
+    """Does it now, due or not, as a recorded run under the run lock.
+
+    Raises AlreadyRunningError, WarehouseError.
+    """
+    from seil import warehouse
+    from seil.sf_to_dw.lock import run_lock
+
+    settings = site.settings.warehouse
+    with site.runs.run(COMMAND) as results, run_lock(site.lake):
+        with results.progress(progress).step("upkeep warehouse") as step:
+            done = warehouse.upkeep(settings, fence=site.lake.fence)
+            step.conclude("; ".join(map(summary, done)))
+        mark_compact(site.state, settings)
+        publication = warehouse.publish(settings, is_replaced=True)
+    return UpkeepReport(done, publication)
+
+
+def upkeep_if_due(site: Site, *, progress: Progress = SILENT) -> UpkeepReport | None:
+    """Between two runs. What stops it is logged and in its report: the next pause tries again."""
+    if not (reason := upkeep_due(site.state, site.settings.warehouse)):
+        return None
+    log.info("upkeep of the warehouse: %s", reason)
+    try:
+        return upkeep(site, progress=progress)
+    except (AlreadyRunningError, WarehouseError) as error:
+        log.warning("no upkeep of the warehouse now: %s", error)
+        return None
+
+
+def summary(result: UpkeepResult) -> str:
+    before, after = result.bytes_before / 1e6, result.bytes_after / 1e6
+    return f"{result.place} {result.act}: {before:,.0f} to {after:,.0f} MB"
