@@ -14,7 +14,14 @@ from tests.sf_to_dw.small_site import SmallSite, record_id
 
 import seil.app.site
 from seil.app import steps
-from seil.app.publishing import PublishReport, keep_up, opened_catalog, publish_tables
+from seil.app.doctor_publishing import catalog_checks
+from seil.app.publishing import (
+    PublishReport,
+    keep_up,
+    opened_catalog,
+    publish_tables,
+    published_standing,
+)
 from seil.errors import ConfigurationError
 from seil.modeling.model import Model, ModelColumn, ModelDescription, Models
 from seil.settings import load_settings
@@ -152,3 +159,17 @@ def test_what_cannot_be_published_is_refused_by_name(
     with pytest.raises(ConfigurationError) as caught:
         site.publish_now(*tables)
     assert problem in str(caught.value)
+
+
+def test_status_says_which_version_each_table_has(site: PublishedSite) -> None:
+    site.run_once()
+    with site.opened() as opened:
+        (current,) = published_standing(opened)
+        assert [check.state for check in catalog_checks(opened)] == ["ok"]
+    site.publish += "\nafter_build = false"
+    site.add(record_id(9))
+    site.run_once()
+    with site.opened() as opened:
+        (behind,) = published_standing(opened)
+    assert (current.standing, behind.standing) == ("current", "behind")
+    assert (behind.version, behind.commit) == (current.version, current.commit)

@@ -14,6 +14,7 @@ from seil.app.doctor_ad_manager import field_checks, network_checks
 from seil.app.doctor_billing import job_checks, warehouse_checks
 from seil.app.doctor_events import event_checks
 from seil.app.doctor_machine import machine_checks
+from seil.app.doctor_publishing import catalog_checks
 from seil.app.doctor_pushes import push_checks
 from seil.app.site import Site
 from seil.checks import SiteCheck, space_state
@@ -329,6 +330,7 @@ _GROUPS = (
     _CheckGroup("warehouse", _warehouse),
     _CheckGroup("upkeep", _upkeep, needs=("state",)),
     _CheckGroup("removed models", _removed_models, needs=("models", "warehouse")),
+    _CheckGroup("published tables", catalog_checks, needs=("models",)),
     _CheckGroup("org", _org),
     _CheckGroup("objects", _objects, needs=("catalog", "org")),
     _CheckGroup("pushes", push_checks, needs=("org",)),

@@ -72,7 +72,7 @@ class PublishableTable:
     def rows(self) -> AbstractContextManager[pa.RecordBatchReader]:
         from seil.modeling.export import all_rows
 
-        return all_rows(self.warehouse, self.table, self.columns.names)
+        return all_rows(self.warehouse, self.table, self.columns)
 
     def changed_since(self, version: str) -> ChangedRows | None:
         if self.table.schema:

@@ -6,17 +6,16 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from seil.errors import ConfigurationError, Problem, SeilError
 from seil.extras import requires
 from seil.observe.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from seil.app.published_tables import PublishingSite
+    from seil.app.published_tables import PublishableTable, PublishingSite
     from seil.app.run_results import RunResults
     from seil.app.runs import Run
     from seil.iceberg.catalog import IcebergCatalog
@@ -129,6 +128,56 @@ def _publish(
                 catalog.moves_together,
                 tuple(outcome for outcome in done if outcome.did_something),
             )
+
+
+PublishedStanding = Literal["current", "behind", "changed by another writer", "not published"]
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """`version` and `commit` are those of the published rows; `at` when they were committed."""
+
+    table: str
+    published_as: str
+    standing: PublishedStanding
+    version: str = ""
+    commit: str = ""
+    snapshot_id: int | None = None
+    at: datetime | None = None
+
+
+def published_standing(
+    site: PublishingSite, tables: Sequence[str] = (), *, to: str = ""
+) -> list[PublishedTable]:
+    """What each published table has, against the warehouse. Reads only; raises as
+    `publish_tables`.
+    """
+    from seil.app.published_tables import table_names, warehouse_tables
+
+    names = table_names(site, tables or site.settings.publish.tables)
+    with opened_catalog(site, to) as catalog, site.reading() as reading:
+        sources, _ = warehouse_tables(site, reading.warehouse, names)
+        return [_standing(catalog, source) for source in sources]
+
+
+def _standing(catalog: IcebergCatalog, source: PublishableTable) -> PublishedTable:
+    from seil.iceberg.published import published_state
+
+    name = ".".join(source.identifier)
+    table = catalog.find(source.identifier)
+    state = published_state(table) if table is not None else None
+    if state is None or state.snapshot_id is None:
+        return PublishedTable(source.name, name, "not published")
+    standing: PublishedStanding = "current" if state.version == source.version else "behind"
+    return PublishedTable(
+        source.name,
+        name,
+        "changed by another writer" if state.is_foreign else standing,
+        state.version,
+        state.commit,
+        state.snapshot_id,
+        state.committed_at,
+    )
 
 
 def refuse_iceberg_warehouse(site: PublishingSite) -> None:

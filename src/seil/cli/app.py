@@ -39,7 +39,7 @@ _MODULES = {
     "events": "events",
     "query": "query",
     "lineage": "query",
-    "export": "query",
+    "export": "export",
     "publish": "publish",
     "push": "push",
     "sync": "sync",

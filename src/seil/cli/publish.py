@@ -33,6 +33,7 @@ TableOptions = Annotated[
 
 def register(app: typer.Typer) -> None:
     command(_publish, "iceberg", narrated=True, extra=publishing.EXTRA)(iceberg)
+    command(_publish, "status", extra=publishing.EXTRA)(status)
     command(_publish, "upkeep", narrated=True, extra=publishing.EXTRA)(upkeep)
     app.add_typer(_publish, name="publish")
 
@@ -57,6 +58,23 @@ def iceberg(
         )
     _show(call, report)
     return UNBALANCED if report.problems else 0
+
+
+def status(call: Call, catalog: CatalogArgument = None, *, table: TableOptions = None) -> int:
+    """Show which version each published table has. Exit code 1 if one is behind the warehouse."""
+    with opened(call) as site:
+        tables = publishing.published_standing(site, table or (), to=catalog or "")
+    behind = [one.table for one in tables if one.standing != "current"]
+    if call.json:
+        from seil.app.documents.publish import PublishStatusDocument
+
+        problem = f"not current: {', '.join(behind)}" if behind else ""
+        call.answer(PublishStatusDocument(tables), problem=problem)
+    else:
+        titles = ("table", "is", "version", "commit", "committed")
+        rows = [(t.published_as, t.standing, t.version, t.commit, t.at or "") for t in tables]
+        output.table(titles, rows)
+    return UNBALANCED if behind else 0
 
 
 def upkeep(call: Call, catalog: CatalogArgument = None, *, table: TableOptions = None) -> int:

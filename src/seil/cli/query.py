@@ -1,4 +1,4 @@
-"""`seil query`, `lineage` and `export`: what the warehouse holds, and where it comes from."""
+"""`seil query` and `lineage`: what the warehouse holds, and where it comes from."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from seil.app import queries, wording
 from seil.app.documents.base import to_json
 from seil.app.documents.error import ErrorPart
 from seil.cli import output
-from seil.cli.context import opened, shown_progress
-from seil.cli.frame import Call, command, group
+from seil.cli.context import opened
+from seil.cli.frame import Call, command
 from seil.errors import SeilError, StatementError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-_export = group("Write data for others.")
 _SHOWN = 100
 # Wider results are printed a line a value.
 _WIDE = 20
@@ -32,8 +31,6 @@ _WIDE = 20
 def register(app: typer.Typer) -> None:
     command(app)(query)
     command(app)(lineage)
-    command(_export, "feed", narrated=True)(feed)
-    app.add_typer(_export, name="export")
 
 
 def query(
@@ -100,26 +97,6 @@ def lineage(
     else:
         for text in origin.lines():
             output.line(text)
-
-
-def feed(
-    call: Call,
-    feeds: Annotated[list[str] | None, typer.Argument(help="Feeds; default: all.")] = None,
-    *,
-    to: Annotated[str, typer.Option(help="A folder or an s3:// prefix; default: [feed] url.")] = "",
-) -> None:
-    """Write the legacy CSV feed, one file a table."""
-    with opened(call) as site, shown_progress(call) as progress:
-        written, as_of = queries.export_feed(site, feeds or (), to=to, progress=progress)
-    if call.json:
-        from seil.app.documents import queries as documents
-
-        call.answer(documents.FeedDocument(as_of, written))
-        return
-    rows = [(file.feed, file.rows, file.url) for file in written]
-    output.table(("feed", "rows", "file"), rows)
-    if not call.quiet:
-        output.age(as_of)
 
 
 def _rows(reader: pa.RecordBatchReader, most: int) -> Iterator[list[Any]]:

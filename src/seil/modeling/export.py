@@ -42,10 +42,11 @@ def export_rows(
 
 
 def all_rows(
-    warehouse: Warehouse, table: TableName, columns: Sequence[str]
+    warehouse: Warehouse, table: TableName, columns: pa.Schema, *, decimals_as_text: bool = False
 ) -> AbstractContextManager[pa.RecordBatchReader]:
     """In no order."""
-    names = join(", ", map(quote, columns))
+    value = _named_value if decimals_as_text else _name
+    names = join(", ", map(value, columns))
     select = compose("SELECT {columns} FROM {table}", columns=names, table=table)
     return warehouse.stream(render(select, warehouse.dialect, place=f"the rows of {table}"))
 
@@ -82,6 +83,14 @@ def _distinct(table: TableName, columns: Sequence[str | None], line_of: str) -> 
         columns=join(", ", map(quote, read)),
         table=table,
     )
+
+
+def _name(column: pa.Field[pa.DataType]) -> Sql:
+    return quote(column.name)
+
+
+def _named_value(column: pa.Field[pa.DataType]) -> Sql:
+    return compose("{value} AS {name}", value=_value(column), name=SqlName(column.name))
 
 
 def _value(column: pa.Field[pa.DataType]) -> Sql:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Self
 
 from seil.app.documents.base import JsonDocument
-from seil.app.publishing import PublishReport
+from seil.app.publishing import PublishedTable, PublishReport
 from seil.iceberg.publisher import TableOutcome
 from seil.iceberg.upkeep import UpkeepOutcome
 
@@ -36,6 +36,15 @@ class PublishDocument(JsonDocument, schema="seil.publish/1", command="seil publi
             report.missing,
             report.upkeep,
         )
+
+
+@dataclass(frozen=True)
+class PublishStatusDocument(
+    JsonDocument, schema="seil.publish-status/1", command="seil publish status"
+):
+    """`standing` is current, behind, changed by another writer, or not published."""
+
+    tables: Sequence[PublishedTable]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from seil.app.documents.base import JsonDocument
+from seil.app.table_export import TableFile
 from seil.modeling.lineage import Origin, Use
 from seil.sf_to_dw.feed import FeedFile
 
@@ -33,3 +34,11 @@ class UsesDocument(JsonDocument, schema="seil.uses/1", command="seil lineage --d
 class FeedDocument(JsonDocument, schema="seil.feed/1", command="seil export feed"):
     as_of: datetime | None
     files: Sequence[FeedFile]
+
+
+@dataclass(frozen=True)
+class ExportDocument(
+    JsonDocument, schema="seil.export/1", command="seil export parquet, seil export csv"
+):
+    as_of: datetime | None
+    files: Sequence[TableFile]
