@@ -66,7 +66,7 @@ def export(folder: Path, file_format: FileFormat, *tables: str) -> Path:
     return to / f"salesforce.odd.{file_format}"
 
 
-def test_a_csv_file_tells_null_from_empty_and_keeps_every_digit(folder: Path) -> None:
+def test_a_csv_file_distinguishes_null_from_empty_text(folder: Path) -> None:
     text = export(folder, "csv", "salesforce.odd").read_bytes().decode()
     assert text == CSV
     rows: list[Any] = list(csv.reader(text.splitlines(keepends=True)))
