@@ -36,9 +36,7 @@ def rows(count: int) -> pa.Table:
     return pa.table({"id": pa.array([f"{n:03}" for n in range(count)])})
 
 
-def around_commit(
-    catalog: IcebergCatalog, when: When, act: Callable[[], object]
-) -> IcebergCatalog:
+def around_commit(catalog: IcebergCatalog, when: When, act: Callable[[], object]) -> IcebergCatalog:
     """A catalog that calls `act` before or after it commits."""
     commit = catalog.commit
 

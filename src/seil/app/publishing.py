@@ -109,6 +109,7 @@ def _publish(
 
         with (
             site.reading() as reading,
+            reading.warehouse.one_moment(),
             embedded_engine(
                 memory=site.settings.publish.memory, threads=site.settings.warehouse.threads
             ) as engine,

@@ -83,8 +83,8 @@ class Warehouse(Tables, Merges, Protocol):
         ...
 
     def one_moment(self) -> AbstractContextManager[None]:
-        """Within the block, queries see the warehouse as it was at the first one. Not in a
-        commit.
+        """Within the block, queries see the warehouse as it was at the first one, where it
+        is atomic across tables. Not in a commit.
         """
         ...
 

@@ -24,6 +24,7 @@ _DESCRIPTION = f"SEIL, functions {hashlib.sha256(FUNCTIONS.encode()).hexdigest()
 
 class PostgresWarehouse(RelationalWarehouse[PostgresConnection]):
     dialect = "postgres"
+    _begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ"
     traits = EngineTraits(atomic_across_tables=True, follows_changes=True, keeps_nul=False)
 
     def prepare(self) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from seil.closing import Closing
+from seil.errors import WarehouseError
 from seil.warehouse.protocol import EngineTraits
 from seil.warehouse.relational import history
 from seil.warehouse.relational.bookkeeping import RelationalBookkeeping
@@ -41,6 +42,8 @@ class RelationalWarehouse(Closing, Generic[DatabaseT]):
     @abstractmethod
     def _builder(self) -> Builder: ...
 
+    _begin_reading = "BEGIN"
+
     def close(self) -> None:
         self.database.close()
 
@@ -69,6 +72,16 @@ class RelationalWarehouse(Closing, Generic[DatabaseT]):
 
     def stream(self, sql: str) -> AbstractContextManager[pa.RecordBatchReader]:
         return self.database.stream(sql)
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        self.database.execute(self._begin_reading)
+        try:
+            yield
+        finally:
+            # What broke the connection has been raised.
+            with suppress(WarehouseError):
+                self.database.execute("ROLLBACK")
 
     def tables(self, schema: str = "") -> list[str]:
         return self.database.tables(schema)

@@ -38,6 +38,10 @@ class SparkWarehouse(RelationalWarehouse[SparkConnection]):
             self._overlays.invalidate()
             raise
 
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        yield
+
     def query(self, sql: str) -> pa.Table:
         return self.database.collect(self.database.native_frame(sql))
 
