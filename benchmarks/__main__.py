@@ -21,6 +21,7 @@ BENCHES = (
     "delivery",
     "events",
     "publishing",
+    "iceberg",
     "startup",
     "api",
     "bodies",

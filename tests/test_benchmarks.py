@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from benchmarks import api_server, delivery_subjects
+from benchmarks import api_server, delivery_subjects, iceberg
 from benchmarks.delivery import make_org
 from benchmarks.delivery_network import network
 from benchmarks.history import make_history
@@ -119,3 +119,10 @@ def test_delivery_writes_each_record_once(tmp_path: Path) -> None:
             for _ in range(2)
         ]
     assert [turn["written"] for turn in turns] == [301, 0]
+
+
+@pytest.mark.parametrize(("function", "share"), [("delta", 100), ("whole", 1), ("upsert", 100)])
+def test_published_tables(tmp_path: Path, function: str, share: int) -> None:
+    iceberg.make(tmp_path / "tables", rows=1_000)
+    folder = str(tmp_path / "tables")
+    assert measured(f"iceberg:{function}", folder=folder) == 1_000 // share
