@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from seil.settings import PublishSettings
 
 _SERVER_ERROR = 500
+# Seconds to connect, and between two parts of an answer.
+_PATIENCE = (10, 60)
 _CATALOG_FILE = "catalog.sqlite"
 _POINTER = "version-hint.text"
 _TRANSACTIONS = "POST /v1/{prefix}/transactions/commit"
@@ -94,6 +97,26 @@ class CommitDoubtError(Exception):
     """The answer was lost: whether the commit is in the table is unknown."""
 
 
+class _RestCatalog(RestCatalog):
+    """Waits for no answer for ever, as the session that it comes with does."""
+
+    def _create_session(self) -> requests.Session:
+        session: requests.Session = super()._create_session()
+        session.request = partial(session.request, timeout=_PATIENCE)  # type: ignore[method-assign]
+        return session
+
+    @property
+    def moves_together(self) -> bool:
+        return any(str(endpoint) == _TRANSACTIONS for endpoint in self._supported_endpoints)
+
+    def commit_together(self, changes: Sequence[CommitTableRequest]) -> requests.Response:
+        body = [change.model_dump(mode="json", by_alias=True) for change in changes]
+        answer: requests.Response = self._session.post(
+            self.url("transactions/commit"), json={"table-changes": body}
+        )
+        return answer
+
+
 class IcebergCatalog:
     """Raises IcebergError for every error of the catalog or its store."""
 
@@ -105,9 +128,7 @@ class IcebergCatalog:
     @property
     def moves_together(self) -> bool:
         """Whether several tables can be committed at one moment."""
-        return isinstance(self._catalog, RestCatalog) and any(
-            str(endpoint) == _TRANSACTIONS for endpoint in _endpoints(self._catalog)
-        )
+        return isinstance(self._catalog, _RestCatalog) and self._catalog.moves_together
 
     def find(self, identifier: tuple[str, str]) -> Table | None:
         with self._translated(".".join(identifier)):
@@ -141,11 +162,9 @@ class IcebergCatalog:
 
     def commit_together(self, staged: Sequence[StagedCommit]) -> None:
         """All or none. Raises CommitRefusedError and CommitDoubtError."""
-        assert isinstance(self._catalog, RestCatalog)  # noqa: S101
-        changes = [_change(one).model_dump(mode="json", by_alias=True) for one in staged]
-        url = self._catalog.url("transactions/commit")
+        assert isinstance(self._catalog, _RestCatalog)  # noqa: S101
         try:
-            answer = _session(self._catalog).post(url, json={"table-changes": changes})
+            answer = self._catalog.commit_together([_change(one) for one in staged])
         except requests.RequestException as error:
             raise CommitDoubtError(_reason(error)) from error
         if answer.status_code == requests.codes.conflict:
@@ -193,7 +212,7 @@ def open_catalog(settings: PublishSettings, url: str) -> IcebergCatalog:
         if scheme == "file":
             return _folder(url, options)
         if scheme in ("http", "https"):
-            return IcebergCatalog(place, load_catalog("seil", **_rest(settings, url, options)))
+            return IcebergCatalog(place, _RestCatalog("seil", **_rest(settings, url, options)))
         location = {"warehouse": settings.warehouse} if settings.warehouse else {}
         if scheme == "glue":
             region = {"glue.region": rest} if rest else {}
@@ -222,7 +241,7 @@ def _folder(url: str, options: dict[str, str]) -> IcebergCatalog:
 
 
 def _rest(settings: PublishSettings, url: str, options: dict[str, str]) -> dict[str, str]:
-    values = {"type": "rest", "uri": url, "warehouse": settings.warehouse, **options}
+    values = {"uri": url, "warehouse": settings.warehouse, **options}
     if settings.signing:
         values |= {
             "rest.sigv4-enabled": "true",
@@ -249,15 +268,6 @@ def _change(staged: StagedCommit) -> CommitTableRequest:
         requirements=staged.requirements,
         updates=staged.updates,
     )
-
-
-def _session(catalog: RestCatalog) -> requests.Session:
-    session: requests.Session = catalog._session  # noqa: SLF001
-    return session
-
-
-def _endpoints(catalog: RestCatalog) -> Sequence[object]:
-    return tuple(catalog._supported_endpoints)  # noqa: SLF001
 
 
 def _reason(error: Exception) -> str:
