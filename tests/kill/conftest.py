@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import random
 import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -33,6 +35,9 @@ OBJECTS = ("Account", "Contact", "Order", "OrderItem")
 TABLES = ("sales_orders", "sales_order_line_items", "sales_order_contacts")
 TOLD_BY = {"file-ingestion": "key", "flow-run": "flow_run_id", "build": "build_id"}
 KILLED = -9
+# Set by `make kill`: so many lives at random, and a part of all the others that grows with them.
+LIVES = int(os.environ.get("KILL_LIVES", "0"))
+FIRST_SEED = int(os.environ.get("KILL_SEED", "1"))
 CONFIG = """
 [salesforce]
 login_url = "{url}"
@@ -214,6 +219,22 @@ class Site:
             owed = [entry.key for entry in context.lake.staging.list("pending/")]
             landed = [entry.key for entry in context.lake.landing.list("in/")]
         return [*parts, *owed, *landed]
+
+
+def each_lasting(moments: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """A kill at every moment but those that only ask: they leave nothing behind."""
+    seen: Counter[str] = Counter()
+    for name in moments:
+        seen[name] += 1
+        if " GET " not in name:
+            yield {"at": {"name": name, "nth": seen[name]}}
+
+
+def some_of(kills: Iterable[dict[str, Any]], most: int, about: object) -> list[dict[str, Any]]:
+    """At most so many, which the seed chooses, in their order."""
+    every = list(kills)
+    chosen = random.Random(f"{FIRST_SEED} {about}").sample(range(len(every)), min(most, len(every)))
+    return [every[number] for number in sorted(chosen)]
 
 
 def move_formula(store: OrgStore, value: str) -> None:

@@ -90,7 +90,9 @@ EFFECTS = Effects()
 def place(path: object) -> str:
     """Bucket and topmost folder; for anything else the file's name."""
     match = _BUCKET.search(str(path))
-    return f"{match[1]}/{match[2].partition('-')[0]}" if match else Path(str(path)).name
+    name = f"{match[1]}/{match[2].partition('-')[0]}" if match else Path(str(path)).name
+    # Of a file that is being written, which has a number of its own in each life.
+    return name.partition("#")[0]
 
 
 def watch_files() -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.kill.conftest import LIVES
 
 from seil.app import handlers
 from seil.lake.keys import PROCESSED_PREFIX, archived_file
 
-LIVES = "KILL_LIVES" in os.environ
 LOCKED = 5
 
 

@@ -1,18 +1,18 @@
 """A command that is killed, at any commit point or at any moment, and run again comes to the same.
 
-By default a part of it; `make kill` goes through all, and through many lives at random, each of
-which is named by its seed.
+By default a part of it; `make kill` goes through more, the more lives it is given, and through so
+many lives at random, each of which is named by its seed.
 """
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.kill.conftest import FIRST_SEED, LIVES, some_of
 
 from seil.app.documents.runs import RunReportDocument
 from seil.app.run_reports import list_runs, stored_run
@@ -20,12 +20,8 @@ from seil.errors import StatementError, WarehouseError
 
 pytestmark = pytest.mark.timeout(7200)
 
-# Set by `make kill`; a seed of its own lives again.
-LIVES = int(os.environ.get("KILL_LIVES", "0"))
-FIRST_SEED = int(os.environ.get("KILL_SEED", "1"))
-
-# All of these lives take many minutes: they are shared out among tests.
-PARTS = 4 if LIVES else 1
+# These lives take many minutes: they are shared out among tests.
+PARTS = min(4, max(1, LIVES // 3))
 
 NewSite = Callable[..., Any]
 Orgs = tuple[Path, Path]
@@ -174,7 +170,7 @@ def test_killed_before_its_event_is_published(orgs: Orgs, new_site: NewSite, wha
 
 def later(moments: Sequence[str], share: float) -> Iterator[dict[str, Any]]:
     for name in dict.fromkeys(moments):
-        if (count := moments.count(name)) > 2:
+        if (count := moments.count(name)) > 2 and " GET " not in name:
             yield {"at": {"name": name, "nth": max(2, round(share * count))}}
 
 
@@ -183,9 +179,8 @@ def later(moments: Sequence[str], share: float) -> Iterator[dict[str, Any]]:
 def test_killed_late_at_a_commit_point(
     orgs: Orgs, undisturbed: Any, new_site: NewSite, tmp_path: Path, *, share: float, part: int
 ) -> None:
-    chance = random.Random(share)
     chosen = [list(later(moments, share)) for moments in undisturbed.moments]
-    kills = chosen[0] if LIVES else chance.sample(chosen[0], 1)
+    kills = some_of(chosen[0], 3 * LIVES or 1, share)
     for n, kill in list(enumerate(kills))[part::PARTS]:
         site = new_site()
         site.folder = tmp_path / str(n)

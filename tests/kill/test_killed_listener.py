@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.kill.conftest import LIVES
 
 from seil.app.documents.runs import RunReportDocument
 from seil.app.run_reports import list_runs, stored_run
@@ -50,7 +50,7 @@ def test_a_listener_killed_at_a_commit_point(
     done = undisturbed.moments()
     assert set(MOMENTS) <= set(done)
     expected = undisturbed.contents()
-    chosen = MOMENTS if "KILL_LIVES" in os.environ else MOMENTS[:2]
+    chosen = MOMENTS if LIVES else MOMENTS[:2]
     for number, name in enumerate(chosen):
         killed = site.copied(tmp_path / str(number))
         with killed.serve():

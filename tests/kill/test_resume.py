@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable
 from contextlib import closing
@@ -11,10 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.kill.conftest import LIVES
 
 from seil.sandbox.salesforce.store import OrgStore
 
-LIVES = "KILL_LIVES" in os.environ
 ITEM = "OrderItem"
 PAGES = "before GET jobs/query/*/results"
 NewSite = Callable[..., Any]
