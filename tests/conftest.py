@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import signal
 import socket
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # Started first, because each would otherwise run alone at the end.
 LONGEST = ("tests/kill/", "tests/cli/test_demo.py", "tests/upgrade/", "tests/test_end_to_end.py")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Where the processes of a run collect every test, each begins with its share of the modules:
+    the first import of one rewrites its assertions, which takes longer than all else, for all.
+    """
+    number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if number and session.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        tests = Path(__file__).parent
+        modules = sorted(path.relative_to(tests.parent) for path in tests.rglob("test_*.py"))
+        for module in modules[int(number) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]:
+            with suppress(Exception):  # Reported when it is collected.
+                importlib.import_module(".".join(module.with_suffix("").parts))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
