@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.limits import HANGS
 
 from seil.salesforce.org import Org
 from seil.sandbox.admanager.server import AdManagerServer
@@ -96,7 +97,7 @@ def network_settings(server: AdManagerServer, wsdl_cache: Path) -> AdManagerSett
 
 
 def book(server: AdManagerServer, **bookings: Any) -> None:
-    answer = httpx.post(f"{server.url}/sandbox/bookings", json=bookings, timeout=60)
+    answer = httpx.post(f"{server.url}/sandbox/bookings", json=bookings, timeout=HANGS)
     answer.raise_for_status()
 
 

@@ -176,7 +176,7 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             raise RuntimeError("ministack does not start: see its log")
         with suppress(httpx.TransportError):
-            return httpx.get(f"{url}/_ministack/health").is_success
+            return httpx.get(f"{url}/_ministack/health", timeout=HANGS).is_success
         return False
 
     until(is_up)

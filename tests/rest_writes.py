@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
+from tests.limits import HANGS
 
 _CLIENT = {
     "grant_type": "client_credentials",
@@ -16,7 +17,7 @@ _CLIENT = {
 
 def write(url: str, method: str, path: str, values: Mapping[str, Any] | None = None) -> Any:
     """`path` is an object's name, for all but POST with what names the record behind it."""
-    with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=url, timeout=HANGS, trust_env=False) as client:
         token = client.post("/services/oauth2/token", data=_CLIENT).json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
         path = f"/services/data/v66.0/sobjects/{path}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.limits import HANGS
 from tests.rest_writes import write
 
 import seil.app.site
@@ -120,7 +121,7 @@ class Site:
 
     def tick(self, **changes: Any) -> None:
         """Changes the org; the next run's window covers all changes."""
-        answer = httpx.post(f"{self.url}/sandbox/tick", json=changes, timeout=60)
+        answer = httpx.post(f"{self.url}/sandbox/tick", json=changes, timeout=HANGS)
         answer.raise_for_status()
         self.pass_a_second()
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from tests.admanager.conftest import Wire
+from tests.limits import HANGS
 
 from seil.admanager.client import AdManager
 from seil.admanager.models import (
@@ -140,7 +141,9 @@ def proposals(
     """A client that has read the stand-in's interface description, and whom it asks since."""
     url = f"{far_end.url}/apis/ads/publisher/v202608/ProposalLineItemService?wsdl"
     wire = Wire()
-    wire.reply(httpx.get(url).content.replace(far_end.url.encode(), wire.url.encode()))
+    wire.reply(
+        httpx.get(url, timeout=HANGS).content.replace(far_end.url.encode(), wire.url.encode())
+    )
     settings = AdManagerSettings(
         soap_endpoint=wire.url, wsdl_cache=tmp_path_factory.mktemp("wsdl"), attempts=1
     )

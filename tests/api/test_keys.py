@@ -314,7 +314,7 @@ async def test_an_issuer_that_never_ends_is_left(
 ) -> None:
     monkeypatch.setattr("seil.api.keys._FETCH_SECONDS", 0.5)
     with wire(head, drip=drip) as url:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=HANGS) as client:
             remote = RemoteKeys(url, client)
             with pytest.raises(KeysUnavailableError):
                 await asyncio.wait_for(remote.check(), HANGS)
@@ -323,7 +323,7 @@ async def test_an_issuer_that_never_ends_is_left(
 
 @pytest.mark.parametrize("url", ["http://[", "keys.json", "file:///etc/passwd", "http://a\nb/"])
 async def test_an_address_that_is_none_gives_no_keys(url: str) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=HANGS) as client:
         remote = RemoteKeys(url, client)
         with pytest.raises(KeysUnavailableError):
             await remote.check()

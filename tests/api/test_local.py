@@ -39,7 +39,9 @@ def test_stop_keeps_the_outcome_of_a_call_that_nobody_waits_for_any_more(tmp_pat
 def _ordered(url: str) -> httpx.Response:
     secret = ApiSettings().client_id, ApiSettings().client_secret.reveal()
     form = {"grant_type": "client_credentials"}
-    token = httpx.post(f"{url}/oauth2/token", data=form, auth=secret).json()["access_token"]
+    token = httpx.post(f"{url}/oauth2/token", data=form, auth=secret, timeout=HANGS).json()[
+        "access_token"
+    ]
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "k-1"}
     body = {"orders": [ORDER]}
     return httpx.post(f"{url}/v1/gam/order", json=body, headers=headers, timeout=HANGS)

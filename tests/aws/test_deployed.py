@@ -32,7 +32,7 @@ def deployment(
 
 def judged(deployment: Deployment, token: str) -> frozenset[str]:
     async def judge() -> frozenset[str]:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=HANGS) as client:
             keys = RemoteKeys(deployment.jwks_url, client)
             claims = await Verifier(Expected(deployment.issuer), keys).verify(token)
             return claims.scopes
@@ -140,13 +140,13 @@ def test_load_balancer_reaches_the_router(deployment: Deployment) -> None:
     )
     url = f"{deployment.url}/_alb/api"
     headers = {"Authorization": f"Bearer {deployment.token()}"}
-    assert httpx.get(f"{url}/healthz").json()["status"] == "ok"
+    assert httpx.get(f"{url}/healthz", timeout=HANGS).json()["status"] == "ok"
     answer = httpx.get(f"{url}/v1/gam/lineitem?orderid=999999", headers=headers, timeout=HANGS)
     assert answer.json()["path"] == "/v1/gam/lineitem", answer.text
     body = {"orders": [new_order()]}
     answer = httpx.post(f"{url}/v1/gam/order", headers=headers, json=body, timeout=HANGS)
     assert answer.status_code == 200, answer.text
-    assert httpx.get(f"{url}/v1/gam/order/1").json() == {"message": "Unauthorized"}
+    assert httpx.get(f"{url}/v1/gam/order/1", timeout=HANGS).json() == {"message": "Unauthorized"}
 
 
 def test_stages_of_gateways_and_function_urls_reach_the_router(deployment: Deployment) -> None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from tests.issuers import Clock
+from tests.limits import HANGS
 from tests.ministack import Ministack
 
 import seil.secrets_manager
@@ -184,7 +185,7 @@ class HeldManager(Manager):
 
     def get_secret_value(self, SecretId: str) -> Any:  # noqa: N803 - boto3's name
         self.asking.set()
-        self.free.wait(60)
+        self.free.wait(HANGS)
         return super().get_secret_value(SecretId)
 
 
@@ -199,8 +200,8 @@ def test_secret_that_is_held_up_holds_up_nobody_who_has_one(clock: Clock, name: 
     manager.free.clear()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(secrets.reveal, "expired")
-        assert manager.asking.wait(60)
-        late = threading.Timer(5, manager.free.set)
+        assert manager.asking.wait(HANGS)
+        late = threading.Timer(HANGS, manager.free.set)
         late.start()
         assert secrets.reveal(name) == "old"
         assert not waiting.done()

@@ -39,7 +39,7 @@ def test_token_is_kept_and_the_settings_to_make_are_printed(
     org: OrgServer, home: Path, seil_process: Start, seil: Callable[..., Any], unused_port: int
 ) -> None:
     process = seil_process("login", "--no-browser", "--port", str(unused_port))
-    assert httpx.get(address(process), follow_redirects=True).status_code == 200
+    assert httpx.get(address(process), follow_redirects=True, timeout=HANGS).status_code == 200
     out, err = process.communicate(timeout=HANGS)
     assert process.returncode == 0, err
     token = home / "seil-data" / "refresh-token"
@@ -53,7 +53,7 @@ def test_token_is_kept_and_the_settings_to_make_are_printed(
 
 def test_settings_as_json(org: OrgServer, seil_process: Start, unused_port: int) -> None:
     process = seil_process("login", "--no-browser", "--json", "--port", str(unused_port))
-    httpx.get(address(process), follow_redirects=True)
+    httpx.get(address(process), follow_redirects=True, timeout=HANGS)
     out, _ = process.communicate(timeout=HANGS)
     assert json.loads(out)["settings"]["auth"] == "refresh_token"
 

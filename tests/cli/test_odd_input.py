@@ -144,7 +144,7 @@ def _shell(home: Path, line: str) -> tuple[int, str]:
         text=True,
         cwd=home,
         env={**clean, "SEIL": f"{sys.executable} -m seil"},
-        timeout=120,
+        timeout=HANGS,
     )
     return ran.returncode, ran.stderr
 

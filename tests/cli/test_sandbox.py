@@ -51,7 +51,7 @@ def _interrupted_after(visit: Callable[[], object]) -> Iterator[None]:
 def _answer(url: str) -> httpx.Response:
     def ask() -> httpx.Response | None:
         with suppress(httpx.ConnectError):
-            return httpx.get(f"{url}/services/data")
+            return httpx.get(f"{url}/services/data", timeout=HANGS)
         return None
 
     return until(ask)
@@ -115,11 +115,13 @@ def test_options_reach_the_org(seil: Seil, org: Path) -> None:
             "client_id": "seil-sandbox",
             "client_secret": "sandbox-secret",
         }
-        token = httpx.post(f"{url}/services/oauth2/token", data=form).json()["access_token"]
+        token = httpx.post(f"{url}/services/oauth2/token", data=form, timeout=HANGS).json()[
+            "access_token"
+        ]
         headers = {"Authorization": f"Bearer {token}"}
-        limits = httpx.get(f"{url}/services/data/v62.0/limits", headers=headers)
+        limits = httpx.get(f"{url}/services/data/v62.0/limits", headers=headers, timeout=HANGS)
         seen["info"] = limits.headers["Sforce-Limit-Info"]
-        seen["faults"] = httpx.get(f"{url}/sandbox/faults").json()
+        seen["faults"] = httpx.get(f"{url}/sandbox/faults", timeout=HANGS).json()
 
     with _interrupted_after(visit):
         ran = seil(
@@ -230,7 +232,7 @@ def test_faults_are_listed_as_a_running_stand_in_lists_them(
     command = json.loads(seil("sandbox", "faults", name, "--json").out)["faults"]
     makers = {"salesforce": OrgServer, "admanager": AdManagerServer, "techone": TechOneServer}
     with makers[name](org if name == "salesforce" else home / name) as running:
-        kinds = httpx.get(f"{running.url}/sandbox/faults/kinds").json()
+        kinds = httpx.get(f"{running.url}/sandbox/faults/kinds", timeout=HANGS).json()
     assert command == {name: kinds}
     printed = seil("sandbox", "faults").out
     assert all(fault in printed for fault in kinds)

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.cli.conftest import Seil
-from tests.limits import until
+from tests.limits import HANGS, until
 from tests.rest_writes import write
 from tests.sandbox.salesforce.conftest import fill
 from tests.sf_to_dw.events.conftest import ACME, CATALOG, is_settled, streaming_objects
@@ -102,13 +102,15 @@ def test_events_start_billing_and_bring_changed_records(
     with reading(started) as lines, open_site(Path("seil.toml")) as site:
         until(lambda: has(lines, "sf-to-t1", "success", "0 files"))
         until(lambda: is_settled(site.state, topics=2))
-        extract = httpx.post(f"{org.url}/sandbox/billing-extract", json={"contents": [LINES]})
+        extract = httpx.post(
+            f"{org.url}/sandbox/billing-extract", json={"contents": [LINES]}, timeout=HANGS
+        )
         write(org.url, "PATCH", f"Account/{ACME}", {"Name": "On the event"})
         job = f"Integration_Job__c/{extract.json()['job_id']}"
         until(lambda: write(org.url, "GET", job)["Status__c"] == "Received by TechOne")
         until(lambda: has(lines, "subscribe", "working", "1 events, 1 rows"))
     table = {"warehouse": "SALESFORCE", "table": "Invoices"}
-    rows = httpx.get(f"{techone.url}/control/rows", params=table).json()
+    rows = httpx.get(f"{techone.url}/control/rows", params=table, timeout=HANGS).json()
     assert Counter(tuple(row.values()) for row in rows) == {
         ("INV-1", "10.50"): 2,
         ("INV-2", "7"): 1,

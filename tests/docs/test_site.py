@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.limits import HANGS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -24,7 +25,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         DOCS / "_site",
     ]
     built = subprocess.run(
-        [*command, DOCS, folder], capture_output=True, text=True, check=False, timeout=110
+        [*command, DOCS, folder], capture_output=True, text=True, check=False, timeout=HANGS
     )
     assert built.returncode == 0, built.stderr
     return folder
@@ -58,5 +59,5 @@ def test_a_diagram_is_drawn_from_its_source(tmp_path: Path, source: Path) -> Non
         source,
         drawn,
     ]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, timeout=HANGS)
     assert source.with_suffix(".svg").read_bytes() == drawn.read_bytes()

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.kill.conftest import LIVES, each_lasting, move_formula, some_of
+from tests.limits import HANGS
 
 from seil.lake.keys import landed_file
 from seil.sandbox.salesforce.store import OrgStore
@@ -123,8 +124,10 @@ def test_a_decision_on_a_column(site: Any, tmp_path: Path, policy: str, part: in
     with site.serve(catalog=CATALOG) as server:
         number = {"object": "Account", "action": "change", "field": "NumberOfEmployees"}
         body = {**number, "type": "string", "length": 40}
-        httpx.post(f"{server.url}/sandbox/schema", json=body).raise_for_status()
-        httpx.post(f"{server.url}/sandbox/tick", json={"share": 0.1}, timeout=60).raise_for_status()
+        httpx.post(f"{server.url}/sandbox/schema", json=body, timeout=HANGS).raise_for_status()
+        httpx.post(
+            f"{server.url}/sandbox/tick", json={"share": 0.1}, timeout=HANGS
+        ).raise_for_status()
     command = ("schema", "accept", "Account.NumberOfEmployees", "--as", policy)
     compare(site, command, decided, folder=tmp_path, part=part)
 
@@ -134,7 +137,7 @@ def extracted(site: Any) -> Any:
     """A site whose last changes lie in in/: the next window begins behind them."""
     with site.serve(catalog=CATALOG) as server:
         wish = {"share": 0.1}
-        httpx.post(f"{server.url}/sandbox/tick", json=wish, timeout=60).raise_for_status()
+        httpx.post(f"{server.url}/sandbox/tick", json=wish, timeout=HANGS).raise_for_status()
         site.finish("extract")
     return site
 

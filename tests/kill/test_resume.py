@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.kill.conftest import LIVES
+from tests.limits import HANGS
 
 from seil.sandbox.salesforce.store import OrgStore
 
@@ -57,7 +58,7 @@ def test_a_job_that_has_expired_restarts_its_window(killed: Any, orgs: Orgs, mis
     path = f"jobs/query/{running.job_id}" + ("/results" if missing == "results" else "")
     with killed.serve() as server:
         fault = {"path": path, "status": 404, "code": "NOT_FOUND"}
-        httpx.post(f"{server.url}/sandbox/faults", json=fault).raise_for_status()
+        httpx.post(f"{server.url}/sandbox/faults", json=fault, timeout=HANGS).raise_for_status()
         killed.finish("run")
         assert killed.moments().count("before POST jobs/query") >= 1
         ids = [row["id"] for row in killed.query("SELECT id FROM salesforce.order_product")]

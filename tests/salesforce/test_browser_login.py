@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 import pytest
+from tests.limits import HANGS
 from tests.salesforce.conftest import TOKEN, FarEnd, Reply
 
 from seil.errors import ConfigurationError, LoginError
@@ -61,7 +62,7 @@ def test_browser_login_gives_a_refresh_token_that_works(
     settings = public(server)
     login = BrowserLogin(settings, callback)
     with waited(login) as granted:
-        page = httpx.get(login.url, follow_redirects=True)
+        page = httpx.get(login.url, follow_redirects=True, timeout=HANGS)
         grant = granted.result()
     assert (page.status_code, "Logged in" in page.text) == (200, True)
     assert grant.refresh_token not in repr(grant)
@@ -78,7 +79,7 @@ def test_browser_login_gives_a_refresh_token_that_works(
 
 def test_code_serves_only_whoever_holds_the_verifier(server: OrgServer, callback: Callback) -> None:
     login = BrowserLogin(public(server), callback)
-    sent = httpx.get(login.url).headers["Location"]
+    sent = httpx.get(login.url, timeout=HANGS).headers["Location"]
     code = dict(parse_qsl(urlsplit(sent).query))["code"]
     form = {
         "grant_type": "authorization_code",
@@ -87,12 +88,14 @@ def test_code_serves_only_whoever_holds_the_verifier(server: OrgServer, callback
         "redirect_uri": callback.url,
         "code_verifier": "a" * 64,
     }
-    answer = httpx.post(f"{server.url}{TOKEN}", data=form)
+    answer = httpx.post(f"{server.url}{TOKEN}", data=form, timeout=HANGS)
     assert answer.json()["error"] == "invalid_grant"
 
 
 def come_back(callback: Callback, **answer: str) -> httpx.Response:
-    return httpx.get(f"{callback.url.replace('localhost', '127.0.0.1')}?{urlencode(answer)}")
+    return httpx.get(
+        f"{callback.url.replace('localhost', '127.0.0.1')}?{urlencode(answer)}", timeout=HANGS
+    )
 
 
 def test_answer_with_another_state_is_not_used(far: FarEnd, callback: Callback) -> None:
@@ -109,7 +112,7 @@ def test_denied_in_the_browser(folder: Path, callback: Callback) -> None:
     with OrgServer(folder, options=OrgOptions(user_approved=False)) as server:
         login = BrowserLogin(public(server), callback)
         with waited(login) as granted:
-            page = httpx.get(login.url, follow_redirects=True)
+            page = httpx.get(login.url, follow_redirects=True, timeout=HANGS)
             with pytest.raises(LoginError, match="access_denied: end-user denied") as caught:
                 granted.result()
     assert "The login was refused: access_denied" in page.text
@@ -136,7 +139,7 @@ def test_other_requests_are_refused(far: FarEnd, callback: Callback) -> None:
     base = callback.url.replace("localhost", "127.0.0.1")
     with waited(login) as waiting:
         for path in (base.replace("/callback", "/favicon.ico"), base):
-            assert httpx.get(path).status_code == 404
+            assert httpx.get(path, timeout=HANGS).status_code == 404
         come_back(callback, code="c", state=state)
         assert waiting.result().refresh_token == "r"
 

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.cli.conftest import seil
+from tests.limits import HANGS
 from tests.rest_writes import write
 
 from seil.app.billing import BillingReport, handle_billing_ready
@@ -82,7 +83,7 @@ class Billing:
     def extract(self, *contents: str) -> BillingReady:
         """A job of the org, with files of these contents."""
         answer = httpx.post(
-            f"{self.org.url}/sandbox/billing-extract", json={"contents": contents}, timeout=60
+            f"{self.org.url}/sandbox/billing-extract", json={"contents": contents}, timeout=HANGS
         )
         answer.raise_for_status()
         extract = answer.json()
@@ -103,7 +104,7 @@ class Billing:
     def table_rows(self) -> list[dict[str, str]]:
         params = {"warehouse": "SALESFORCE", "table": self.table}
         url = f"{self.techone.url}/control/rows"
-        rows: list[dict[str, str]] = httpx.get(url, params=params, timeout=60).json()
+        rows: list[dict[str, str]] = httpx.get(url, params=params, timeout=HANGS).json()
         return rows
 
     def fault(self, **fault: Any) -> None:
@@ -119,7 +120,9 @@ class Billing:
     @property
     def imports(self) -> int:
         """Requests to the SOAP service since it was started."""
-        requests = httpx.get(f"{self.techone.url}/control/summary", timeout=60).json()["requests"]
+        requests = httpx.get(f"{self.techone.url}/control/summary", timeout=HANGS).json()[
+            "requests"
+        ]
         return int(requests.get("POST /Warehouse.asmx", 0))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.limits import HANGS
 from tests.sf_to_t1.conftest import Billing, make_billing_org
 from tests.sf_to_t1.test_billing import CSV, ROWS
 
@@ -92,7 +93,7 @@ def test_retired_status_keeps_its_reason_and_imports_nothing_twice(strict: Billi
     sent = strict.imports
     picklist = {"type": "picklist", "values": ["New", FAILED, RECEIVED]}
     change = {"object": OBJECT, "action": "change", "field": STATUS, **picklist}
-    httpx.post(f"{strict.org.url}/sandbox/schema", json=change, timeout=60).raise_for_status()
+    httpx.post(f"{strict.org.url}/sandbox/schema", json=change, timeout=HANGS).raise_for_status()
     with strict.open() as site:
         assert flow.sync_billing(site).ok
     assert strict.job(event.job_id) == (RECEIVED, None)

@@ -44,7 +44,9 @@ class StandIn:
     @property
     def requests(self) -> dict[str, int]:
         """Since the server was started."""
-        counts: dict[str, int] = httpx.get(f"{self.server.url}/control/summary").json()["requests"]
+        counts: dict[str, int] = httpx.get(
+            f"{self.server.url}/control/summary", timeout=HANGS
+        ).json()["requests"]
         return counts
 
     @property

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 from tests.api.deployments import Deployment, StandIns
+from tests.limits import HANGS
 
 from seil.sandbox.admanager.seed import (
     AD_UNIT_ID,
@@ -170,7 +171,7 @@ class Levers:
 
     def __init__(self, far_ends: StandIns) -> None:
         self._far_ends = far_ends
-        self._http = httpx.Client(verify=False)
+        self._http = httpx.Client(verify=False, timeout=HANGS)
 
     def admanager(self, path: str, /, **body: Any) -> Any:
         return self._pulled(f"{self._far_ends.admanager_control}/{path}", body)

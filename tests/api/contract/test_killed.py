@@ -16,6 +16,7 @@ import httpx
 from tests.api.contract.booking import faults, new_order
 from tests.api.contract.issuers import Issuer
 from tests.api.deployments import StandIns
+from tests.limits import HANGS
 
 CONFIG = """
 [admanager]
@@ -35,7 +36,7 @@ def _serving(config: Path, token: str) -> Iterator[tuple[subprocess.Popen[str], 
         try:
             assert server.stdout
             url = json.loads(server.stdout.readline())["url"]
-            with httpx.Client(base_url=url, timeout=60) as client:
+            with httpx.Client(base_url=url, timeout=HANGS) as client:
                 client.headers["Authorization"] = f"Bearer {token}"
                 yield server, client
         finally:

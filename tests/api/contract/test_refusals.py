@@ -24,6 +24,7 @@ from tests.api.contract.booking import (
     new_proposal_line_item,
 )
 from tests.api.deployments import Deployment
+from tests.limits import HANGS
 
 from seil.sandbox.admanager.seed import (
     BUYER_ACCOUNT_ID,
@@ -641,6 +642,6 @@ def test_caller_who_sends_a_long_body_whole_before_reading_is_answered(
     """As urllib does, which asks for the connection to be closed too."""
     request = Request(f"{one_process.url}/v1/gam/order", data=b" " * 20_000_000)
     with pytest.raises(HTTPError) as refused:
-        urlopen(request, timeout=60)
+        urlopen(request, timeout=HANGS)
     assert refused.value.code == 401
     refused.value.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.api.deployments import StandIns, local_settings, served
+from tests.limits import HANGS
 
 GOOD = {"grant_type": "client_credentials", "client_id": "seil-demo"}
 
@@ -62,7 +63,7 @@ def test_a_request_that_is_none_is_refused(
     url: str, body: bytes, headers: dict[str, str], status: int, error: str
 ) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded", **headers}
-    answer = httpx.post(f"{url}/oauth2/token", content=body, headers=form)
+    answer = httpx.post(f"{url}/oauth2/token", content=body, headers=form, timeout=HANGS)
 
     assert answer.status_code == status
     assert error in answer.text

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tests.limits import HANGS
+
 from seil.api.serving.protocol import HttpProtocol
 from seil.api.serving.server import HttpServer
 
@@ -27,7 +29,7 @@ def serving(
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        assert listens.wait(60)
+        assert listens.wait(HANGS)
         yield port
     finally:
         server.should_exit = True

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.api.serving.servers import serving
+from tests.limits import HANGS
 from typing_extensions import override
 
 from seil.api.serving.protocol import HttpProtocol
@@ -69,7 +70,7 @@ def length(connection: socket.socket, *, pause: float = 0) -> int:
 
 def test_client_that_does_not_read_is_dropped(connection: socket.socket) -> None:
     connection.sendall(ASK)
-    assert lost.wait(60)
+    assert lost.wait(HANGS)
     assert length(connection) < LENGTH
 
 
@@ -77,7 +78,7 @@ def test_client_that_sends_on_without_reading_is_dropped(
     connection: socket.socket,
 ) -> None:
     connection.sendall(ASK * 50)
-    assert lost.wait(60)
+    assert lost.wait(HANGS)
 
 
 def test_client_that_reads_slowly_gets_all_of_it(connection: socket.socket) -> None:

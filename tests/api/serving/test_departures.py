@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from tests.api.serving.servers import serving
-from tests.limits import until
+from tests.limits import HANGS, until
 
 from seil.api.calls import Answer, ServiceCall
 from seil.api.edge.app import EdgeOptions, build_edge
@@ -35,7 +35,7 @@ class Slow:
     def run(self, call: ServiceCall) -> Answer:
         order = int(call.request.get("orderId", 0))
         self.begun.append(order)
-        assert self.go_on.wait(60)
+        assert self.go_on.wait(HANGS)
         self.ended.append(order)
         return Answer(200, {"id": order})
 
@@ -51,7 +51,7 @@ class Api:
     def ask(self, *orders: int) -> socket.socket:
         """The orders, one behind the other; order 0 is a new one."""
         address = ("127.0.0.1", self.port)
-        connection = self.stack.enter_context(socket.create_connection(address, timeout=60))
+        connection = self.stack.enter_context(socket.create_connection(address, timeout=HANGS))
         connection.sendall(b"".join(self._request(order) for order in orders))
         return connection
 
@@ -73,7 +73,7 @@ def api(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> Iterator[Api]:
     app = build_edge(
         Verifier(Expected(issuer.url), issuer),
         InProcess({"gam": service}, workers=1),
-        EdgeOptions("seil", "dev", limits=Limits(timeout=60)),
+        EdgeOptions("seil", "dev", limits=Limits(timeout=HANGS)),
         (gam_router,),
     )
     scopes = frozenset({"seil-dev-oauth-rs/get", "seil-dev-oauth-rs/post"})

@@ -67,7 +67,7 @@ def url(folder: Path) -> Iterator[str]:
 
 def connected(url: str, stack: ExitStack) -> socket.socket:
     address = urlsplit(url)
-    connection = socket.create_connection((address.hostname, address.port), timeout=60)
+    connection = socket.create_connection((address.hostname, address.port), timeout=HANGS)
     return stack.enter_context(connection)
 
 
@@ -99,7 +99,9 @@ def test_clients_that_hold_connections_lock_nobody_out(url: str, folder: Path) -
 @pytest.mark.usefixtures("many")
 def test_callers_that_leave_at_once_keep_nobody_waiting(url: str, folder: Path) -> None:
     auth = ("seil-demo", "demo-secret")
-    token = httpx.post(f"{url}/oauth2/token", data=_TOKEN, auth=auth).json()["access_token"]
+    token = httpx.post(f"{url}/oauth2/token", data=_TOKEN, auth=auth, timeout=HANGS).json()[
+        "access_token"
+    ]
     ask = (
         "GET /v1/techone/foreign-exchange-rate/aud-usd HTTP/1.1\r\nHost: edge.test\r\n"
         f"Authorization: Bearer {token}\r\n\r\n"

@@ -118,7 +118,7 @@ def test_schema_changes_in_the_middle_of_a_stream(bus: Bus) -> None:
     (before,) = bus.receive(None)
     bus.rename("Old schema")
     body = {"object": "Account", "action": "add", "field": "Late__c", "type": "string"}
-    httpx.post(f"{bus.server.url}/sandbox/schema", json=body).raise_for_status()
+    httpx.post(f"{bus.server.url}/sandbox/schema", json=body, timeout=HANGS).raise_for_status()
     write(bus.server.url, "PATCH", f"Account/{ACME}", {"Late__c": "new schema"})
     subscription = bus.client.subscribe(TOPIC, before.replay_id)
     events = [event for fetched in islice(subscription, 1) for event in fetched.events]

@@ -9,6 +9,7 @@ import httpx
 import pyarrow as pa
 import pytest
 from tests.bookings import NAME, ROWS, bookings, by_job
+from tests.limits import HANGS
 
 from seil.errors import QuotaExhaustedError
 from seil.salesforce.org import Org
@@ -39,7 +40,7 @@ def notes(org: Org) -> set[Any]:
 def job_states(org: Org, server: OrgServer) -> set[str]:
     jobs = f"{server.url}/services/data/v66.0/jobs/ingest"
     headers = {"Authorization": f"Bearer {org.session().access_token}"}
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=HANGS) as client:
         return {job["state"] for job in client.get(jobs, headers=headers).json()["records"]}
 
 

@@ -25,8 +25,8 @@ def test_command_serves_until_it_is_stopped(folder: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         answer = json.loads(process.stdout.readline())
-        summary = httpx.get(f"{answer['url']}/sandbox/summary").json()
-        refused = httpx.get(f"{answer['url']}/v1/networks/42/orders")
+        summary = httpx.get(f"{answer['url']}/sandbox/summary", timeout=HANGS).json()
+        refused = httpx.get(f"{answer['url']}/v1/networks/42/orders", timeout=HANGS)
         process.send_signal(signal.SIGTERM)
         assert process.wait(HANGS) == 0
     assert (answer["network_code"], summary["network"]) == ("42", "42")

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from google.ads import admanager_v1 as gam
 from google.api_core.exceptions import BadRequest
+from tests.limits import HANGS
 from tests.sandbox.admanager.conftest import (
     NETWORK,
     Google,
@@ -569,7 +570,7 @@ def test_network_made_before_the_catalog_gets_it(folder: Path) -> None:
     with closing(sqlite3.connect(folder / FILE_NAME)) as db, db:
         db.execute("DELETE FROM things WHERE kind = 'labels'")
     with AdManagerServer(folder) as server:
-        counts = httpx.get(f"{server.url}/sandbox/summary").json()["counts"]
+        counts = httpx.get(f"{server.url}/sandbox/summary", timeout=HANGS).json()["counts"]
     assert counts["labels"] == 4
 
 

@@ -13,6 +13,7 @@ import jwt
 import pytest
 from google.ads import admanager_v1 as gam
 from google.api_core import exceptions
+from tests.limits import HANGS
 from tests.sandbox.admanager.conftest import NETWORK, Google, Soap, Time, line_item
 
 from seil.errors import ConfigurationError, ConflictError
@@ -123,7 +124,7 @@ def test_token_ends(folder: Path, clock: Time) -> None:
     options = AdManagerOptions(now=clock, token_lifetime=0)
     with (
         AdManagerServer(folder, options=options) as server,
-        httpx.Client(base_url=server.url) as http,
+        httpx.Client(base_url=server.url, timeout=HANGS) as http,
     ):
         token = _token(http, _assertion(server)).json()["access_token"]
         assert http.get(_ORDERS, headers={"Authorization": f"Bearer {token}"}).status_code == 401
@@ -321,7 +322,7 @@ def test_token_that_ends_in_the_middle(folder: Path, clock: Time) -> None:
     faults = KINDS["token-expired"].faults
     with (
         AdManagerServer(folder, options=AdManagerOptions(now=clock), faults=faults) as server,
-        httpx.Client(base_url=server.url) as http,
+        httpx.Client(base_url=server.url, timeout=HANGS) as http,
     ):
         token = _token(http, _assertion(server)).json()["access_token"]
         http.headers["Authorization"] = f"Bearer {token}"
@@ -389,7 +390,7 @@ def test_restart_goes_on_where_it_was(folder: Path, clock: Time) -> None:
         soap = Soap(first)
         proposal = soap.proposal()["id"]
         operation = google.client(gam.ReportServiceClient)
-        httpx.post(f"{first.url}/sandbox/clock", json={"hours": 1})
+        httpx.post(f"{first.url}/sandbox/clock", json={"hours": 1}, timeout=HANGS)
         key = json.loads(first.service_account_key.read_text())
     with AdManagerServer(folder, options=options) as second:
         again = Google(second)
@@ -400,7 +401,7 @@ def test_restart_goes_on_where_it_was(folder: Path, clock: Time) -> None:
         after = json.loads(second.service_account_key.read_text())
         assert after["private_key"] == key["private_key"]
         assert after["token_uri"] == f"{second.url}/token"
-        clock_now = httpx.get(f"{second.url}/sandbox/clock").json()["now"]
+        clock_now = httpx.get(f"{second.url}/sandbox/clock", timeout=HANGS).json()["now"]
         assert clock_now.startswith("2026-03-04T02:30")
     assert operation is not None
 

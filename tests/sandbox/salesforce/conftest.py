@@ -268,7 +268,7 @@ def login(server: OrgServer, **form: str) -> dict[str, Any]:
         "client_secret": credentials.client_secret,
         **form,
     }
-    answer = httpx.post(f"{server.url}/services/oauth2/token", data=fields)
+    answer = httpx.post(f"{server.url}/services/oauth2/token", data=fields, timeout=HANGS)
     return dict(answer.json())
 
 

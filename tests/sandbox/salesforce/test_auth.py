@@ -12,6 +12,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.limits import HANGS
 from tests.sandbox.salesforce.conftest import Org
 
 from seil.sandbox.salesforce.keys import certificate
@@ -29,7 +30,10 @@ def _token(org: Org, form: dict[str, str], **details: Any) -> httpx.Response:
 
 def _works(org: Org, token: str) -> bool:
     url = f"{org.server.url}/services/data/v62.0/limits"
-    return httpx.get(url, headers={"Authorization": f"Bearer {token}"}).status_code == 200
+    return (
+        httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=HANGS).status_code
+        == 200
+    )
 
 
 def _assertion(org: Org, *, key: bytes | None = None, **claims: Any) -> dict[str, str]:
@@ -66,6 +70,7 @@ def test_client_credentials_by_basic_auth_at_the_address_used(shared: Org) -> No
         f"{url}/services/oauth2/token",
         data={"grant_type": "client_credentials"},
         auth=("seil-sandbox", "sandbox-secret"),
+        timeout=HANGS,
     )
     assert answer.json()["instance_url"] == url
 
@@ -244,7 +249,7 @@ def _soap(org: Org, username: str, password: str, *, version: str = "59.0") -> h
       </n1:login></env:Body></env:Envelope>"""
     headers = {"Content-Type": "text/xml", "SOAPAction": "login"}
     url = f"{org.server.url}/services/Soap/u/{version}"
-    return httpx.post(url, content=body.encode(), headers=headers)
+    return httpx.post(url, content=body.encode(), headers=headers, timeout=HANGS)
 
 
 def test_soap_login(shared: Org) -> None:
@@ -262,7 +267,7 @@ def test_soap_login_refused(shared: Org) -> None:
     assert "<sf:exceptionCode>INVALID_LOGIN</sf:exceptionCode>" in answer.text
     assert "<sf:exceptionMessage>INVALID_LOGIN: Invalid username" in answer.text
     url = f"{shared.server.url}/services/Soap/u/59.0"
-    assert "UNKNOWN_EXCEPTION" in httpx.post(url, content=b"<").text
+    assert "UNKNOWN_EXCEPTION" in httpx.post(url, content=b"<", timeout=HANGS).text
 
 
 def _soap_call(org: Org, operation: str, session: str) -> httpx.Response:
@@ -272,7 +277,7 @@ def _soap_call(org: Org, operation: str, session: str) -> httpx.Response:
       <se:Body><{operation} xmlns="urn:partner.soap.sforce.com"/></se:Body></se:Envelope>"""
     headers = {"Content-Type": "text/xml", "SOAPAction": '""'}
     url = f"{org.server.url}/services/Soap/u/62.0"
-    return httpx.post(url, content=body.encode(), headers=headers)
+    return httpx.post(url, content=body.encode(), headers=headers, timeout=HANGS)
 
 
 def test_soap_logout_ends_the_session(shared: Org) -> None:
@@ -305,7 +310,7 @@ def test_soap_login_ends_with_version_65(shared: Org, version: str, status: int)
 def test_browser_is_sent_to_no_stranger(shared: Org, changes: dict[str, str], words: str) -> None:
     good = {"client_id": "seil-sandbox", "redirect_uri": "http://localhost:1717/callback"}
     url = f"{shared.server.url}/services/oauth2/authorize"
-    answer = httpx.get(url, params={**good, **changes})
+    answer = httpx.get(url, params={**good, **changes}, timeout=HANGS)
     assert (answer.status_code, words in answer.text) == (400, True)
 
 
@@ -318,7 +323,9 @@ def test_code_needs_pkce(shared: Org, method: str) -> None:
         "code_challenge": "x",
         "code_challenge_method": method,
     }
-    answer = httpx.get(f"{shared.server.url}/services/oauth2/authorize", params=params)
+    answer = httpx.get(
+        f"{shared.server.url}/services/oauth2/authorize", params=params, timeout=HANGS
+    )
     assert "error=invalid_request" in answer.headers["Location"]
 
 
@@ -326,11 +333,11 @@ def test_userinfo_and_revoke(org: Org) -> None:
     base = f"{org.server.url}/services/oauth2"
     info = org.http.get(f"{base}/userinfo").json()
     assert (info["user_id"], info["organization_id"]) == (USER_ID, ORG_ID)
-    assert httpx.get(f"{base}/userinfo").text == "Bad_OAuth_Token"
+    assert httpx.get(f"{base}/userinfo", timeout=HANGS).text == "Bad_OAuth_Token"
     token = org.http.headers["Authorization"].removeprefix("Bearer ")
-    assert httpx.post(f"{base}/revoke", data={"token": token}).status_code == 200
+    assert httpx.post(f"{base}/revoke", data={"token": token}, timeout=HANGS).status_code == 200
     assert not _works(org, token)
-    again = httpx.get(f"{base}/revoke", params={"token": token})
+    again = httpx.get(f"{base}/revoke", params={"token": token}, timeout=HANGS)
     assert (again.status_code, again.json()["error"]) == (400, "unsupported_token_type")
 
 
@@ -350,8 +357,13 @@ def test_sessions_outlive_a_restart(serving: Callable[..., Org]) -> None:
 
 def test_a_session_is_required_but_where_it_is_not(shared: Org) -> None:
     base = shared.server.url
-    assert httpx.get(f"{base}/services/data/v62.0/limits").status_code == 401
+    assert httpx.get(f"{base}/services/data/v62.0/limits", timeout=HANGS).status_code == 401
     token = shared.http.headers["Authorization"].removeprefix("Bearer ")
     for headers in ({"Authorization": f"OAuth {token}"}, {"X-SFDC-Session": token}):
-        assert httpx.get(f"{base}/services/data/v62.0/limits", headers=headers).status_code == 200
-    assert httpx.get(f"{base}/services/data/").status_code == 200
+        assert (
+            httpx.get(
+                f"{base}/services/data/v62.0/limits", headers=headers, timeout=HANGS
+            ).status_code
+            == 200
+        )
+    assert httpx.get(f"{base}/services/data/", timeout=HANGS).status_code == 200

@@ -5,13 +5,14 @@ from email.utils import format_datetime
 from typing import Any
 
 import httpx
+from tests.limits import HANGS
 from tests.sandbox.salesforce.conftest import Org
 
 from seil.salesforce.schema import parse_describe
 
 
 def test_versions_and_resources(shared: Org) -> None:
-    versions = httpx.get(f"{shared.server.url}/services/data").json()
+    versions = httpx.get(f"{shared.server.url}/services/data", timeout=HANGS).json()
     newest = versions[-1]
     assert newest["url"] == f"/services/data/v{newest['version']}"
     assert {"62.0", "59.0", "31.0"} <= {entry["version"] for entry in versions}

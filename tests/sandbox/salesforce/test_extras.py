@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.limits import HANGS
 from tests.sandbox.salesforce.conftest import Org
 
 from seil.sandbox.salesforce.metadata import SField, SObject
@@ -84,7 +85,7 @@ def test_the_orgs_own_files_are_billing_extracts(folder: Path) -> None:
 
 
 def test_summary_counts_what_is_there(shared: Org) -> None:
-    summary = httpx.get(f"{shared.server.url}/sandbox/summary").json()
+    summary = httpx.get(f"{shared.server.url}/sandbox/summary", timeout=HANGS).json()
     assert summary["objects"]["Account"] == {"live": 4, "deleted": 1}
     assert summary["rows"] == 10
     assert "DailyApiRequests" in summary["limits"]
@@ -92,7 +93,7 @@ def test_summary_counts_what_is_there(shared: Org) -> None:
 
 @pytest.mark.parametrize("wishes", [{"foo": 1}, {"now": "soon"}, {"share": "much"}])
 def test_tick_refused(shared: Org, wishes: dict[str, Any]) -> None:
-    answer = httpx.post(f"{shared.server.url}/sandbox/tick", json=wishes)
+    answer = httpx.post(f"{shared.server.url}/sandbox/tick", json=wishes, timeout=HANGS)
     assert (answer.status_code, answer.json()[0]["errorCode"]) == (400, "INVALID_TICK")
 
 
@@ -100,7 +101,7 @@ def test_schema_changes_show_at_once(org: Org) -> None:
     url = f"{org.server.url}/sandbox/schema"
 
     def change(**body: Any) -> httpx.Response:
-        return httpx.post(url, json={"object": "account", **body})
+        return httpx.post(url, json={"object": "account", **body}, timeout=HANGS)
 
     assert change(action="add", field="New__c", type="currency", precision=10, scale=1).is_success
     org.http.patch(f"/sobjects/Account/{ONE}", json={"New__c": 7.5})
@@ -125,4 +126,7 @@ def test_schema_changes_show_at_once(org: Org) -> None:
     ],
 )
 def test_schema_refused(shared: Org, body: dict[str, Any], status: int) -> None:
-    assert httpx.post(f"{shared.server.url}/sandbox/schema", json=body).status_code == status
+    assert (
+        httpx.post(f"{shared.server.url}/sandbox/schema", json=body, timeout=HANGS).status_code
+        == status
+    )

@@ -23,11 +23,11 @@ from seil.sandbox.salesforce.server import OrgServer
 @pytest.fixture
 def faulty(shared: Org) -> Iterator[Org]:
     yield shared
-    httpx.delete(f"{shared.server.url}/sandbox/faults")
+    httpx.delete(f"{shared.server.url}/sandbox/faults", timeout=HANGS)
 
 
 def _order(org: Org, **fault: Any) -> int:
-    answer = httpx.post(f"{org.server.url}/sandbox/faults", json=fault)
+    answer = httpx.post(f"{org.server.url}/sandbox/faults", json=fault, timeout=HANGS)
     assert answer.status_code == 201, answer.text
     return int(answer.json()["id"])
 
@@ -70,7 +70,7 @@ def test_parse_refused(text: str) -> None:
 
 def test_wrong_fault_is_refused_over_http(shared: Org) -> None:
     url = f"{shared.server.url}/sandbox/faults"
-    answer = httpx.post(url, json={"status": "x", "foo": 1})
+    answer = httpx.post(url, json={"status": "x", "foo": 1}, timeout=HANGS)
     assert answer.status_code == 400
     assert "status:" in answer.json()[0]["message"]
     assert "foo:" in answer.json()[0]["message"]
@@ -81,11 +81,11 @@ def test_wrong_fault_is_refused_over_http(shared: Org) -> None:
 def test_the_table_can_be_read_and_cleared(faulty: Org) -> None:
     url = f"{faulty.server.url}/sandbox/faults"
     first, second = _order(faulty, path="/x"), _order(faulty, path="/y", status=500)
-    table = httpx.get(url).json()
+    table = httpx.get(url, timeout=HANGS).json()
     assert [entry["id"] for entry in table] == [first, second]
     assert table[1]["status"] == 500
-    assert httpx.delete(f"{url}/{first}").status_code == 204
-    assert [entry["id"] for entry in httpx.get(url).json()] == [second]
+    assert httpx.delete(f"{url}/{first}", timeout=HANGS).status_code == 204
+    assert [entry["id"] for entry in httpx.get(url, timeout=HANGS).json()] == [second]
 
 
 def test_status_code_message_and_retry_after(faulty: Org) -> None:
@@ -115,7 +115,7 @@ def test_body_cut_off(faulty: Org, encoding: str) -> None:
     _order(faulty, path="/sobjects/Account/describe", cut=40)
     with pytest.raises(httpx.RemoteProtocolError):
         faulty.http.get("/sobjects/Account/describe", headers={"Accept-Encoding": encoding})
-    httpx.delete(f"{faulty.server.url}/sandbox/faults")
+    httpx.delete(f"{faulty.server.url}/sandbox/faults", timeout=HANGS)
     _order(faulty, path="/sobjects/Account/describe", cut=0)
     with pytest.raises(httpx.RemoteProtocolError):
         faulty.http.get("/sobjects/Account/describe")
@@ -223,7 +223,7 @@ def test_a_fault_may_look_into_the_body_and_spares_the_levers(faulty: Org) -> No
     assert faulty.query_job("SELECT Id FROM Account")
     _order(faulty, status=500)
     assert faulty.http.get("/limits").status_code == 500
-    assert len(httpx.get(f"{faulty.server.url}/sandbox/faults").json()) == 2
+    assert len(httpx.get(f"{faulty.server.url}/sandbox/faults", timeout=HANGS).json()) == 2
 
 
 def test_every_rest_reply_has_its_limit_info(faulty: Org) -> None:
@@ -233,10 +233,12 @@ def test_every_rest_reply_has_its_limit_info(faulty: Org) -> None:
 
 def test_faults_can_be_ordered_by_name(faulty: Org) -> None:
     url = f"{faulty.server.url}/sandbox/faults"
-    assert httpx.get(f"{url}/kinds").json() == {name: k.about for name, k in KINDS.items()}
-    answer = httpx.post(url, json={"kind": "no-page-list"})
+    assert httpx.get(f"{url}/kinds", timeout=HANGS).json() == {
+        name: k.about for name, k in KINDS.items()
+    }
+    answer = httpx.post(url, json={"kind": "no-page-list"}, timeout=HANGS)
     assert (answer.status_code, len(answer.json()["ids"])) == (201, 2)
-    unknown = httpx.post(url, json={"kind": "bad-luck"})
+    unknown = httpx.post(url, json={"kind": "bad-luck"}, timeout=HANGS)
     assert (unknown.status_code, "bad-luck" in unknown.text) == (400, True)
     assert KINDS.parse("down") == KINDS["down"].faults
     assert KINDS.parse("path=/x,cut=1") == (OrgFault(path="/x", cut=1),)

@@ -97,7 +97,7 @@ def test_wrong_method_path_or_content_type(shared: Org) -> None:
     wrong = shared.http.put("/limits")
     assert (wrong.status_code, wrong.json()[0]["errorCode"]) == (405, "METHOD_NOT_ALLOWED")
     assert shared.http.get("/nothing").json()[0]["errorCode"] == "NOT_FOUND"
-    assert httpx.get(f"{shared.server.url}/nowhere").status_code == 404
+    assert httpx.get(f"{shared.server.url}/nowhere", timeout=HANGS).status_code == 404
     text = shared.http.post(
         "/sobjects/Account", content=b"x", headers={"Content-Type": "text/plain"}
     )

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from tests.limits import HANGS
 from tests.sandbox.salesforce.conftest import Org, login
 
 from seil.sandbox.salesforce.options import OrgOptions
@@ -43,7 +44,9 @@ def test_the_identity_url_of_a_login_answers(shared: Org) -> None:
 
 def test_the_token_may_stand_in_the_address(shared: Org) -> None:
     url = login(shared.server)["id"]
-    answer = httpx.get(url, params={"oauth_token": _token(shared), "version": "62.0"})
+    answer = httpx.get(
+        url, params={"oauth_token": _token(shared), "version": "62.0"}, timeout=HANGS
+    )
     assert answer.json()["urls"]["query"] == f"{shared.server.url}/services/data/v62.0/query/"
 
 
@@ -67,7 +70,7 @@ def test_what_is_no_identity(
 ) -> None:
     if headers is None:
         headers = {"Authorization": f"Bearer {_token(shared)}"}
-    answer = httpx.get(f"{shared.server.url}/id/{path}", headers=headers)
+    answer = httpx.get(f"{shared.server.url}/id/{path}", headers=headers, timeout=HANGS)
     assert (answer.status_code, answer.text) == (status, text)
 
 
@@ -92,7 +95,7 @@ def test_userinfo_agrees_with_the_user_record(generated_org: Org) -> None:
 
 
 def _introspect(org: Org, **form: str) -> httpx.Response:
-    return httpx.post(f"{org.server.url}/services/oauth2/introspect", data=form)
+    return httpx.post(f"{org.server.url}/services/oauth2/introspect", data=form, timeout=HANGS)
 
 
 def test_a_session_is_introspected(shared: Org) -> None:
@@ -179,6 +182,7 @@ def test_bulk_v1_is_refused_as_an_org_without_it_does(
         f"{shared.server.url}/services/async/62.0/job",
         content=b"{}",
         headers={"X-SFDC-Session": _token(shared), "Content-Type": content_type},
+        timeout=HANGS,
     )
     assert answer.status_code == 400
     assert answer.headers["Content-Type"] == content_type
@@ -191,5 +195,6 @@ def test_bulk_v1_requires_a_session_first(shared: Org) -> None:
         f"{shared.server.url}/services/async/62.0/job",
         json={},
         headers={"Content-Type": "application/json"},
+        timeout=HANGS,
     )
     assert (answer.status_code, answer.json()["exceptionCode"]) == (400, "InvalidSessionId")

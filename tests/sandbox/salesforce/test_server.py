@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.limits import until
+from tests.limits import HANGS, until
 from tests.sandbox.salesforce.conftest import Org, login
 
 from seil.errors import ConfigurationError, ConflictError
@@ -26,7 +26,7 @@ def test_a_generated_org_is_served_whole(generated: Path, tmp_path: Path) -> Non
     shutil.copytree(generated, folder)
     with OrgServer(folder) as server:
         org = Org.of(server)
-        counts = httpx.get(f"{server.url}/sandbox/summary").json()["objects"]
+        counts = httpx.get(f"{server.url}/sandbox/summary", timeout=HANGS).json()["objects"]
         for name, count in counts.items():
             described = org.http.get(f"/sobjects/{name}/describe").json()["fields"]
             names = [f["name"] for f in described if f["type"] not in ("address", "base64")]
@@ -43,7 +43,7 @@ def test_time_passes_in_a_generated_org(generated: Path, tmp_path: Path) -> None
     with OrgServer(folder) as server:
         org = Org.of(server)
         wishes = {"share": 0.2, "seed": 3, "now": "2027-01-01T00:00:00Z"}
-        changes = httpx.post(f"{server.url}/sandbox/tick", json=wishes, timeout=60).json()
+        changes = httpx.post(f"{server.url}/sandbox/tick", json=wishes, timeout=HANGS).json()
         assert changes["OrderItem"]["changed"] > 0
         assert "moved" not in changes["OrderItem"]
         since = "SystemModstamp >= 2027-01-01T00:00:00Z"
@@ -107,7 +107,7 @@ def test_tls_with_its_own_certificate(folder: Path) -> None:
     with OrgServer(folder, host="localhost", options=OrgOptions(tls=True)) as server:
         assert server.url.startswith("https://localhost:")
         trusted = ssl.create_default_context(cafile=str(folder / "tls.crt"))
-        versions = httpx.get(f"{server.url}/services/data", verify=trusted)
+        versions = httpx.get(f"{server.url}/services/data", verify=trusted, timeout=HANGS)
         assert versions.status_code == 200
         form = {
             "grant_type": "client_credentials",
@@ -115,7 +115,7 @@ def test_tls_with_its_own_certificate(folder: Path) -> None:
             "client_secret": "sandbox-secret",
         }
         url = f"{server.url}/services/oauth2/token"
-        answer = httpx.post(url, data=form, verify=trusted)
+        answer = httpx.post(url, data=form, verify=trusted, timeout=HANGS)
         assert answer.json()["instance_url"] == server.url
     assert (folder / "tls.key").stat().st_mode & 0o777 == 0o600
 
@@ -128,7 +128,10 @@ def test_the_certificate_follows_the_host(folder: Path) -> None:
         assert (folder / "tls.crt").read_bytes() == certificate
     with OrgServer(folder, host="127.0.0.1", options=OrgOptions(tls=True)) as server:
         trusted = ssl.create_default_context(cafile=str(folder / "tls.crt"))
-        assert httpx.get(f"{server.url}/services/data", verify=trusted).status_code == 200
+        assert (
+            httpx.get(f"{server.url}/services/data", verify=trusted, timeout=HANGS).status_code
+            == 200
+        )
     assert (folder / "tls.key").read_bytes() == key
 
 
@@ -153,11 +156,11 @@ def test_serve_until_a_signal(folder: Path, number: signal.Signals) -> None:
     assert answers == [200]
     assert signal.getsignal(number) is before
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{server.url}/services/data")
+        httpx.get(f"{server.url}/services/data", timeout=HANGS)
 
 
 def _status(server: OrgServer) -> int:
     try:
-        return httpx.get(f"{server.url}/services/data").status_code
+        return httpx.get(f"{server.url}/services/data", timeout=HANGS).status_code
     except httpx.ConnectError:
         return 0

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.limits import HANGS
 
 from seil.sandbox.techone.server import TechOneServer
 
@@ -52,6 +53,7 @@ class Http:
             self.server.token_url,
             data={"grant_type": "client_credentials"},
             auth=("seil-sandbox", "sandbox-secret"),
+            timeout=HANGS,
         )
         self.token = answer.json()["access_token"]
 

@@ -60,7 +60,9 @@ def test_a_folder_that_holds_something_else(tmp_path: Path) -> None:
     (tmp_path / "techone.sqlite").unlink()
     with server:
         for start in ("control", "sandbox"):
-            assert httpx.get(f"{server.url}/{start}/summary").json()["requests"] == {}
+            assert (
+                httpx.get(f"{server.url}/{start}/summary", timeout=HANGS).json()["requests"] == {}
+            )
 
 
 def test_a_folder_is_one_servers_at_a_time(tmp_path: Path) -> None:
@@ -188,7 +190,7 @@ def test_a_lost_answer_leaves_the_rows(tmp_path: Path) -> None:
 
 def test_members_go_into_json_only(running: TechOneServer) -> None:
     running.faults.add(TechOneFault(members={"a": 1}, times=1))
-    answer = httpx.get(f"{running.url}/Warehouse.asmx?wsdl")
+    answer = httpx.get(f"{running.url}/Warehouse.asmx?wsdl", timeout=HANGS)
     assert answer.text.startswith("<?xml")
 
 
@@ -219,10 +221,14 @@ def test_the_command_serves_until_sigterm(tmp_path: Path) -> None:
             announced["token_url"],
             data={"grant_type": "client_credentials"},
             auth=(announced["client_id"], "sandbox-secret"),
+            timeout=HANGS,
         )
         assert granted.status_code == 200
-        assert httpx.get(f"{announced['url']}/Api/RaaS/v1/Reports/AUDUSD").status_code == 418
-        assert "<definitions" in httpx.get(f"{announced['warehouse']}?wsdl").text
+        assert (
+            httpx.get(f"{announced['url']}/Api/RaaS/v1/Reports/AUDUSD", timeout=HANGS).status_code
+            == 418
+        )
+        assert "<definitions" in httpx.get(f"{announced['warehouse']}?wsdl", timeout=HANGS).text
         process.send_signal(signal.SIGTERM)
         assert process.wait(HANGS) == 0
     assert announced["state"] == "seil-data/sandbox/techone"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.limits import HANGS
 from tests.sandbox.techone.conftest import Http, logged_in
 
 from seil.sandbox.techone.options import TechOneOptions
@@ -16,8 +17,8 @@ _BASIC = ("seil-sandbox", "sandbox-secret")
 
 
 def test_a_client_logs_in_either_way(running: TechOneServer) -> None:
-    by_form = httpx.post(running.token_url, data={**_GRANT, **_FORM})
-    by_basic = httpx.post(running.token_url, data=_GRANT, auth=_BASIC)
+    by_form = httpx.post(running.token_url, data={**_GRANT, **_FORM}, timeout=HANGS)
+    by_basic = httpx.post(running.token_url, data=_GRANT, auth=_BASIC, timeout=HANGS)
     for answer in (by_form, by_basic):
         assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "no-store"
@@ -29,7 +30,9 @@ def test_a_client_logs_in_either_way(running: TechOneServer) -> None:
 def test_basic_credentials_are_form_encoded(tmp_path: Path) -> None:
     options = TechOneOptions(client_id="a:b", client_secret="c +%d")
     with TechOneServer(tmp_path, options=options) as server:
-        answer = httpx.post(server.token_url, data=_GRANT, auth=("a%3Ab", "c+%2B%25d"))
+        answer = httpx.post(
+            server.token_url, data=_GRANT, auth=("a%3Ab", "c+%2B%25d"), timeout=HANGS
+        )
     assert answer.status_code == 200
 
 
@@ -54,7 +57,7 @@ def test_refused_logins(
     error: str,
 ) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = httpx.post(running.token_url, data=form, auth=auth, headers=headers)
+    answer = httpx.post(running.token_url, data=form, auth=auth, headers=headers, timeout=HANGS)
     assert (answer.status_code, answer.json()["error"]) == (status, error)
     assert answer.json()["error_description"]
     assert ("WWW-Authenticate" in answer.headers) == (status == 401)
@@ -62,7 +65,9 @@ def test_refused_logins(
 
 @pytest.mark.parametrize("header", ["Basic ???", "Basic bm9jb2xvbg==", "Digest x", "Basic"])
 def test_authorization_that_cannot_be_read(running: TechOneServer, header: str) -> None:
-    answer = httpx.post(running.token_url, data=_GRANT, headers={"Authorization": header})
+    answer = httpx.post(
+        running.token_url, data=_GRANT, headers={"Authorization": header}, timeout=HANGS
+    )
     assert answer.json()["error"] == "invalid_client"
 
 
@@ -71,7 +76,9 @@ def test_authorization_that_cannot_be_read(running: TechOneServer, header: str) 
     [("application/json", b"{}"), ("application/x-www-form-urlencoded", b"\xff")],
 )
 def test_a_form_that_is_none(running: TechOneServer, kind: str, body: bytes) -> None:
-    answer = httpx.post(running.token_url, content=body, headers={"Content-Type": kind})
+    answer = httpx.post(
+        running.token_url, content=body, headers={"Content-Type": kind}, timeout=HANGS
+    )
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
@@ -92,7 +99,12 @@ def test_without_a_good_token(running: TechOneServer, header: str | bytes) -> No
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
     assert answer.json() == {"Message": "Authorization has been denied for this request."}
-    assert httpx.post(f"{running.url}{running.options.credit_path}", json={}).status_code == 401
+    assert (
+        httpx.post(
+            f"{running.url}{running.options.credit_path}", json={}, timeout=HANGS
+        ).status_code
+        == 401
+    )
 
 
 def test_secrets_are_in_no_repr_and_not_on_disk(running: TechOneServer, http: Http) -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 import zeep
 from lxml import etree
+from tests.limits import HANGS
 from tests.sandbox.techone.conftest import AUTH, FUNCTION, REAL, Http, rows_request, soap_client
 
 from seil.errors import ConfigurationError
@@ -61,7 +62,7 @@ def raw(server: TechOneServer, message: str, **headers: str) -> httpx.Response:
         "SOAPAction": f'"{SERVICES}/Warehouse_DoImport"',
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
-    return httpx.post(server.warehouse_url, content=text, headers=sent)
+    return httpx.post(server.warehouse_url, content=text, headers=sent, timeout=HANGS)
 
 
 def fault_of(answer: httpx.Response) -> str:
@@ -175,6 +176,7 @@ def test_answers_are_as_the_real_wsdl_describes_them(running: TechOneServer) -> 
                 "Content-Type": "text/xml; charset=utf-8",
                 "SOAPAction": f"{SERVICES}/Warehouse_DoImport",
             },
+            timeout=HANGS,
         )
         assert answer.status_code == 200
         assert real.problem(etree.fromstring(answer.content)[0][0]) == ""
@@ -323,7 +325,9 @@ def test_nothing_outside_the_message_is_read(running: TechOneServer, tmp_path: P
         f'<!DOCTYPE x [<!ENTITY e SYSTEM "{secret.as_uri()}">]>'
         f'<e:Envelope xmlns:e="{_V11}"><e:Body><x>&e;</x></e:Body></e:Envelope>'
     )
-    answer = httpx.post(running.warehouse_url, content=text, headers={"Content-Type": "text/xml"})
+    answer = httpx.post(
+        running.warehouse_url, content=text, headers={"Content-Type": "text/xml"}, timeout=HANGS
+    )
     assert "document type is not allowed" in fault_of(answer)
     assert "not for you" not in answer.text
 
@@ -339,6 +343,7 @@ def test_soap_12_names_its_action_in_the_content_type(
         running.warehouse_url,
         content=f'<e:Envelope xmlns:e="{_V12}"><e:Body>{_EMPTY}</e:Body></e:Envelope>',
         headers={"Content-Type": f"application/soap+xml{action}"},
+        timeout=HANGS,
     )
     assert answer.status_code == status
     assert answer.headers["Content-Type"].startswith("application/soap+xml")
@@ -350,7 +355,7 @@ def test_a_version_in_the_others_clothes(running: TechOneServer) -> None:
     answer = raw(running, _EMPTY, Content_Type="application/soap+xml")
     assert "no envelope of http://www.w3.org/2003/05/soap-envelope" in fault_of(answer)
     assert raw(running, _EMPTY, Content_Type="application/json").status_code == 415
-    assert httpx.get(running.warehouse_url).status_code == 405
+    assert httpx.get(running.warehouse_url, timeout=HANGS).status_code == 405
 
 
 def test_function_names_are_case_sensitive(client: Any) -> None:

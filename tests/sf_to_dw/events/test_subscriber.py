@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from tests.limits import until
+from tests.limits import HANGS, until
 from tests.sf_to_dw.events.conftest import (
     ACME,
     TOPIC,
@@ -114,7 +114,9 @@ def test_describe_is_read_once_for_all_events_of_a_schema(site: StreamingSite) -
 
 def _add_field(site: StreamingSite, name: str) -> None:
     body = {"object": "Account", "action": "add", "field": name, "type": "string"}
-    answer = httpx.post(f"{site.server.url}/sandbox/schema", content=json.dumps(body))
+    answer = httpx.post(
+        f"{site.server.url}/sandbox/schema", content=json.dumps(body), timeout=HANGS
+    )
     answer.raise_for_status()
 
 

@@ -13,6 +13,7 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.limits import HANGS
 
 from seil.catalog import FlowSettings, SyncedObject
 from seil.errors import (
@@ -119,13 +120,13 @@ class Site:
         return pa.concat_tables(tables, promote_options="permissive")
 
     def fault(self, **fault: Any) -> None:
-        httpx.post(f"{self.url}/sandbox/faults", json=fault).raise_for_status()
+        httpx.post(f"{self.url}/sandbox/faults", json=fault, timeout=HANGS).raise_for_status()
 
     def no_faults(self) -> None:
-        httpx.delete(f"{self.url}/sandbox/faults").raise_for_status()
+        httpx.delete(f"{self.url}/sandbox/faults", timeout=HANGS).raise_for_status()
 
     def schema(self, **change: Any) -> None:
-        httpx.post(f"{self.url}/sandbox/schema", json=change).raise_for_status()
+        httpx.post(f"{self.url}/sandbox/schema", json=change, timeout=HANGS).raise_for_status()
 
     def in_org(self, name: str) -> int:
         with self.org() as org:

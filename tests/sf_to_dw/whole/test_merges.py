@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+from tests.limits import HANGS
 from tests.sites import Site
 
 MERGED = "SELECT object, loser_id, winner_id FROM salesforce.merged_records ORDER BY ALL"
@@ -10,7 +11,7 @@ MERGED = "SELECT object, loser_id, winner_id FROM salesforce.merged_records ORDE
 
 def merge(site: Site, winner: str, *losers: str) -> int:
     body = {"object": "Account", "winner": winner, "losers": list(losers)}
-    answer = httpx.post(f"{site.url}/sandbox/merge", json=body, timeout=60)
+    answer = httpx.post(f"{site.url}/sandbox/merge", json=body, timeout=HANGS)
     site.pass_a_second()
     return answer.status_code
 

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.duckdb_file import database
+from tests.limits import HANGS
 from typer.testing import CliRunner
 
 from seil.cli.app import app
@@ -234,7 +235,7 @@ def test_a_list_that_is_too_long_is_read_in_halves(site: Any) -> None:
             OrgFault(path="/deleted/", status=400, code="EXCEEDED_ID_LIMIT", message="x", times=2)
         )
         assert now(site, "deletions") == [("deletions", 3)]
-        assert httpx.get(f"{server.url}/sandbox/faults").json()[0]["seen"] > 4
+        assert httpx.get(f"{server.url}/sandbox/faults", timeout=HANGS).json()[0]["seen"] > 4
     assert not live(site) & set(deleted)
 
 
