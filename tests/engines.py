@@ -62,6 +62,12 @@ def _params(engines: Iterator[EngineUnderTest]) -> list[object]:
     return [pytest.param(entry, marks=entry.marks, id=entry.name) for entry in engines]
 
 
+# For a test of something that only an embedded file has.
+DUCKDB_ONLY = pytest.mark.parametrize(
+    "whole_engine", [pytest.param(ENGINES[0], id="duckdb")], indirect=True
+)
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Callable[[Version], Server]]:
     """Starts each version once, when it is first asked for."""

@@ -145,7 +145,9 @@ class _SourceRead:
             select = exp.select(*columns, copy=False).where(exp.false(), copy=False)
         else:
             select = exp.select(exp.Star(), *nulls, copy=False).from_(bare, copy=False)
-        return select.subquery(table.alias_or_name, copy=False)
+        # Some engines reserve names such as order and user, also as an alias.
+        alias = exp.to_identifier(table.alias_or_name, quoted=True)
+        return select.subquery(alias, copy=False)
 
     def notes(self, missing: list[str]) -> Iterator[str]:
         if self.schema is None:

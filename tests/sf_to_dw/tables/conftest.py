@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.engines import servers, whole_engine
 
 from seil.catalog import Catalog, load_catalog
 from seil.events.envelope import Event
@@ -20,6 +21,8 @@ from seil.lake.notices import announce
 from seil.settings import WarehouseSettings
 from seil.sf_to_dw.extract.flows import manifest_key
 from seil.warehouse import Warehouse, open_warehouse
+
+__all__ = ["servers", "whole_engine"]
 
 UTC_MICROS = pa.timestamp("us", tz="UTC")
 _TYPES: Mapping[str, pa.DataType] = {
@@ -133,8 +136,8 @@ def bus() -> ListBus:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> WarehouseSettings:
-    return WarehouseSettings(url=f"duckdb:{tmp_path / 'w.duckdb'}", memory="512MB", threads=2)
+def settings(whole_engine: WarehouseSettings) -> WarehouseSettings:
+    return whole_engine
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.duckdb_file import database
+from tests.duckdb_file import relational_database as database
 
 from seil.catalog import Catalog
 from seil.lake import Bucket, Entry, Lake
@@ -112,7 +112,7 @@ def test_what_was_put_there_by_hand_is_found_the_next_day(
     loads()
     by_hand(lake, key, OLD)
     assert loads() == 0
-    database(warehouse).execute("UPDATE seil.positions SET all_at = all_at - INTERVAL 1 DAY")
+    database(warehouse).execute("UPDATE seil.positions SET all_at = all_at - INTERVAL '1' DAY")
     assert (loads(), loads()) == (1, 0)
 
 
@@ -129,8 +129,8 @@ def test_a_clock_that_was_wrong_loses_nothing(
     key = curator.file([{"Id": "a"}])
     loads()
     database(warehouse).execute(
-        "UPDATE seil.positions SET all_at = all_at + INTERVAL 1 YEAR,"
-        " list_from = list_from + INTERVAL 1 YEAR"
+        "UPDATE seil.positions SET all_at = all_at + INTERVAL '1' YEAR,"
+        " list_from = list_from + INTERVAL '1' YEAR"
     )
     by_hand(lake, key, datetime.now(UTC))
     assert loads() == 1
@@ -149,7 +149,7 @@ def test_a_file_that_is_left_out_is_reported_until_it_is_gone(
     lake.curated.delete(bad)
     (report,) = load(warehouse, lake, catalog, objects=["Order"]).objects
     assert report.ok
-    assert warehouse.query("FROM seil.waiting").num_rows == 0
+    assert warehouse.query("SELECT * FROM seil.waiting").num_rows == 0
 
 
 def test_a_manifest_of_a_run_that_was_resumed_days_later_is_recorded(

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import csv
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.duckdb_file import database
 
 from seil.catalog import Catalog
 from seil.errors import ConfigurationError, LakeError
@@ -16,8 +16,19 @@ from seil.sf_to_dw import feed as module
 from seil.sf_to_dw.feed import Feed, export_feed, packaged_feeds
 from seil.sf_to_dw.load.loader import load
 from seil.sf_to_dw.site_models import site_models
-from seil.warehouse import Warehouse
+from seil.warehouse import TableName, Warehouse
+from seil.warehouse.types import TEXT, TIMESTAMP
 
+ODD_TYPES: dict[str, pa.DataType] = {
+    "id": TEXT,
+    "t": TEXT,
+    "f": pa.bool_(),
+    "d": pa.decimal128(18, 2),
+    "s": pa.decimal128(38, 8),
+    "day": pa.date32(),
+    "moment": TIMESTAMP,
+    "n": pa.int64(),
+}
 AT = datetime(2024, 6, 1, 10, 30, 5, tzinfo=timezone(timedelta(hours=10)))
 
 
@@ -36,17 +47,27 @@ def odd_feed(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
         "Whole": "n",
     }
     monkeypatch.setattr(module, "packaged_feeds", lambda: {"Odd": Feed("Odd", "odd", columns)})
-    database(warehouse).execute(
-        """
-        CREATE TABLE odd AS SELECT * FROM (VALUES
-            ('b', 'say "hi", ok', true, 10.50::DECIMAL(18,2), 0.00000001::DECIMAL(38,8),
-             DATE '2024-02-29', TIMESTAMPTZ '2024-02-29 23:59:59.123456+00', 007),
-            ('a', 'two' || chr(13) || chr(10) || 'lines ünd 😀', false, -0.10, 0,
-             DATE '1999-12-31', TIMESTAMPTZ '2024-02-29 00:00:00+10', 9223372036854775807),
-            ('c', NULL, NULL, NULL, NULL, NULL, NULL, NULL),
-            ('d', '', NULL, NULL, NULL, NULL, NULL, NULL)
-        ) AS v (id, t, f, d, s, day, moment, n)"""
-    )
+    nulls = (None,) * 6
+    rows = [
+        (
+            *("b", 'say "hi", ok', True, Decimal("10.50"), Decimal("1E-8"), date(2024, 2, 29)),
+            *(datetime(2024, 2, 29, 23, 59, 59, 123_456, UTC), 7),
+        ),
+        (
+            *("a", "two\r\nlines ünd 😀", False, Decimal("-0.10"), Decimal(0), date(1999, 12, 31)),
+            *(datetime(2024, 2, 28, 14, tzinfo=UTC), 2**63 - 1),
+        ),
+        ("c", None, *nulls),
+        ("d", "", *nulls),
+    ]
+    records = [dict(zip(ODD_TYPES, row, strict=True)) for row in rows]
+    store(warehouse, "odd", pa.Table.from_pylist(records, pa.schema(ODD_TYPES)))
+
+
+def store(warehouse: Warehouse, name: str, rows: pa.Table) -> None:
+    warehouse.prepare()
+    with warehouse.commit(name) as commit:
+        commit.tables.replace(TableName("", name), rows, key=rows.column_names[0])
 
 
 def test_values_are_written_as_documented(
@@ -114,7 +135,7 @@ def test_what_cannot_be_exported_is_named_before_anything_is_written(
 def test_a_table_without_a_column_of_the_feed_is_named(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    database(warehouse).execute("CREATE TABLE products AS SELECT 1 AS product_key")
+    store(warehouse, "products", pa.table({"product_key": pa.array(["1"])}))
     with pytest.raises(ConfigurationError, match=r"Product_Name needs column products\.product_na"):
         export_feed(warehouse, tmp_path.as_uri(), at=AT, feeds=["Product"])
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from tests.duckdb_file import database
+from tests.duckdb_file import relational_database as database
 
 from seil.catalog import Catalog
 from seil.catalog.fields import packaged_fields

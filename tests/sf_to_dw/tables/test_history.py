@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.duckdb_file import database
+from tests.duckdb_file import relational_database as database
 from tests.examples import examples
 
 from seil.catalog import Catalog, SyncedObject

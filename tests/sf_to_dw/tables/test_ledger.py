@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.duckdb_file import database
+from tests.duckdb_file import relational_database as database
 
 from seil.catalog import Catalog
 from seil.lake import Lake
@@ -165,9 +165,9 @@ def test_a_manifest_that_cannot_be_read_is_reported(
 
 def unbalanced(warehouse: Warehouse) -> tuple[list[Any], list[Any]]:
     """As the table says, and as all rows say."""
-    table = warehouse.query("SELECT object, flow_run_id FROM seil.unbalanced ORDER BY ALL")
+    table = warehouse.query("SELECT object, flow_run_id FROM seil.unbalanced ORDER BY 1, 2")
     ledger = warehouse.query(
-        "SELECT object, flow_run_id FROM seil.ledger WHERE NOT balanced ORDER BY ALL"
+        "SELECT object, flow_run_id FROM seil.ledger WHERE NOT balanced ORDER BY 1, 2"
     )
     return table.to_pylist(), ledger.to_pylist()
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.duckdb_file import database
+from tests.duckdb_file import relational_database as database
 from tests.examples import examples
 
 from seil.catalog import Catalog, load_catalog
@@ -219,8 +219,8 @@ def test_a_file_without_time_or_hour_is_as_old_as_can_be(
     key = curator.file([record("a", 1)], end="")
     lake.curated.move(key, "Salesforce-Order/by-hand/x.parquet")
     assert run().outcome == MergeOutcome(inserted=1)
-    rows = warehouse.query('SELECT epoch(_extracted_at) AS at FROM salesforce."order"').to_pylist()
-    assert rows == [{"at": 0.0}]
+    rows = warehouse.query('SELECT _extracted_at AS at FROM salesforce."order"').to_pylist()
+    assert rows == [{"at": datetime(1970, 1, 1, tzinfo=UTC)}]
 
 
 def test_lineage_columns_stay_in_the_lake(

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.duckdb_file import database
+from tests.duckdb_file import relational_database as database
+from tests.engines import DUCKDB_ONLY
 from tests.sf_to_dw.tables.conftest import Curator
 
 from seil.catalog import Catalog, SyncedObject
@@ -129,6 +130,7 @@ def test_a_file_that_cannot_be_merged_holds_back_no_other(
     assert ids(warehouse) == [f"r{run}" for run in range(3) if run != position]
 
 
+@DUCKDB_ONLY  # An index holds up no other engine's change of columns.
 def test_a_file_the_table_cannot_be_changed_for_holds_back_no_other(
     warehouse: Warehouse, lake: Lake, curator: Any
 ) -> None:

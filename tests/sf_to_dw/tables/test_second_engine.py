@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
+from tests.engines import DUCKDB_ONLY
 from tests.sf_to_dw.tables.conftest import Curator
 
 from seil.catalog import Catalog
@@ -96,6 +97,7 @@ def content(warehouse: Warehouse) -> list[list[dict[str, Any]]]:
     return [warehouse.query(f"SELECT * FROM {name} ORDER BY 1").to_pylist() for name in names]
 
 
+@DUCKDB_ONLY
 def test_loads_and_builds_come_out_the_same(
     planted: Warehouse, warehouse: Warehouse, lake: Lake, catalog: Catalog, curator: Curator
 ) -> None:
