@@ -19,6 +19,7 @@ from seil.errors import ConfigurationError, StatementError
 from seil.events.bus import Bus
 from seil.events.envelope import Event
 from seil.events.file_events import event_id
+from seil.modeling.access import table_access
 from seil.modeling.model import Model, Models
 from seil.modeling.plan import BuildMode, ModelPlan, new_planner
 from seil.modeling.removed import removed_tables
@@ -216,7 +217,9 @@ class _Build:
             publishing.enter_context(self.progress.step("publish tables"))
         self._settle(tables, commit)
         self._record_versions(tables, commit.recorder)
-        return self._record(tuple(tables.values()), commit.recorder)
+        report = self._record(tuple(tables.values()), commit.recorder)
+        commit.builder.arrange(table_access(self.planner))
+        return report
 
     def _stage(self, model: Model, tables: Mapping[str, TableBuild]) -> TableBuild:
         if reason := self.refused.get(model.name):

@@ -118,6 +118,24 @@ class Model:
         return self.described.key
 
     @property
+    def certain_key(self) -> tuple[str, ...]:
+        """The key, if tests of level error hold it unique and not null; else ()."""
+        held: dict[str, set[tuple[str, ...]]] = {"unique": set(), "not_null": set()}
+        for column, test in self._tests:
+            if test.level == "error" and test.kind in held:
+                held[test.kind].add(tuple(sorted(test.unique or test.not_null or (column,))))
+        never_null = {name for names in held["not_null"] for name in names}
+        is_unique = tuple(sorted(self.key)) in held["unique"]
+        return self.key if is_unique and never_null.issuperset(self.key) else ()
+
+    @property
+    def _tests(self) -> Iterator[tuple[str, ModelTest]]:
+        """With the column, empty for those of the table."""
+        yield from (("", test) for test in self.described.tests)
+        for column in self.described.columns:
+            yield from ((column.name, test) for test in column.tests)
+
+    @property
     def references(self) -> Iterator[tuple[str, str, str]]:
         """(own column, model, its column) of the relationship tests."""
         for column in self.described.columns:

@@ -166,6 +166,17 @@ COLUMNS: dict[TableName, dict[str, str]] = {
     LAYOUT: {"fingerprint": _TEXT},
 }
 
+KEYS: dict[TableName, tuple[str, ...]] = {
+    LOADS: ("curated_key",),
+    RUNS: ("object", "flow_run_id"),
+    BUILDS: ("build_id", "table_name"),
+    BUILT: ("table_name",),
+    OUTBOX: ("event_id",),
+    POSITIONS: ("object",),
+    OUTCOMES: ("flow", "object", "key", "operation", "run_id"),
+}
+"""Of the tables whose rows are replaced by key."""
+
 
 OUTCOME_COLUMNS = {
     "flow": "Who wrote the record, such as push:rating.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,6 +30,16 @@ class StagedBuild:
     deleted: int = 0
     inserted: int = 0
     change: RowChange | None = None
+
+
+@dataclass(frozen=True)
+class TableAccess:
+    """How builds find a table's rows: `key` are columns that identify one and are never null;
+    `lookups` are columns by which some are found.
+    """
+
+    key: tuple[str, ...] = ()
+    lookups: frozenset[str] = frozenset()
 
 
 def keys_relation(table: TableName) -> str:
@@ -60,4 +70,10 @@ class Builder(Protocol):
 
     def discard(self, staged: Sequence[StagedBuild]) -> None:
         """Leaves the tables as they are."""
+        ...
+
+    def arrange(self, tables: Mapping[TableName, TableAccess]) -> None:
+        """Makes rows quick to find as given. Of these tables, what an earlier call arranged beyond
+        that goes. Does nothing in engines that need no indexes.
+        """
         ...

@@ -1,14 +1,55 @@
-"""One database for the tests that leave nothing in it."""
+"""Databases of a server, one for the tests that leave nothing in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+import psycopg
 import pytest
 from tests.postgresql import Server
+from tests.warehouse.records import Accounts
 
 from seil.settings import WarehouseSettings
-from seil.warehouse import Warehouse, open_warehouse
+from seil.warehouse import TableName, Warehouse, open_warehouse
+
+SIZES = TableName("", "sizes")
+SELECT = "SELECT id, size FROM salesforce.account"
+
+
+@pytest.fixture
+def url(server: Server) -> str:
+    return server.url(server.new_database(), options="-c%20lock_timeout%3D100ms")
+
+
+@pytest.fixture
+def warehouse(url: str) -> Iterator[Warehouse]:
+    with open_warehouse(WarehouseSettings(url=url)) as opened:
+        opened.prepare()
+        yield opened
+
+
+@pytest.fixture
+def accounts(warehouse: Warehouse, tmp_path: Path) -> Accounts:
+    accounts = Accounts(warehouse, tmp_path)
+    accounts.merge(accounts.file(1, [{"id": "A", "size": 1, "stamp": 1}]))
+    build(warehouse)
+    return accounts
+
+
+def build(warehouse: Warehouse, select: str = SELECT) -> None:
+    with warehouse.commit("build") as commit:
+        commit.builder.publish([commit.builder.stage_table(SIZES, select)])
+
+
+@contextmanager
+def reader(url: str) -> Iterator[psycopg.Connection]:
+    """In a transaction that has read both tables, and stays open."""
+    with psycopg.connect(url) as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        connection.execute("SELECT * FROM analytics.sizes, salesforce.account").fetchall()
+        yield connection
 
 
 @pytest.fixture(scope="module")

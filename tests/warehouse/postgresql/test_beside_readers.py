@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pytest
 from tests.holder import Holder
 from tests.postgresql import Server
+from tests.warehouse.postgresql.conftest import SELECT, SIZES, build, reader
 from tests.warehouse.records import TABLE, TYPES, Accounts
 
 from seil.errors import LeaseLostError, WarehouseError
@@ -21,43 +21,7 @@ from seil.settings import WarehouseSettings
 from seil.warehouse import Records, TableName, Warehouse, open_replacement, open_warehouse
 from seil.warehouse.replacement import UserObject
 
-SIZES = TableName("", "sizes")
 KEY = pa.schema([pa.field("id", pa.string())])
-_SELECT = "SELECT id, size FROM salesforce.account"
-
-
-@pytest.fixture
-def url(server: Server) -> str:
-    return server.url(server.new_database(), options="-c%20lock_timeout%3D100ms")
-
-
-@pytest.fixture
-def warehouse(url: str) -> Iterator[Warehouse]:
-    with open_warehouse(WarehouseSettings(url=url)) as opened:
-        opened.prepare()
-        yield opened
-
-
-@pytest.fixture
-def accounts(warehouse: Warehouse, tmp_path: Path) -> Accounts:
-    accounts = Accounts(warehouse, tmp_path)
-    accounts.merge(accounts.file(1, [{"id": "A", "size": 1, "stamp": 1}]))
-    build(warehouse)
-    return accounts
-
-
-def build(warehouse: Warehouse, select: str = _SELECT) -> None:
-    with warehouse.commit("build") as commit:
-        commit.builder.publish([commit.builder.stage_table(SIZES, select)])
-
-
-@contextmanager
-def reader(url: str) -> Iterator[psycopg.Connection]:
-    """In a transaction that has read both tables, and stays open."""
-    with psycopg.connect(url) as connection:
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        connection.execute("SELECT * FROM analytics.sizes, salesforce.account").fetchall()
-        yield connection
 
 
 def sizes(connection: psycopg.Connection) -> list[tuple[str, int]]:
@@ -99,7 +63,7 @@ def test_keys_are_primary_keys(accounts: Accounts, url: str) -> None:
         assert grouped.fetchall() == [(None,)]
 
 
-def rebuild(accounts: Accounts, url: str, select: str = _SELECT) -> None:
+def rebuild(accounts: Accounts, url: str, select: str = SELECT) -> None:
     """Under token 2, without rows."""
     fence = RunFence()
     with fence.guard(Holder(2)):
@@ -162,7 +126,7 @@ def test_options_of_the_url_come_before_the_defaults(server: Server) -> None:
 
 def test_a_reader_cannot_write(server: Server, url: str, accounts: Accounts) -> None:
     with open_warehouse(WarehouseSettings(url=url), read_only=True) as opened:
-        assert opened.query(_SELECT).num_rows == 1
+        assert opened.query(SELECT).num_rows == 1
         with pytest.raises(WarehouseError, match="read-only"), opened.commit("x") as commit:
             commit.tables.drop(TABLE)
 
@@ -181,7 +145,7 @@ def test_views_of_users_follow_changed_columns_with_their_rights(
         with warehouse.commit("drift") as commit:
             commit.tables.change_type(TABLE, pa.field("size", pa.string()))
         with warehouse.commit("build") as commit:
-            commit.builder.publish([commit.builder.stage_table(SIZES, f"{_SELECT} -- as text")])
+            commit.builder.publish([commit.builder.stage_table(SIZES, f"{SELECT} -- as text")])
         views = "SELECT a.size, s.size, obj_description(CAST('bi.accounts' AS regclass)) "
         joined = "FROM bi.accounts AS a JOIN bi.sizes AS s USING (id) JOIN bi.kept USING (id)"
         assert connection.execute(views + joined).fetchall() == [("1", "1", "it's")]
@@ -293,7 +257,7 @@ def test_a_connection_lost_in_a_commit_changes_nothing(
         server.end_connections(urlsplit(url).path[1:])
     assert "Run the same command again" in failure.value.hint
     with open_warehouse(WarehouseSettings(url=url)) as again:
-        assert again.query(_SELECT).num_rows == 1
+        assert again.query(SELECT).num_rows == 1
 
 
 def test_a_local_timestamp_of_a_model_is_kept(warehouse: Warehouse) -> None:

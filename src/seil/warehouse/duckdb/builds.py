@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from seil.warehouse.builds import RowChange, StagedBuild, keys_relation
@@ -10,6 +10,7 @@ from seil.warehouse.sql import Sql, SqlName, compose, join, quote
 from seil.warehouse.tables import TableName
 
 if TYPE_CHECKING:
+    from seil.warehouse.builds import TableAccess
     from seil.warehouse.relational.database import RelationalDatabase
 
 # rowid identifies a table's rows until the transaction ends. Rows that do not change are in neither
@@ -102,6 +103,9 @@ class EmbeddedBuilder:
                 self._run("DROP TABLE {next}", **names)
             else:
                 self._drop_change(names)
+
+    def arrange(self, tables: Mapping[TableName, TableAccess]) -> None:
+        """Columns of row groups with their least and greatest values need no indexes."""
 
     def _drop_change(self, names: dict[str, str | TableName]) -> None:
         for view in ("added", "removed", "next"):

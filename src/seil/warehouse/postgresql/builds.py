@@ -5,15 +5,17 @@ Neither waits for a reader's transaction, which a changed or renamed table would
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from seil.warehouse.builds import RowChange, StagedBuild, keys_relation
+from seil.warehouse.postgresql.indexes import Indexes
 from seil.warehouse.sql import Sql, SqlName, compose, join, quote
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from seil.warehouse.builds import TableAccess
     from seil.warehouse.postgresql.connection import PostgresConnection
     from seil.warehouse.tables import TableName
 
@@ -95,6 +97,9 @@ class PostgresBuilder:
             else:
                 self._drop_change(entry.table)
 
+    def arrange(self, tables: Mapping[TableName, TableAccess]) -> None:
+        Indexes(self._database).arrange(tables)
+
     def _publish_whole(self, table: TableName) -> None:
         database, relation = self._database, _next(table)
         place = database.forms.temporary(relation)
@@ -104,7 +109,6 @@ class PostgresBuilder:
         with database.replaced_table(table, columns):
             self._run("INSERT INTO {table} ({c}) SELECT {c} FROM {staged}", **names, c=names_list)
         database.drop_temporary(relation)
-        self._run("ANALYZE {table}", **names)
 
     def _drop_change(self, table: TableName) -> None:
         self._run("DROP VIEW {view}", view=SqlName(_next(table)))

@@ -11,6 +11,7 @@ import psycopg
 import pyarrow as pa
 import sqlglot
 from psycopg.errors import Diagnostic, NameTooLong
+from psycopg.pq import TransactionStatus
 from sqlglot.errors import SqlglotError
 
 from seil.errors import StatementError, WarehouseError
@@ -19,6 +20,7 @@ from seil.warehouse.postgresql.copying import copy_in, copy_out
 from seil.warehouse.postgresql.errors import translated_errors
 from seil.warehouse.postgresql.forms import PostgresForms
 from seil.warehouse.postgresql.readers import readers_set_aside
+from seil.warehouse.postgresql.statistics import Statistics
 from seil.warehouse.relational.fencing import admit, stored_token
 from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
 from seil.warehouse.types import TEXT, stored_type
@@ -76,6 +78,7 @@ class PostgresConnection:
         self._is_streaming = False
         self._cut_name = ""
         self.is_one_transaction = False
+        self._statistics = Statistics(self, schema)
         self.staging: Staging | None = None
         with translated_errors(self.url):
             options = {**_DEFAULTS, **psycopg.conninfo.conninfo_to_dict(url)}
@@ -112,15 +115,18 @@ class PostgresConnection:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         if self.is_one_transaction:
-            with self._savepoint():
+            with self.savepoint():
                 yield
+                self._conclude()
             return
         self.execute("BEGIN")
+        self._statistics.forget()
         self._in_transaction = True
         try:
             if self._fence:
                 admit(self, self._fence)
             yield
+            self._conclude()
             if self._fence:
                 self._fence.check()
                 hold_fence(self, self._fence)
@@ -135,6 +141,7 @@ class PostgresConnection:
     def begin(self) -> None:
         """Until `end`, every `transaction` is a part of one."""
         self.execute("BEGIN")
+        self._statistics.forget()
         self._in_transaction = self.is_one_transaction = True
 
     def end(self, *, commit: bool) -> None:
@@ -144,11 +151,15 @@ class PostgresConnection:
             self.execute("ROLLBACK")
         self._in_transaction = self.is_one_transaction = False
 
+    def _conclude(self) -> None:
+        """The last statements of a transaction's part."""
+        if self._connection.info.transaction_status == TransactionStatus.INERROR:
+            raise WarehouseError(self.url, "a statement of the transaction failed before its end")
+        self._statistics.refresh()
+
     def _commit(self) -> None:
         with self._errors():
-            status = self._connection.execute("COMMIT").statusmessage
-        if status != "COMMIT":
-            raise WarehouseError(self.url, "a statement of the transaction failed before its end")
+            self._connection.execute("COMMIT")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -299,7 +310,7 @@ class PostgresConnection:
         """PostgreSQL replaces a view only by one with the same columns before new ones."""
         self.create_schema(view.schema or self.schema)
         try:
-            with self._savepoint():
+            with self.savepoint():
                 self.execute(f"CREATE OR REPLACE VIEW {self.qualify(view)} AS {select}")
         except StatementError:
             with readers_set_aside(self, self.qualify(view)):
@@ -342,7 +353,7 @@ class PostgresConnection:
         return compose("{name} {type}", name=SqlName(column.name), type=kind)
 
     @contextmanager
-    def _savepoint(self) -> Iterator[None]:
+    def savepoint(self) -> Iterator[None]:
         if not self._in_transaction:
             yield
             return

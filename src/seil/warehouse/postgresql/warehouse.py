@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from seil.warehouse.bookkeeping_tables import KEYS
+from seil.warehouse.builds import TableAccess
 from seil.warehouse.postgresql.builds import PostgresBuilder
 from seil.warehouse.postgresql.connection import PostgresConnection
 from seil.warehouse.postgresql.forms import FUNCTIONS
+from seil.warehouse.postgresql.indexes import Indexes
 from seil.warehouse.postgresql.staging import Staging
 from seil.warehouse.protocol import EngineTraits
 from seil.warehouse.relational.warehouse import RelationalWarehouse
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
     from seil.warehouse.merges import OpenUrl
 
 
-_DESCRIPTION = f"SEIL, functions {hashlib.sha256(FUNCTIONS.encode()).hexdigest()[:16]}"
+_PARTS = f"{FUNCTIONS}{sorted(KEYS.items())}"
+_DESCRIPTION = f"SEIL, functions and keys {hashlib.sha256(_PARTS.encode()).hexdigest()[:16]}"
 
 
 class PostgresWarehouse(RelationalWarehouse[PostgresConnection]):
@@ -28,19 +32,20 @@ class PostgresWarehouse(RelationalWarehouse[PostgresConnection]):
     traits = EngineTraits(atomic_across_tables=True, follows_changes=True, keeps_nul=False)
 
     def prepare(self) -> None:
+        """Only their owner may replace functions and add keys, and not two processes at once."""
         database = self.database
+        stored = "SELECT obj_description(to_regnamespace('seil'), 'pg_namespace') AS description"
+        is_current = database.query(stored).to_pylist() == [{"description": _DESCRIPTION}]
         with database.transaction():
             database.create_schema("seil")
             database.create_schema(database.schema)
-            self._prepare_functions()
+            if not is_current:
+                database.execute(FUNCTIONS)
         super().prepare()
-
-    def _prepare_functions(self) -> None:
-        """Only their owner may replace them, and not two processes at once."""
-        stored = "SELECT obj_description(to_regnamespace('seil'), 'pg_namespace') AS description"
-        if self.database.query(stored).to_pylist() != [{"description": _DESCRIPTION}]:
-            self.database.execute(FUNCTIONS)
-            self.database.execute(compose("COMMENT ON SCHEMA seil IS {text}", text=_DESCRIPTION))
+        if not is_current:
+            with database.transaction():
+                Indexes(database).arrange({t: TableAccess(key) for t, key in KEYS.items()})
+                database.execute(compose("COMMENT ON SCHEMA seil IS {text}", text=_DESCRIPTION))
 
     def _builder(self) -> PostgresBuilder:
         return PostgresBuilder(self.database)

@@ -6,7 +6,7 @@ which is cheaper from about half on (docs/benchmarks.md).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from seil.warehouse.builds import RowChange, StagedBuild, keys_relation
@@ -14,6 +14,7 @@ from seil.warehouse.spark.columns import name_of
 from seil.warehouse.sql import SqlName, compose, join, quote
 
 if TYPE_CHECKING:
+    from seil.warehouse.builds import TableAccess
     from seil.warehouse.spark.database import IcebergDatabase
     from seil.warehouse.tables import TableName
 
@@ -124,6 +125,9 @@ class SparkBuilder:
                 self._database.drop_temporary(entry.relation)
             else:
                 self._drop_change(entry.table)
+
+    def arrange(self, tables: Mapping[TableName, TableAccess]) -> None:
+        """Iceberg finds files by the least and greatest values of their columns."""
 
     def _drop_change(self, table: TableName) -> None:
         for name in (
