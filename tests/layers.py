@@ -39,7 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("seil.secret", "seil.wrong_values"),
     ("seil.settings",),
-    ("seil.observe",),
+    ("seil.observe", "seil.postgres_server"),
     ("seil.catalog", "seil.lake", "seil.admanager", "seil.techone"),
     ("seil.events", "seil.salesforce"),
     ("seil.state", "seil.warehouse"),

@@ -13,10 +13,11 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -161,3 +162,102 @@ def _free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def losing_answers(server: Server, statement: bytes) -> Iterator[str]:
+    """Between client and server: hands the statement on, and drops the answer to it, once."""
+    with _relay(server, statement, refusal=b"") as address:
+        yield address
+
+
+@contextmanager
+def refusing(server: Server, statement: bytes, sqlstate: str, message: str) -> Iterator[str]:
+    """Between client and server: answers the statement with that error, once."""
+    fields = f"SERROR\0VERROR\0C{sqlstate}\0M{message}\0\0".encode()
+    answer = _message(b"E", fields) + _message(b"Z", b"E")
+    with _relay(server, statement, refusal=answer) as address:
+        yield address
+
+
+def _message(kind: bytes, body: bytes) -> bytes:
+    return kind + (len(body) + 4).to_bytes(4, "big") + body
+
+
+@contextmanager
+def _relay(server: Server, statement: bytes, *, refusal: bytes) -> Iterator[str]:
+    """Its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        relay = _Relay(server, statement, refusal)
+        threading.Thread(target=relay.serve, args=(listener,), daemon=True).start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        assert relay.met.is_set()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@dataclass
+class _Relay:
+    """Looks for the statement in what clients send, until it has met it. Without a `refusal`, it
+    cuts the connection instead of handing the answer on.
+    """
+
+    server: Server
+    statement: bytes
+    refusal: bytes
+    met: threading.Event = field(default_factory=threading.Event)
+    cut: set[socket.socket] = field(default_factory=set)
+
+    def serve(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                threading.Thread(target=self._send, args=(client,), daemon=True).start()
+
+    def _send(self, client: socket.socket) -> None:
+        far = socket.socket(socket.AF_UNIX)
+        far.connect(f"{self.server.folder}/.s.PGSQL.{self.server.port}")
+        threading.Thread(target=self._answer, args=(far, client), daemon=True).start()
+        # The other direction may have closed both.
+        with client, suppress(OSError):
+            while data := client.recv(65536):
+                if self.statement not in data or self.met.is_set():
+                    far.sendall(data)
+                    continue
+                self.met.set()
+                if self.refusal:
+                    client.sendall(self.refusal)
+                else:
+                    self.cut.add(far)
+                    far.sendall(data)
+            far.shutdown(socket.SHUT_WR)
+
+    def _answer(self, far: socket.socket, client: socket.socket) -> None:
+        with far, suppress(OSError):
+            while data := far.recv(65536):
+                if far in self.cut:
+                    client.shutdown(socket.SHUT_RDWR)
+                    return
+                client.sendall(data)
+
+
+def standby(version: str) -> tuple[threading.Thread, int]:
+    """Answers a login, and every statement with 25006, as a server in recovery does."""
+    parameters = {"server_version": version, "server_encoding": "UTF8", "client_encoding": "UTF8"}
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    ready = _message(b"Z", b"I")
+    fields = b"SERROR\0VERROR\0C25006\0Mcannot execute this during recovery\0\0"
+
+    def serve() -> None:
+        with listener, listener.accept()[0] as client:
+            client.recv(65536)
+            content = b"".join(
+                _message(b"S", f"{name}\0{value}\0".encode()) for name, value in parameters.items()
+            )
+            client.sendall(_message(b"R", bytes(4)) + content + ready)
+            while client.recv(65536):
+                client.sendall(_message(b"E", fields) + ready)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return thread, listener.getsockname()[1]

@@ -33,7 +33,7 @@ SQLITE_STORES = (
     "seil.state",
 )
 # The state may lie on a server.
-SERVER_STORES = ("seil.state",)
+SERVER_STORES = ("seil.postgres_server", "seil.state")
 # Record rules are DuckDB expressions whatever the warehouse is, and a push's plan and checks are
 # made by one, as are the files of published tables; the stand-in for Salesforce keeps its records
 # in a DuckDB of its own.
@@ -49,7 +49,7 @@ DUCKDB_USERS = (
     "seil.sandbox",
 )
 # The default of `[warehouse] url`, and the demo's; the state may be in PostgreSQL, too.
-URL_WRITERS = ("seil.settings.storage", "seil.cli.demo", "seil.state")
+URL_WRITERS = ("seil.postgres_server", "seil.settings.storage", "seil.cli.demo", "seil.state")
 # SOQL reads like SQL.
 SOQL = (
     "seil.salesforce",
@@ -76,7 +76,8 @@ TAKERS: dict[str, Collection[str]] = {
         "seil.app.queries",  # a person's SELECT
         "seil.dw_to_sf.plan",  # the SELECT of a push's definition
         "seil.sandbox",
-        "seil.settings",  # a part of a URL
+        "seil.postgres_server",  # a part of a URL
+        "seil.settings",  # the same
         "seil.state",
     ),
     "stream": (

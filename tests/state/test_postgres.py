@@ -5,22 +5,20 @@ from __future__ import annotations
 import os
 import re
 import socket
-import struct
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 
 import psycopg
 import pytest
-from tests.postgresql import PASSWORD, Server
+from tests.postgresql import PASSWORD, Server, losing_answers, standby
 from tests.state.conftest import OpenState
 
 from seil.errors import StateError, StateLostError
+from seil.postgres_server import LEAST_VERSION
 from seil.secret import Secret
 from seil.state import State
 from seil.state.database import Transaction, write
 from seil.state.decisions import Decision
-from seil.state.postgres import LEAST_VERSION, PostgresDatabase
+from seil.state.postgres import PostgresDatabase
 
 DECISION = Decision("size", "text", "me", "2026-01-01T00:00:00+00:00", "int64", "string")
 
@@ -82,48 +80,6 @@ def test_a_connection_that_is_always_lost_is_an_error(
 
     with pytest.raises(StateLostError, match="Nothing of it was stored"):
         write(state.database, lose)
-
-
-@contextmanager
-def losing_answers(server: Server, statement: bytes) -> Iterator[str]:
-    """Between client and server: hands the statement on, and drops the answer to it, once."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        lost = threading.Event()
-
-        def serve() -> None:
-            while True:
-                try:
-                    client, _ = listener.accept()
-                except OSError:
-                    return
-                threading.Thread(target=pump, args=(client,), daemon=True).start()
-
-        def pump(client: socket.socket) -> None:
-            far = socket.socket(socket.AF_UNIX)
-            far.connect(f"{server.folder}/.s.PGSQL.{server.port}")
-            threading.Thread(target=back, args=(far, client), daemon=True).start()
-            # The other direction may have closed both.
-            with client, suppress(OSError):
-                while data := client.recv(65536):
-                    if statement in data and not lost.is_set():
-                        lost.set()
-                        dropped.add(far)
-                    far.sendall(data)
-                far.shutdown(socket.SHUT_WR)
-
-        def back(far: socket.socket, client: socket.socket) -> None:
-            with far, suppress(OSError):
-                while data := far.recv(65536):
-                    if far in dropped:
-                        client.shutdown(socket.SHUT_RDWR)
-                        return
-                    client.sendall(data)
-
-        dropped: set[socket.socket] = set()
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-        assert lost.is_set()
-        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_commit_whose_answer_is_lost_is_stored_once(
@@ -217,31 +173,6 @@ def test_a_refusal_says_what_to_do(
     assert not re.search(r"\bmv\b", str(caught.value))
 
 
-def standby(parameters: dict[str, str]) -> tuple[threading.Thread, int]:
-    """Answers a login, and every statement with 25006, as a server in recovery does."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def message(kind: bytes, body: bytes) -> bytes:
-        return kind + struct.pack("!i", len(body) + 4) + body
-
-    ready = message(b"Z", b"I")
-    fields = b"SERROR\0VERROR\0C25006\0Mcannot execute this during recovery\0\0"
-
-    def serve() -> None:
-        with listener, listener.accept()[0] as client:
-            client.recv(65536)
-            content = b"".join(
-                message(b"S", f"{name}\0{value}\0".encode()) for name, value in parameters.items()
-            )
-            client.sendall(message(b"R", struct.pack("!i", 0)) + content + ready)
-            while client.recv(65536):
-                client.sendall(message(b"E", fields) + ready)
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    return thread, listener.getsockname()[1]
-
-
 @pytest.mark.parametrize(
     ("version", "words"),
     [
@@ -251,8 +182,7 @@ def standby(parameters: dict[str, str]) -> tuple[threading.Thread, int]:
     ids=["too old", "standby"],
 )
 def test_a_server_that_cannot_hold_a_state_is_named(version: str, words: str) -> None:
-    parameters = {"server_version": version, "server_encoding": "UTF8", "client_encoding": "UTF8"}
-    thread, port = standby(parameters)
+    thread, port = standby(version)
     state = State(PostgresDatabase(f"postgresql://me@127.0.0.1:{port}/db?sslmode=disable"))
     with pytest.raises(StateError, match=words):
         state.decisions.add("Account", [DECISION])

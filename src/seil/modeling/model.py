@@ -120,12 +120,12 @@ class Model:
     @property
     def certain_key(self) -> tuple[str, ...]:
         """The key, if tests of level error hold it unique and not null; else ()."""
-        held: dict[str, set[tuple[str, ...]]] = {"unique": set(), "not_null": set()}
+        guarantees: dict[str, set[tuple[str, ...]]] = {"unique": set(), "not_null": set()}
         for column, test in self._tests:
-            if test.level == "error" and test.kind in held:
-                held[test.kind].add(tuple(sorted(test.unique or test.not_null or (column,))))
-        never_null = {name for names in held["not_null"] for name in names}
-        is_unique = tuple(sorted(self.key)) in held["unique"]
+            if test.level == "error" and test.kind in guarantees:
+                guarantees[test.kind].add(tuple(sorted(test.unique or test.not_null or (column,))))
+        never_null = {name for names in guarantees["not_null"] for name in names}
+        is_unique = tuple(sorted(self.key)) in guarantees["unique"]
         return self.key if is_unique and never_null.issuperset(self.key) else ()
 
     @property

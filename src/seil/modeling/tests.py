@@ -302,8 +302,9 @@ class _Test:
         )
 
     def _repeated_by(self, change: RowChange) -> Sql:
-        """Keys that occur more than once, and more often than before."""
-        same = (compose("w.{c} IS NOT DISTINCT FROM m.{c}", c=SqlName(c)) for c in self.columns)
+        """Keys that occur more than once, and more often than before. Those with a null are looked
+        up apart: PostgreSQL joins by equality alone without comparing each pair.
+        """
         return compose(
             """
             WITH versions AS (
@@ -314,15 +315,33 @@ class _Test:
             )
             SELECT 1 FROM (
                 SELECT {columns}, _one FROM versions
-                UNION ALL SELECT {columns}, 1 FROM {table} AS w SEMI JOIN more AS m ON {same}
+                UNION ALL SELECT {columns}, 1 FROM {table} AS w SEMI JOIN more AS m ON {equal}
+                {with_nulls}
             ) AS t GROUP BY {columns} HAVING sum(_one) > 1""",
             columns=self._column_list,
             added=SqlName(change.added),
             removed=SqlName(change.removed),
             counted=self._has_key,
             table=SqlName(self.model.name),
-            same=join(" AND ", same),
+            equal=self._same_key("w.{c} = m.{c}"),
+            with_nulls=self._with_nulls if len(self.columns) > 1 else Sql(""),
         )
+
+    @property
+    def _with_nulls(self) -> Sql:
+        has_null = join(" OR ", (compose("{c} IS NULL", c=SqlName(c)) for c in self.columns))
+        return compose(
+            """
+            UNION ALL SELECT {columns}, 1 FROM (SELECT {columns} FROM {table} WHERE {null}) AS w
+            SEMI JOIN (SELECT {columns} FROM more WHERE {null}) AS m ON {same}""",
+            columns=self._column_list,
+            table=SqlName(self.model.name),
+            null=has_null,
+            same=self._same_key("w.{c} IS NOT DISTINCT FROM m.{c}"),
+        )
+
+    def _same_key(self, template: str) -> Sql:
+        return join(" AND ", (compose(template, c=SqlName(c)) for c in self.columns))
 
     @property
     def _with_counts(self) -> Sql:

@@ -13,19 +13,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
 import psycopg
+from psycopg import errors
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from seil.errors import StateError, StateLostError
+from seil.postgres_server import connect, refusal, server_hint, server_place, server_reason
 from seil.secret import Secret
 from seil.state.database import Row, storable
-from seil.state.postgres_errors import refusal, state_error
 from seil.state.schema import is_current, migrate, read_meta
 
 SCHEMA = "seil_state"
-LEAST_VERSION = 15
 _LOCK = 0x5345494C  # "SEIL": an advisory lock is a number, within one database.
 _PATIENCE = 60.0
 _PATH = f"SET LOCAL search_path TO {SCHEMA}"
@@ -42,14 +41,10 @@ _WRITE = (
 _NOT_DURABLE = "SET LOCAL synchronous_commit TO off; "
 _EXISTS = f"SELECT to_regclass('{SCHEMA}.meta') IS NOT NULL"
 _HAS_SCHEMA = f"SELECT to_regnamespace('{SCHEMA}') IS NOT NULL"
-# What libpq waits for by default is a connection that is gone: minutes, or for ever.
-_DEFAULTS: Mapping[str, Any] = {
-    "application_name": "seil",
-    "connect_timeout": 10,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,
+_HINTS: Mapping[type[psycopg.Error], str] = {
+    errors.InsufficientPrivilege: "Let the database's owner run"
+    " `CREATE SCHEMA seil_state AUTHORIZATION ...` with the user of [state] url",
+    errors.LockNotAvailable: "Another process writes to it for long; run the same command again",
 }
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 _TEXT = re.compile(r"\bTEXT\b")
@@ -73,9 +68,7 @@ class PostgresDatabase:
 
     @property
     def place(self) -> str:
-        parts = urlsplit(self._url)
-        host = parse_qs(parts.query).get("host", [""])[0]
-        return f"{parts.scheme}://{parts.netloc}{parts.path}" + (f"?host={host}" if host else "")
+        return server_place(self._url)
 
     @property
     def is_stored(self) -> bool:
@@ -219,14 +212,10 @@ class PostgresDatabase:
         return self._connection
 
     def _connect(self) -> psycopg.Connection:
-        own = {**_DEFAULTS, **psycopg.conninfo.conninfo_to_dict(self._url)}
-        if self._password:
-            own["password"] = self._password.reveal()
-        connection = psycopg.connect(autocommit=True, prepare_threshold=None, **own)
-        version, encoding = connection.info.server_version, connection.info.parameter_status
-        if reason := refusal(version, encoding("server_encoding") or "", LEAST_VERSION):
+        connection = connect(self._url, self._password)
+        if problem := refusal(connection, "state"):
             connection.close()
-            raise StateError(self.place, "open", reason[0], hint=reason[1])
+            raise StateError(self.place, "open", problem[0], hint=problem[1])
         return connection
 
     def _lost(self, reason: str) -> StateLostError:
@@ -238,7 +227,7 @@ class PostgresDatabase:
         try:
             yield
         except psycopg.Error as error:
-            raise state_error(error, self.place, operation) from error
+            raise _state_error(error, self.place, operation) from error
 
 
 class PostgresTransaction:
@@ -259,6 +248,13 @@ class PostgresTransaction:
     def execute_many(self, sql: str, many: Iterable[Mapping[str, Any]]) -> None:
         with self._connection.cursor() as cursor:
             cursor.executemany(_translation(sql), map(storable, many))
+
+
+def _state_error(error: psycopg.Error, place: str, operation: str) -> StateError:
+    hint = server_hint(error, "state", _HINTS)
+    # A connection that failed has no code.
+    operation = operation if error.sqlstate else "connect to"
+    return StateError(place, operation, server_reason(error), hint=hint)
 
 
 _WAIT = wait_random_exponential(multiplier=0.1, max=5)

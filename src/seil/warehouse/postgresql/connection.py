@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from typing import TYPE_CHECKING
 
-import psycopg
 import pyarrow as pa
 import sqlglot
 from psycopg.errors import Diagnostic, NameTooLong
@@ -15,6 +13,7 @@ from psycopg.pq import TransactionStatus
 from sqlglot.errors import SqlglotError
 
 from seil.errors import StatementError, WarehouseError
+from seil.postgres_server import connect, refusal, server_place
 from seil.warehouse.postgresql.arrow import result_batch, result_schema
 from seil.warehouse.postgresql.copying import copy_in, copy_out
 from seil.warehouse.postgresql.errors import translated_errors
@@ -26,8 +25,6 @@ from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
 from seil.warehouse.types import TEXT, stored_type
 
 if TYPE_CHECKING:
-    from psycopg import Connection
-
     from seil.secret import Secret
     from seil.warehouse.fencing import Fence
     from seil.warehouse.merges import Misfits, StagedFile
@@ -35,17 +32,7 @@ if TYPE_CHECKING:
     from seil.warehouse.tables import TableName
     from seil.warehouse.types import Column
 
-LEAST_VERSION = 15
 _BATCH_ROWS = 16_384
-# What libpq waits for by default is a connection that is gone: minutes, or for ever.
-_DEFAULTS: Mapping[str, Any] = {
-    "application_name": "seil",
-    "connect_timeout": 10,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,
-}
 # A reader's open transaction holds up a change of columns, which would hold up every other reader
 # behind it: without a limit of the user's own, for 30 seconds at most.
 _SESSION = """
@@ -70,7 +57,7 @@ class PostgresConnection:
         read_only: bool = False,
         fence: Fence | None = None,
     ) -> None:
-        self.url = _place(url)
+        self.url = server_place(url)
         self.schema = schema
         self.read_only = read_only
         self._fence = fence
@@ -81,33 +68,21 @@ class PostgresConnection:
         self._statistics = Statistics(self, schema)
         self.staging: Staging | None = None
         with translated_errors(self.url):
-            options = {**_DEFAULTS, **psycopg.conninfo.conninfo_to_dict(url)}
-            if password is not None:
-                options["password"] = password.reveal()
-            # A plan that the server keeps fails once the columns of its tables change.
-            self._connection: Connection = psycopg.connect(
-                autocommit=True, prepare_threshold=None, **options
-            )
-            self._connection.add_notice_handler(self._note)
-            self._connection.execute(_SESSION.encode())
-            self._connection.execute(f"SET search_path = {quote(schema)}".encode())
-            if read_only:
-                self._connection.execute("SET default_transaction_read_only = on")
-        self._check_server()
+            self._connection = connect(url, password)
+        try:
+            self._begin_session()
+        except BaseException:
+            self.close()
+            raise
 
-    def _check_server(self) -> None:
-        version = self._connection.info.server_version // 10_000
-        encoding = self._connection.info.parameter_status("server_encoding")
-        if version < LEAST_VERSION:
-            reason = f"the server is PostgreSQL {version}, a warehouse needs {LEAST_VERSION}"
-            hint = "Upgrade the server, or point [warehouse] url at another one"
-        elif encoding != "UTF8":
-            reason = f"the database has the encoding {encoding}, a warehouse needs UTF8"
-            hint = "Create a database with `createdb --encoding UTF8 --template template0`"
-        else:
-            return
-        self.close()
-        raise WarehouseError(self.url, reason, hint=hint)
+    def _begin_session(self) -> None:
+        if problem := refusal(self._connection, "warehouse"):
+            raise WarehouseError(self.url, problem[0], hint=problem[1])
+        self._connection.add_notice_handler(self._note)
+        self.execute(_SESSION)
+        self.execute(f"SET search_path = {quote(self.schema)}")
+        if self.read_only:
+            self.execute("SET default_transaction_read_only = on")
 
     def close(self) -> None:
         self._connection.close()
@@ -158,8 +133,15 @@ class PostgresConnection:
         self._statistics.refresh()
 
     def _commit(self) -> None:
-        with self._errors():
-            self._connection.execute("COMMIT")
+        try:
+            with self._errors():
+                self._connection.execute("COMMIT")
+        except WarehouseError as error:
+            if not self._connection.closed:
+                raise
+            reason = f"the connection was lost in a commit of unknown outcome: {error.reason}"
+            hint = "Run the same command again: what is stored already is not stored twice"
+            raise WarehouseError(self.url, reason, hint=hint) from error
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -388,9 +370,3 @@ def _without_semicolon(sql: str) -> str:
         while tokens and tokens[-1].token_type == sqlglot.TokenType.SEMICOLON:
             sql = sql[: tokens.pop().start]
     return sql
-
-
-def _place(url: str) -> str:
-    parts = urlsplit(url)
-    host = parse_qs(parts.query).get("host", [""])[0]
-    return f"{parts.scheme}://{parts.netloc}{parts.path}" + (f"?host={host}" if host else "")

@@ -1,8 +1,7 @@
-"""What PostgreSQL refuses, in words that name the cause and what to do about it."""
+"""What PostgreSQL refuses, as errors of the warehouse."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,58 +10,24 @@ import pyarrow as pa
 from psycopg import errors
 
 from seil.errors import StatementError, WarehouseError
+from seil.postgres_server import server_hint, server_reason
 
-_LOGIN = "Correct the user in [warehouse] url, or the secret that [warehouse] password refers to"
-_START = (
-    "Check host and port in [warehouse] url, and that the server runs; then run the same command"
-)
-_TLS = "Correct sslmode, sslrootcert and host in [warehouse] url"
-_PRIMARY = (
-    "Point [warehouse] url at the primary server; of several hosts in it,"
-    " target_session_attrs=read-write chooses that"
-)
-_DATABASE = "Create that database, or correct its name in [warehouse] url"
-_CONNECTIONS = "Raise the server's max_connections, or let other programs end"
 _AGAIN = "Nothing was changed. Run the same command again"
-
 _HINTS: dict[type[psycopg.Error], str] = {
-    errors.InvalidPassword: _LOGIN,
-    errors.InvalidAuthorizationSpecification: _LOGIN,
-    errors.InvalidCatalogName: _DATABASE,
-    errors.ReadOnlySqlTransaction: _PRIMARY,
     errors.InsufficientPrivilege: "Let the database's owner grant that right to the user of"
     " [warehouse] url",
-    errors.DiskFull: "The server's disk is full: free some space, then run the same command again;"
-    " nothing is lost",
     errors.DependentObjectsStillExist: "Change or drop what reads it, then run the same command"
     " again; nothing is lost",
     errors.OutOfMemory: "Let the server have more memory, or lower its work_mem",
-    errors.TooManyConnections: _CONNECTIONS,
     errors.LockNotAvailable: "A reader's transaction holds the table: wait until it ends, then run"
     " the same command again; nothing is lost",
-    errors.QueryCanceled: _AGAIN,
-    errors.AdminShutdown: _AGAIN,
     errors.SerializationFailure: _AGAIN,
     errors.DeadlockDetected: _AGAIN,
+    errors.ProgramLimitExceeded: "PostgreSQL cannot hold so much in one row or index: docs/"
+    "postgresql.md, Limits. Nothing is lost",
+    errors.TooManyColumns: "PostgreSQL cannot hold so many columns: docs/postgresql.md, Limits."
+    " Nothing is lost",
 }
-# libpq reports a failed connection by its words alone, without a code.
-_WORDS: tuple[tuple[str, str], ...] = (
-    ("password authentication failed", _LOGIN),
-    ("no password supplied", "Set [warehouse] password to a reference: env:NAME or file:PATH"),
-    ("certificate", _TLS),
-    ("SSL", _TLS),
-    ("too many connections", _CONNECTIONS),
-    ("connection slots", _CONNECTIONS),
-    ("role", _LOGIN),
-    ("does not exist", _DATABASE),
-    ("no pg_hba.conf entry", "Let the server's pg_hba.conf admit this user and machine"),
-    ("too many", _CONNECTIONS),
-    (
-        "invalid URI",
-        "Correct [warehouse] url: postgresql://user@host:5432/database?sslmode=verify-full",
-    ),
-    ("invalid connection option", "Correct [warehouse] url: its options are those of libpq"),
-)
 _STATEMENT_ERRORS = (
     psycopg.ProgrammingError,
     psycopg.DataError,
@@ -71,7 +36,6 @@ _STATEMENT_ERRORS = (
 )
 # Their detail names what stands in the way.
 _WITH_DETAIL = (errors.DependentObjectsStillExist, errors.FeatureNotSupported)
-_PREFIX = re.compile(r"^.*\bconnection to server .*? failed: (FATAL: +)?")
 
 
 @contextmanager
@@ -85,22 +49,12 @@ def translated_errors(url: str) -> Iterator[None]:
 
 
 def warehouse_error(url: str, error: psycopg.Error) -> WarehouseError:
-    reason = _reason(error)
-    hint = next((text for kind, text in _HINTS.items() if isinstance(error, kind)), "")
+    reason = server_reason(error)
+    if isinstance(error, _WITH_DETAIL) and error.diag.message_detail:
+        reason = f"{reason}: {error.diag.message_detail.splitlines()[0]}"
+    hint = server_hint(error, "warehouse", _HINTS)
     if isinstance(error, errors.OutOfMemory):
         hint = error.diag.message_hint or hint  # Such as to raise max_locks_per_transaction.
-    # What the driver cannot read has no code either.
-    if not error.sqlstate and not hint and not isinstance(error, psycopg.DataError):
-        hint = next((text for words, text in _WORDS if words in reason), _START)
     if not hint and isinstance(error, _STATEMENT_ERRORS):
         return StatementError(url, reason)
     return WarehouseError(url, reason, hint=hint)
-
-
-def _reason(error: psycopg.Error) -> str:
-    """One line; libpq repeats itself for each address that it tried."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = error.diag.message_primary or (lines[0] if lines else type(error).__name__)
-    if isinstance(error, _WITH_DETAIL) and error.diag.message_detail:
-        text = f"{text}: {error.diag.message_detail.splitlines()[0]}"
-    return _PREFIX.sub("", text)
