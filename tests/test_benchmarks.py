@@ -52,6 +52,15 @@ def test_models_by_hand(work: Path, tmp_path: Path) -> None:
     assert measured("models_subjects:duckdb", **at, kept=False) == org.rows
 
 
+@pytest.mark.matrix
+def test_models_by_seil(work: Path, tmp_path: Path) -> None:
+    org = curated_org(work, tmp_path / "lakes", copies=2, share=0.5)
+    at = {"url": f"duckdb:{tmp_path / 'warehouse.duckdb'}", "threads": 1, "memory": "512MB"}
+    full = measured("models_subjects:seil", lake=str(org.full), full=True, **at)
+    delta = measured("models_subjects:seil", lake=str(org.delta), full=False, **at)
+    assert (full, delta) == (org.rows, org.changed)
+
+
 def test_ingest(work: Path, tmp_path: Path) -> None:
     at = {"file": str(landed_file(work, tmp_path / "in", megabytes=1)), "folder": str(tmp_path)}
     assert measured("ingest_subjects:seil", **at) == measured("ingest_subjects:copied", **at) > 0
