@@ -50,5 +50,5 @@ def spark_settings(folder: Path, **spark: Any) -> WarehouseSettings:
         "options": OPTIONS,
         **spark,
     }
-    values = {"url": "spark://seil", "memory": "1GB", "threads": 1, "spark": tuned}
+    values = {"url": "spark://lakehouse", "memory": "1GB", "threads": 1, "spark": tuned}
     return WarehouseSettings.model_validate(values)

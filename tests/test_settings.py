@@ -463,7 +463,7 @@ def test_a_table_within_a_section_is_resolved_and_set_by_variables(
 ) -> None:
     file = written(
         tmp_path,
-        '[warehouse]\nurl = "spark://seil"\n[warehouse.spark]\njars = ["a.jar", "s3://b/b.jar"]\n'
+        '[warehouse]\nurl = "spark://lakehouse"\n[warehouse.spark]\njars = ["a.jar", "s3://b/b.jar"]\n'
         'secrets = { "spark.a" = "file:token", "spark.b" = "env:SEIL_TOKEN" }\n',
     )
     monkeypatch.setenv("SEIL_WAREHOUSE__SPARK__MASTER", "yarn")
@@ -484,7 +484,8 @@ def test_a_table_within_a_section_is_resolved_and_set_by_variables(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ('url = "spark://10.0.0.1:7077"', "is not spark://<catalog>, a name such as seil"),
+        ('url = "spark://10.0.0.1:7077"', "is not spark://<catalog>, a name such as lakehouse"),
+        ('url = "spark://seil"', "SEIL has a namespace of that name"),
         ('spark.catalog = "rest"', "set uri to its address"),
         ('spark = { catalog = "glue", location = "/tables" }', "set location to an s3:// URL"),
         ('spark.location = "s3://lake/tables"', "has no atomic rename"),

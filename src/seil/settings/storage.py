@@ -16,6 +16,7 @@ from seil.settings.section import NonEmptyPath, NonEmptyUrl, OptionalTimeZone, S
 from seil.settings.spark import SparkSettings
 
 POSTGRES = ("postgresql", "postgres")
+_OWN_SCHEMAS = r"salesforce(_history)?|seil|seil_.*"
 
 
 def _has_password(url: str) -> bool:
@@ -40,7 +41,10 @@ def _require_warehouse_url(url: str) -> str:
     scheme, _, catalog = url.partition(":")
     if scheme == "spark" and not re.fullmatch(r"//[a-z][a-z0-9_]*", catalog):
         cure = "a Spark master is [warehouse.spark] master"
-        raise ValueError(f"is not spark://<catalog>, a name such as seil; {cure}")
+        raise ValueError(f"is not spark://<catalog>, a name such as lakehouse; {cure}")
+    if scheme == "spark" and re.fullmatch(_OWN_SCHEMAS, catalog.removeprefix("//")):
+        # Spark reads seil.loads as the table loads of a catalog seil, where there is one.
+        raise ValueError("SEIL has a namespace of that name: choose another for the catalog")
     return url
 
 
@@ -55,7 +59,7 @@ class LakeSettings(Section):
 def _refuse_taken_schema(name: str) -> str:
     if name == "public":
         raise ValueError("a rebuild replaces it whole; public holds other programs' tables")
-    if re.match(r"(salesforce(_history)?|seil|seil_.*|pg_.*|information_schema)$", name):
+    if re.fullmatch(rf"{_OWN_SCHEMAS}|pg_.*|information_schema", name):
         raise ValueError("SEIL or PostgreSQL has schemas of such names itself")
     return name
 
@@ -66,7 +70,7 @@ class WarehouseSettings(Section):
     url: Annotated[str, AfterValidator(_require_warehouse_url)] = Field(
         "duckdb:seil-data/warehouse.duckdb",
         description="Where the tables live: duckdb:<file>, postgresql://user@host:5432/database "
-        "with libpq's options, or spark://<catalog>, a name such as seil.",
+        "with libpq's options, or spark://<catalog>, a name such as lakehouse.",
     )
     password: Secret | None = Field(
         None, description="PostgreSQL's password; default: what libpq finds, as in ~/.pgpass."

@@ -44,7 +44,7 @@ def test_what_values_depend_on_is_fixed(tmp_path: Path) -> None:
 
 def test_a_secret_is_set_after_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "t0p")
-    names = ["spark.sql.catalog.seil.token", "spark.hadoop.fs.s3a.secret.key"]
+    names = ["spark.sql.catalog.lakehouse.token", "spark.hadoop.fs.s3a.secret.key"]
     session = open_session(spark_settings(tmp_path, secrets=dict.fromkeys(names, "env:TOKEN")))
     assert session.conf.get(names[0]) == "t0p"
     hadoop = hadoop_configuration(session)
@@ -56,9 +56,9 @@ def test_a_catalog_that_spark_was_started_with_stays(tmp_path: Path) -> None:
     settings = spark_settings(
         tmp_path / "not used",
         options={
-            "spark.sql.catalog.seil": "org.apache.iceberg.spark.SparkCatalog",
-            "spark.sql.catalog.seil.type": "hadoop",
-            "spark.sql.catalog.seil.warehouse": str(tmp_path / "theirs"),
+            "spark.sql.catalog.lakehouse": "org.apache.iceberg.spark.SparkCatalog",
+            "spark.sql.catalog.lakehouse.type": "hadoop",
+            "spark.sql.catalog.lakehouse.warehouse": str(tmp_path / "theirs"),
         },
     )
     open_session(settings).sql("CREATE NAMESPACE a")
@@ -73,7 +73,7 @@ def test_a_catalog_that_does_not_answer_is_named(
     settings = spark_settings(tmp_path, catalog="rest", uri=uri, location=location)
     with pytest.raises(WarehouseError) as caught:
         open_session(settings)
-    assert f"spark://seil: the catalog at {uri} does not answer: " in str(caught.value)
+    assert f"spark://lakehouse: the catalog at {uri} does not answer: " in str(caught.value)
     assert "Connection refused" in str(caught.value)
     assert "[warehouse.spark]" in caught.value.hint
 

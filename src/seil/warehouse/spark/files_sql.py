@@ -5,9 +5,7 @@ Its casts of texts give what DuckDB's give: Spark's would refuse '4.0' for an in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote, urlsplit
 
 import pyarrow as pa
 
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from seil.warehouse.merges import StagedFile
     from seil.warehouse.types import Column
 
-ROW, PATH = "_seil_row", "_seil_path"
+ROW = "_seil_row"
 _EXACT = Sql("DECIMAL(38,18)")
 _FORMS = SparkForms()
 _TIME_UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 1}
@@ -103,48 +101,20 @@ def _value(file: StagedFile, column: Column) -> Sql:
     return full_id(value) if column.name in file.ids and column.type == TEXT else value
 
 
-def rows_of(view: Sql, files: Sequence[tuple[int, StagedFile]], columns: pa.Schema) -> Sql:
-    """Rows of files of one layout, with the file's number and the row's position in it."""
-    first = files[0][1]
-    names = join(", ", (compose("p.{name}", name=SqlName(name)) for name in columns.names))
+def rows_of(view: Sql, number: int, file: StagedFile, columns: pa.Schema) -> Sql:
+    """The rows of a file, with the file's number and each row's position in it."""
     return compose(
         """
-        SELECT {names}, f._file, f._extracted_at, f._seil_file, p._seil_row
-        FROM (
-            SELECT {projection}, {path} AS _seil_path, _seil_row FROM {view} AS files
-        ) AS p JOIN (
-            SELECT CAST(_seil_path AS VARCHAR) AS _seil_path, CAST(_file AS VARCHAR) AS _file,
-                   CAST(_extracted_at AS TIMESTAMPTZ) AS _extracted_at,
-                   CAST(_seil_file AS BIGINT) AS _seil_file
-            FROM (VALUES {origins}) AS v (_seil_path, _file, _extracted_at, _seil_file)
-        ) AS f ON f._seil_path = p._seil_path""",
-        names=names,
-        projection=projection(first, columns),
-        path=_path_of_row(),
-        view=view,
-        origins=join(", ", (_origin(number, file) for number, file in files)),
-    )
-
-
-def _path_of_row() -> Sql:
-    """Spark gives file:/x or file:///x, percent-encoded."""
-    return Sql("regexp_replace(_seil_path, '^[a-z0-9]+:/+', '/')")
-
-
-def _origin(number: int, file: StagedFile) -> Sql:
-    return compose(
-        "({path}, {file}, {at}, {number})",
-        path=_path(file.url),
+        SELECT {projection}, CAST({file} AS VARCHAR) AS _file,
+               CAST({at} AS TIMESTAMPTZ) AS _extracted_at, CAST({number} AS BIGINT) AS _seil_file,
+               _seil_row
+        FROM {view} AS file""",
+        projection=projection(file, columns),
         file=file.file,
         at=file.extracted_at.isoformat(),
         number=number,
+        view=view,
     )
-
-
-def _path(url: str) -> str:
-    parts = urlsplit(url)
-    path = f"{parts.netloc}{quote(unquote(parts.path))}"
-    return "/" + path.lstrip("/")
 
 
 def misfits(relation: Sql, column: str, target: pa.DataType) -> Sql:

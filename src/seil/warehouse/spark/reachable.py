@@ -45,6 +45,7 @@ def reachable_files(
 
 def _copied(file: StagedFile, path: Path, open_url: OpenUrl) -> StagedFile:
     with open_url(file.url) as source, path.open("wb") as target:
+        source.seek(0)
         shutil.copyfileobj(source, target)
     return replace(file, url=path.as_uri())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -32,15 +31,18 @@ class SparkStaging:
     def rows(self, files: Sequence[StagedFile], columns: pa.Schema) -> Iterator[Sql]:
         """A SELECT of the rows of all files, which stay where they are."""
         with self.database.reachable(files) as reachable:
-            numbered = sorted(enumerate(reachable), key=_layout)
-            views = []
-            for place, (_, group) in enumerate(groupby(numbered, key=_layout)):
-                views.append(self._view(f"{_FILES}_{place}", list(group), columns))
+            views = [f"{_FILES}_{number}" for number in range(len(reachable))]
             try:
-                yield join(" UNION ALL ", views)
+                yield join(" UNION ALL ", self._selects(reachable, columns))
             finally:
-                for place in range(len(views)):
-                    self.database.drop_temporary(f"{_FILES}_{place}")
+                for view in views:
+                    self.database.drop_temporary(view)
+
+    def _selects(self, files: Sequence[StagedFile], columns: pa.Schema) -> Iterator[Sql]:
+        for number, file in enumerate(files):
+            view = f"{_FILES}_{number}"
+            self.database.show(view, self._read(file))
+            yield files_sql.rows_of(quote(view), number, file, columns)
 
     def misfits(self, source: TableName | StagedFile, column: str, target: pa.DataType) -> Misfits:
         if isinstance(source, TableName):
@@ -54,20 +56,10 @@ class SparkStaging:
         row = self.database.query(select).to_pylist()[0]
         return Misfits(int(row["number"]), str(row["example"] or ""))
 
-    def _view(self, name: str, files: Sequence[tuple[int, StagedFile]], columns: pa.Schema) -> Sql:
-        self.database.show(name, self._read([file for _, file in files]))
-        return files_sql.rows_of(quote(name), files, columns)
-
-    def _read(self, files: Sequence[StagedFile]) -> DataFrame:
-        schema = files_sql.file_schema(files[0])
-        paths = [spark_path(file.url) for file in files]
-        reader = self.database.session.read.schema(schema)
-        rows = reader.option("datetimeRebaseMode", "CORRECTED").parquet(*paths)
-        return rows.select(
-            "*",
-            rows["_metadata.row_index"].alias(files_sql.ROW),
-            rows["_metadata.file_path"].alias(files_sql.PATH),
-        )
+    def _read(self, file: StagedFile) -> DataFrame:
+        reader = self.database.session.read.schema(files_sql.file_schema(file))
+        rows = reader.option("datetimeRebaseMode", "CORRECTED").parquet(spark_path(file.url))
+        return rows.select("*", rows["_metadata.row_index"].alias(files_sql.ROW))
 
 
 def spark_path(url: str) -> str:
@@ -76,9 +68,3 @@ def spark_path(url: str) -> str:
     path = unquote(parts.path) if parts.scheme == "file" else url.split(":", 1)[1]
     escaped = "".join(f"\\{c}" if c in "*?[]{}\\" else c for c in path)
     return f"{parts.scheme}:{escaped}"
-
-
-def _layout(numbered: tuple[int, StagedFile]) -> str:
-    file = numbered[1]
-    columns = [(name, field.name, str(field.type)) for name, field in sorted(file.columns.items())]
-    return repr((columns, sorted(file.ids)))
