@@ -85,7 +85,7 @@ matrix: install ## What takes long beside `make test`: every combination, proper
 	$(MAKE) --no-print-directory spark
 
 # One process, so that all share a Spark session: it takes seconds to start, and a gigabyte.
-spark: install ## The tests that need Spark, hence Java
+spark: install .venv-spark4/.installed ## The tests that need Spark, hence Java
 	$(RUN) pytest -q -n 0 --hypothesis-seed=0 --timeout 1800 -m spark
 
 test-all: matrix ## The same, many kills, other Pythons
@@ -125,6 +125,12 @@ docs: .venv/.installed .venv-docs/.installed ## Build the docs into build/docs, 
 	.venv-docs/bin/sphinx-build -q -W --keep-going -c docs/_site docs build/docs
 	@echo "Open build/docs/index.html"
 
+# The Spark of AWS Glue 6.0, which has no Iceberg on PyPI: the models run there over Parquet.
+.venv-spark4/.installed: tests/spark4/uv.lock $(UV)
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-spark4 $(UV) sync --project tests/spark4 --frozen --quiet --python $(PYTHON) \
+		|| echo "Spark 4.1 cannot be installed here: its tests are skipped"
+	@mkdir -p .venv-spark4 && touch $@
+
 .venv-docs/.installed: docs/_site/uv.lock $(UV)
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-docs $(UV) sync --project docs/_site --frozen --quiet --python $(PYTHON)
 	@touch $@
@@ -151,6 +157,7 @@ lock: $(UV) ## Resolve each pyproject.toml anew into its uv.lock
 	$(UV) lock --upgrade --project tests/clients
 	$(UV) lock --upgrade --project tests/openapi
 	$(UV) lock --upgrade --project docs/_site
+	$(UV) lock --project tests/spark4
 
 clean: ## Remove what was installed and what the demo wrote
-	rm -rf .venv .venv-airbyte .venv-bench .venv-clients $(wildcard .venv-3*) .venv-docs .venv-openapi .tools demo
+	rm -rf .venv .venv-airbyte .venv-bench .venv-clients $(wildcard .venv-3*) .venv-docs .venv-openapi .venv-spark4 .tools demo

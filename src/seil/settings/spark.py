@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from seil.durations import Duration
 from seil.secret import Secret
 from seil.settings.section import EndpointUrl, NameList, Section, split_pairs
 
@@ -36,6 +38,18 @@ class SparkSettings(Section):
     )
     secrets: Annotated[dict[str, Secret], BeforeValidator(split_pairs)] = Field(
         {}, description="The same, as references to secrets."
+    )
+
+    upkeep_every: Duration = Field(
+        timedelta(days=1), description="`seil run --every` and `seil start` do upkeep this often."
+    )
+    keep_snapshots: Duration = Field(
+        timedelta(days=7), description="Older snapshots are expired; readers can go back so far."
+    )
+    keep_orphans: Duration = Field(
+        timedelta(days=3),
+        ge=timedelta(days=1),
+        description="Files that no snapshot has are removed when they are older.",
     )
 
     def resolve(self, base: Path) -> SparkSettings:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from seil.warehouse.readers import Publication, WarehouseReader
 from seil.warehouse.spark.checks import checks
 from seil.warehouse.spark.replacement import NamespaceReplacement
+from seil.warehouse.spark.upkeep import upkeep, upkeep_due
 from seil.warehouse.spark.warehouse import SparkWarehouse, connect
 
 if TYPE_CHECKING:
     from seil.settings import WarehouseSettings
     from seil.warehouse.fencing import Fence
     from seil.warehouse.merges import OpenUrl
-    from seil.warehouse.upkeep import UpkeepMark, UpkeepResult
 
 __all__ = [
     "checks",
@@ -70,11 +70,3 @@ def local_file(settings: WarehouseSettings) -> None:
 
 def stored_bytes(settings: WarehouseSettings) -> int:
     return 0
-
-
-def upkeep_due(settings: WarehouseSettings, mark: UpkeepMark) -> str:
-    return ""
-
-
-def upkeep(settings: WarehouseSettings, *, fence: Fence, wait: timedelta) -> list[UpkeepResult]:
-    return []

@@ -1,0 +1,117 @@
+"""Upkeep of Iceberg tables: rewrites small files, removes old snapshots and lost files.
+
+Each table by itself, under the run lock: a rewrite is refused where a commit came in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from seil.warehouse.spark.commit_log import COMMIT_ID, COMMITS
+from seil.warehouse.spark.jvm import java
+from seil.warehouse.spark.rows import collect
+from seil.warehouse.spark.warehouse import connect
+from seil.warehouse.sql import Sql, compose
+from seil.warehouse.tables import SCHEMAS, TableName
+from seil.warehouse.upkeep import UpkeepMark, UpkeepResult
+
+if TYPE_CHECKING:
+    from seil.settings import WarehouseSettings
+    from seil.warehouse.fencing import Fence
+    from seil.warehouse.spark.connection import SparkConnection
+
+# A data file with so many deletes is written anew, and files when there are so many small ones.
+_REWRITE = """CALL {catalog}.system.rewrite_data_files(table => '{table}',
+    options => map('delete-file-threshold', '5', 'min-input-files', '5'))"""
+# Rewritten data files leave deletes behind that apply to nothing.
+_DELETES = """CALL {catalog}.system.rewrite_position_delete_files(table => '{table}',
+    options => map('rewrite-all', 'true'))"""
+_EXPIRE = """CALL {catalog}.system.expire_snapshots(table => '{table}',
+    older_than => TIMESTAMP '{older}', retain_last => 1)"""
+_ORPHANS = """CALL {catalog}.system.remove_orphan_files(table => '{table}',
+    older_than => TIMESTAMP '{older}')"""
+
+
+def upkeep_due(settings: WarehouseSettings, mark: UpkeepMark) -> str:
+    every = settings.spark.upkeep_every
+    return "it is time" if datetime.now(UTC) - mark.at >= every else ""
+
+
+def upkeep(settings: WarehouseSettings, *, fence: Fence, wait: timedelta) -> list[UpkeepResult]:
+    with connect(settings, fence=fence) as warehouse:
+        results = []
+        for schema in sorted({*SCHEMAS, ""}):
+            for name in warehouse.tables(schema):
+                fence.check()
+                results.append(_keep_up(warehouse.database, TableName(schema, name), settings))
+    return [result for result in results if result is not None]
+
+
+def _keep_up(
+    database: SparkConnection, table: TableName, settings: WarehouseSettings
+) -> UpkeepResult | None:
+    loaded = database.load(table)
+    if loaded is None or loaded.head() is None:
+        return None
+    before = _bytes(database, table)
+    acts: list[str] = []
+    if table != COMMITS:
+        # Its last snapshot holds the fencing token; it has no rows to rewrite.
+        with _same_commit(database, loaded.summary()):
+            if _call(database, table, _REWRITE)["rewritten_data_files_count"]:
+                acts.append("rewritten")
+                _call(database, table, _DELETES)
+    acts += _remove_old(database, table, settings)
+    if not acts:
+        return None
+    return UpkeepResult(str(table), ", ".join(acts), before, _bytes(database, table))
+
+
+def _bytes(database: SparkConnection, table: TableName) -> int:
+    """Of the files that the current snapshot reads."""
+    select = "SELECT coalesce(sum(file_size_in_bytes), 0) AS n FROM {place}.files"
+    with database.errors():
+        rows = database.session.sql(compose(select, place=Sql(database.place(table))))
+        return int(collect(rows)["n"][0].as_py())
+
+
+def _remove_old(
+    database: SparkConnection, table: TableName, settings: WarehouseSettings
+) -> Iterator[str]:
+    spark, now = settings.spark, datetime.now(UTC)
+    expired = _call(database, table, _EXPIRE, older=now - spark.keep_snapshots)
+    if files := sum(count or 0 for name, count in expired.items() if name.endswith("_count")):
+        yield f"{files:,} files of expired snapshots removed"
+    if orphans := _call(database, table, _ORPHANS, older=now - spark.keep_orphans):
+        yield f"{orphans['rows']:,} lost files removed"
+
+
+@contextmanager
+def _same_commit(database: SparkConnection, summary: Mapping[str, str]) -> Iterator[None]:
+    """The snapshots written in the block have the last commit's id: else it would expire."""
+    environment = java(database.session).org.apache.iceberg.EnvironmentContext
+    if commit_id := summary.get(COMMIT_ID):
+        environment.put(COMMIT_ID, commit_id)
+    try:
+        yield
+    finally:
+        environment.remove(COMMIT_ID)
+
+
+def _call(
+    database: SparkConnection, table: TableName, procedure: str, older: datetime | None = None
+) -> dict[str, int]:
+    """The counts that a procedure answers; the number of its rows where it lists files."""
+    place = database.place(table)
+    catalog, *_ = place.split(".")
+    text = procedure.format(
+        catalog=catalog, table=place, older=older and older.strftime("%Y-%m-%d %H:%M:%S")
+    )
+    with database.errors():
+        rows = collect(database.session.sql(text)).to_pylist()
+    if procedure is _ORPHANS:
+        return {"rows": len(rows)} if rows else {}
+    return dict(rows[0])

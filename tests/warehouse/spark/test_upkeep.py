@@ -1,0 +1,86 @@
+"""Upkeep: fewer files, the same rows, the same last commit."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.spark import spark_settings
+
+from seil.settings import WarehouseSettings
+from seil.warehouse import TableName, open_warehouse
+from seil.warehouse.spark.commit_log import COMMIT_ID
+from seil.warehouse.spark.rows import collect
+from seil.warehouse.spark.upkeep import upkeep, upkeep_due
+from seil.warehouse.spark.warehouse import SparkWarehouse
+from seil.warehouse.upkeep import UpkeepMark
+
+pytestmark = [pytest.mark.matrix, pytest.mark.spark]
+
+NUMBERS = TableName("", "numbers")
+ROWS = "SELECT id, n FROM numbers ORDER BY id"
+DELTAS = 6
+WAIT = timedelta(seconds=1)
+
+
+class _Lock:
+    """The run lock, held."""
+
+    token = None
+
+    def check(self) -> None:
+        pass
+
+    def admit(self, place: str, stored: int) -> int:
+        return stored
+
+
+@pytest.fixture
+def settings(spark: None, tmp_path: Path) -> WarehouseSettings:
+    """Of a warehouse after some deltas, each of which changed a row."""
+    settings = spark_settings(tmp_path / "iceberg")
+    # All snapshots but the last are old.
+    spark_section = settings.spark.model_copy(update={"keep_snapshots": timedelta()})
+    settings = settings.model_copy(update={"spark": spark_section})
+    with open_warehouse(settings) as warehouse:
+        warehouse.prepare()
+        with warehouse.commit("build") as commit:
+            rows = "SELECT 'a' AS id, 0 AS n UNION ALL SELECT 'b', 0 UNION ALL SELECT 'c', 0"
+            commit.builder.publish([commit.builder.stage_table(NUMBERS, rows)])
+        for n in range(1, DELTAS + 1):
+            with warehouse.commit(f"build {n}") as commit:
+                commit.builder.hold_keys(NUMBERS, "SELECT 'a' AS scope")
+                row = f"SELECT 'a' AS id, {n} AS n"
+                staged = commit.builder.stage_change(NUMBERS, row, scope="id")
+                commit.builder.publish([staged])
+    return settings
+
+
+def test_small_files_and_old_snapshots_go(settings: WarehouseSettings) -> None:
+    with open_warehouse(settings) as warehouse:
+        assert isinstance(warehouse, SparkWarehouse)
+        database = warehouse.database
+        before, rows = database.load(NUMBERS), warehouse.query(ROWS)
+        assert before
+        (result,) = [
+            entry
+            for entry in upkeep(settings, fence=_Lock(), wait=WAIT)
+            if entry.place == str(NUMBERS)
+        ]
+        assert result.act.startswith("rewritten, ")
+        assert "of expired snapshots" in result.act
+        after = database.load(NUMBERS)
+        assert after
+        files = database.session.sql(f"SELECT content FROM {database.place(NUMBERS)}.files")
+        assert collect(files)["content"].to_pylist() == [0]
+        assert after.summary()[COMMIT_ID] == before.summary()[COMMIT_ID]
+        assert warehouse.query(ROWS).equals(rows)
+    assert str(NUMBERS) not in {r.place for r in upkeep(settings, fence=_Lock(), wait=WAIT)}
+
+
+def test_upkeep_is_due_once_a_day(tmp_path: Path) -> None:
+    settings = spark_settings(tmp_path)
+    now = datetime.now(UTC)
+    assert upkeep_due(settings, UpkeepMark(now - timedelta(hours=23), 0)) == ""
+    assert upkeep_due(settings, UpkeepMark(now - timedelta(hours=25), 0))
