@@ -29,7 +29,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--share", type=float, default=0.01, help="of the records in a delta")
     parser.add_argument("--deltas", type=int, default=1, help="one after the other, at each size")
-    parser.add_argument("--memory", default="1GB", help="DuckDB's limit")
+    parser.add_argument("--memory", default="2GB", help="DuckDB's limit")
     parser.add_argument("--threads", type=int, default=1)
 
 
