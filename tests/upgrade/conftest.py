@@ -29,6 +29,10 @@ from seil.settings import StateSettings
 from seil.state import State, open_state
 
 ARCHIVE = Path(__file__).with_name("layout_1.tar.xz")
+# What the sites hold is older every day, and none of it is to be forgotten for that.
+KEPT = dict.fromkeys(
+    ("SEIL_EVENTS__KEEP", "SEIL_STATE__KEEP", "SEIL_STATE__KEEP_OUTCOMES"), "36500d"
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,8 @@ class OldSite:
         """In this process; errors that nobody expects are raised."""
         unset = {name: None for name in os.environ if name.startswith("SEIL_")}
         with chdir(self.folder):
-            result = CliRunner(env={**unset, **variables}).invoke(app, arguments, prog_name="seil")
+            runner = CliRunner(env={**unset, **KEPT, **variables})
+            result = runner.invoke(app, arguments, prog_name="seil")
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result
