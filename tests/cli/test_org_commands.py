@@ -75,12 +75,13 @@ def test_doctor_finds_everything_in_order(seil: Seil, org: OrgServer) -> None:
     checks = dict(line[6:].split(": ", 1) for line in ran.out.splitlines()[:-1])
     assert set(checks) == {
         "seil", "configuration", "memory", "threads", "folders", "catalog", "models", "lake",
-        "journal", "state", "warehouse", "login", "clock", "quota", "API", "objects",
+        "journal", "state", "warehouse", "warehouse version", "login", "clock", "quota", "API",
+        "objects",
     }  # fmt: skip
     assert checks["catalog"].startswith("33 objects, 0 record rules, ")
     assert checks["objects"] == "all 33 of the catalog can be read"
     assert org.url in checks["login"]
-    assert ran.out.splitlines()[-1] == "16 checks, 0 failed, 0 to look at."
+    assert ran.out.splitlines()[-1] == "17 checks, 0 failed, 0 to look at."
     assert seil("doctor", "--json").json["ok"] is True
 
 
