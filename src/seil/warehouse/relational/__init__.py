@@ -1,1 +1,1 @@
-"""What engines that speak SQL in one transaction share: DuckDB and PostgreSQL."""
+"""What the engines share, as SQL: DuckDB, PostgreSQL and Spark with Iceberg."""
