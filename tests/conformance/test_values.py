@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tests.engines import duckdb_file
 
-from seil.warehouse import TableName, Warehouse
-from seil.warehouse.equality import KeyedTable
+from seil.warehouse import Records, StagedFile, TableName, Warehouse, open_warehouse
+from seil.warehouse.equality import KeyedTable, compare_tables
 from seil.warehouse.types import TEXT, TIMESTAMP
 
 TABLE = TableName("salesforce", "value")
@@ -81,3 +85,38 @@ def test_rows_are_stored_exact_and_sorted_by_bytes(warehouse: Warehouse) -> None
     assert warehouse.columns(TABLE) == sorted_rows.schema
     with warehouse.sorted_rows(TABLE, [*TYPES], order=["text_column"]) as batches:
         assert batches.read_all().to_pylist() == sorted_rows.to_pylist()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> StagedFile:
+    """The same values, and a text with a NUL."""
+    texts = ["", "a\0b", *TEXTS[2:]]
+    content = rows().set_column(0, "text_column", pa.array(TEXTS, TEXT))
+    content = content.set_column(1, "other_text", pa.array(texts, TEXT))
+    pq.write_table(content, tmp_path / "values.parquet")
+    columns = {column.name: column for column in content.schema}
+    url = (tmp_path / "values.parquet").as_uri()
+    return StagedFile("values", "values", datetime(2026, 3, 1, tzinfo=UTC), columns, url)
+
+
+def merge(warehouse: Warehouse, file: StagedFile) -> None:
+    warehouse.prepare()
+    own = [pa.field("_extracted_at", TIMESTAMP), pa.field("_file", TEXT)]
+    with warehouse.commit("table") as commit:
+        columns = pa.schema([*rows().schema, *own])
+        commit.tables.create_table(TABLE, columns, key="text_column")
+    with warehouse.commit("merge") as commit:
+        commit.merger.merge(Records(TABLE, "text_column"), [file])
+
+
+def test_merged_values_are_those_of_duckdb(
+    warehouse: Warehouse, file: StagedFile, tmp_path: Path
+) -> None:
+    merge(warehouse, file)
+    folder = tmp_path / "reference"
+    folder.mkdir()
+    with open_warehouse(duckdb_file(folder)) as reference:
+        merge(reference, file)
+        (compared,) = compare_tables(reference, warehouse, [KEYED])
+    # The record without a key is not merged.
+    assert (compared.rows, compared.difference) == (len(TEXTS) - 1, None)

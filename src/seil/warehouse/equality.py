@@ -167,7 +167,7 @@ class _Rest:
             except StopIteration:
                 return self._empty
             columns = [
-                array if array.type == field.type else array.cast(field.type)
+                array if array.type == field.type else _as_type(array, field.type)
                 for array, field in zip(batch.columns, self._schema, strict=True)
             ]
             self._batch = pa.RecordBatch.from_arrays(columns, schema=self._schema)
@@ -176,6 +176,14 @@ class _Rest:
     def take(self, length: int) -> pa.RecordBatch:
         rows, self._batch = self._batch[:length], self._batch[length:]
         return rows
+
+
+def _as_type(array: pa.Array[Any], kind: pa.DataType) -> pa.Array[Any]:
+    """An engine without times of day stores and streams them as text, which Arrow cannot cast."""
+    if pa.types.is_time(kind) and pa.types.is_string(array.type):
+        moments = [None if text is None else f"1970-01-01 {text}" for text in array.to_pylist()]
+        return pa.array(moments, pa.string()).cast(pa.timestamp("us")).cast(kind)
+    return array.cast(kind)
 
 
 def _without_nul(rows: pa.RecordBatch) -> pa.RecordBatch:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 import pytest
+from tests.limits import HANGS
 from tests.sites import Site
 
 from seil.app.move import MoveResult, move, plan_move
@@ -91,6 +95,29 @@ def test_a_move_that_is_interrupted_goes_on_where_it_was(site: Site) -> None:
     assert result.ok, result.report.refused
     with pytest.raises(ConfigurationError, match="is the site's warehouse already"):
         move_to(site)
+
+
+KILLED_MOVE = """
+import os, signal, sys
+from pathlib import Path
+from tests.sf_to_dw.whole.conftest import AccountSite
+from tests.sf_to_dw.whole.test_move import At, move_to
+move_to(AccountSite(Path(sys.argv[1])), at=At(sys.argv[2], lambda: os.kill(os.getpid(), 9)))
+"""
+
+
+@pytest.mark.matrix
+def test_a_move_killed_again_and_again_comes_to_an_equal_warehouse(site: Site) -> None:
+    settings, contents = settings_of(site), site.contents()
+    for step in ("load Contact", "stage", "publish tables", "compare salesforce.contact"):
+        command = [sys.executable, "-c", KILLED_MOVE, str(site.folder), step]
+        done = subprocess.run(command, cwd=Path.cwd(), check=False, timeout=HANGS)
+        assert done.returncode == -signal.SIGKILL, step
+        assert settings_of(site) == settings
+        assert site.contents() == contents
+    assert move_to(site).ok
+    assert NEW in settings_of(site)
+    assert site.contents() == contents
 
 
 def test_a_difference_stops_the_switch_and_is_named(site: Site) -> None:
