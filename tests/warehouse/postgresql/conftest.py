@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
+from tests.holder import Holder
 from tests.postgresql import Server
 from tests.warehouse.records import Accounts
 
+from seil.lake import RunFence
 from seil.settings import WarehouseSettings
-from seil.warehouse import TableName, Warehouse, open_warehouse
+from seil.warehouse import TableName, Warehouse, open_replacement, open_warehouse
+from seil.warehouse.replacement import UserObject
 
 SIZES = TableName("", "sizes")
 SELECT = "SELECT id, size FROM salesforce.account"
@@ -50,6 +54,34 @@ def reader(url: str) -> Iterator[psycopg.Connection]:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         connection.execute("SELECT * FROM analytics.sizes, salesforce.account").fetchall()
         yield connection
+
+
+def rebuild(
+    accounts: Accounts,
+    url: str,
+    select: str = SELECT,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> None:
+    """Under token 2, without rows."""
+    fence = RunFence()
+    with fence.guard(Holder(2)):
+        replacement = open_replacement(WarehouseSettings(url=url), fence=fence)
+
+        def mine(_warehouse: Warehouse) -> list[UserObject]:
+            return replacement.user_objects(own_schemas=re.compile("x"), own_tables=[SIZES])
+
+        _, objects = replacement.read_old(mine)
+        assert objects is not None
+        try:
+            with replacement.new() as new:
+                new.prepare()
+                Accounts(new, accounts.folder)
+                build(new, select)
+                replacement.copy_user_objects(objects)
+                meanwhile()
+            replacement.replace()
+        finally:
+            replacement.discard()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,14 +11,13 @@ import pyarrow as pa
 import pytest
 from tests.holder import Holder
 from tests.postgresql import Server
-from tests.warehouse.postgresql.conftest import SELECT, SIZES, build, reader
+from tests.warehouse.postgresql.conftest import SELECT, SIZES, build, reader, rebuild
 from tests.warehouse.records import TABLE, TYPES, Accounts
 
 from seil.errors import LeaseLostError, WarehouseError
 from seil.lake import RunFence
 from seil.settings import WarehouseSettings
-from seil.warehouse import Records, TableName, Warehouse, open_replacement, open_warehouse
-from seil.warehouse.replacement import UserObject
+from seil.warehouse import Records, TableName, Warehouse, open_warehouse
 
 KEY = pa.schema([pa.field("id", pa.string())])
 
@@ -63,28 +61,6 @@ def test_keys_are_primary_keys(accounts: Accounts, url: str) -> None:
         assert grouped.fetchall() == [(None,)]
 
 
-def rebuild(accounts: Accounts, url: str, select: str = SELECT) -> None:
-    """Under token 2, without rows."""
-    fence = RunFence()
-    with fence.guard(Holder(2)):
-        replacement = open_replacement(WarehouseSettings(url=url), fence=fence)
-
-        def mine(_warehouse: Warehouse) -> list[UserObject]:
-            return replacement.user_objects(own_schemas=re.compile("x"), own_tables=[SIZES])
-
-        _, objects = replacement.read_old(mine)
-        assert objects
-        try:
-            with replacement.new() as new:
-                new.prepare()
-                Accounts(new, accounts.folder)
-                build(new, select)
-                replacement.copy_user_objects(objects)
-            replacement.replace()
-        finally:
-            replacement.discard()
-
-
 def test_views_of_users_outlive_a_rebuild_of_what_they_read(accounts: Accounts, url: str) -> None:
 
     with psycopg.connect(url, autocommit=True) as connection:
@@ -96,6 +72,56 @@ def test_views_of_users_outlive_a_rebuild_of_what_they_read(accounts: Accounts, 
         assert connection.execute("SELECT * FROM bi.bigger").fetchall() == []
         old = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE '%old'")
         assert old.fetchall() == []
+
+
+def test_what_a_dba_gave_and_wrote_outlives_a_rebuild(accounts: Accounts, url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("""
+            GRANT USAGE ON SCHEMA analytics TO reader;
+            GRANT SELECT ON analytics.sizes TO reader WITH GRANT OPTION;
+            GRANT SELECT ON salesforce.account TO PUBLIC;
+            COMMENT ON TABLE salesforce.account IS 'it''s';
+            CREATE FUNCTION analytics.double(n BIGINT) RETURNS BIGINT LANGUAGE sql AS 'SELECT 2*n';
+            CREATE VIEW analytics.doubles AS SELECT analytics.double(size) FROM analytics.sizes""")
+        rebuild(accounts, url)
+        rights = """
+            SELECT has_schema_privilege('reader', 'analytics', 'USAGE'),
+                has_table_privilege('reader', 'analytics.sizes', 'SELECT WITH GRANT OPTION'),
+                has_table_privilege('reader', 'salesforce.account', 'SELECT'),
+                obj_description(CAST('salesforce.account' AS regclass)), analytics.double(2),
+                (SELECT count(*) FROM analytics.doubles)"""
+        assert connection.execute(rights).fetchall() == [(True, True, True, "it's", 4, 0)]
+
+
+def test_what_is_made_during_a_rebuild_stays(accounts: Accounts, url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA bi")
+
+        def make() -> None:
+            connection.execute("""
+                CREATE VIEW bi.late AS SELECT id FROM analytics.sizes;
+                CREATE TABLE analytics.notes AS SELECT 1 AS note;
+                CREATE VIEW analytics.noted AS SELECT note FROM analytics.notes""")
+
+        rebuild(accounts, url, meanwhile=make)
+        late = "SELECT (SELECT count(*) FROM bi.late), note FROM analytics.noted"
+        assert connection.execute(late).fetchall() == [(0, 1)]
+
+
+def test_a_view_that_is_made_during_a_rebuild_and_does_not_fit_stays_and_is_named(
+    accounts: Accounts, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA bi")
+        late = "CREATE VIEW bi.late AS SELECT size + 1 AS size FROM analytics.sizes"
+        narrow = "SELECT id FROM salesforce.account"
+        rebuild(accounts, url, narrow, meanwhile=lambda: connection.execute(late))
+        assert "view bi.late, made during the rebuild, does not fit" in caplog.text
+        with pytest.raises(WarehouseError, match=r"Change or drop the views"):
+            rebuild(accounts, url, narrow)
+        assert connection.execute("SELECT size FROM bi.late").fetchall() == [(2,)]
+        connection.execute("DROP VIEW bi.late")
+        rebuild(accounts, url, narrow)
 
 
 @pytest.mark.parametrize(

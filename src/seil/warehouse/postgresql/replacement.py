@@ -14,7 +14,7 @@ from re import Pattern
 from typing import TYPE_CHECKING, TypeVar
 
 from seil.errors import WarehouseError
-from seil.warehouse.postgresql import user_objects
+from seil.warehouse.postgresql import rights, user_objects
 from seil.warehouse.postgresql.warehouse import PostgresWarehouse, connect
 from seil.warehouse.relational.fencing import admit
 from seil.warehouse.sql import compose, quote
@@ -40,6 +40,8 @@ class SchemaReplacement:
     open_url: OpenUrl | None
     state: OldState = "missing"
     _warehouse: PostgresWarehouse | None = field(default=None, init=False)
+    _names_before: frozenset[str] | None = field(default=None, init=False)
+    _has_late_objects: bool = field(default=False, init=False)
 
     def read_old(
         self, read: Callable[[PostgresWarehouse], Result]
@@ -68,12 +70,17 @@ class SchemaReplacement:
         self.discard()
         warehouse = self._connected()
         database = warehouse.database
+        # A kill, or a view that does not fit, may have left some.
+        self._keep_late_objects()
         self._drop_old()
         if remains := self._existing([name + _OLD for name in self._schemas]):
             reason = f"{', '.join(remains)} of an earlier rebuild are still read"
             hint = "Wait until that transaction ends, then run the same command again"
+            if self._has_late_objects:
+                hint = "Change or drop the views that the log names; then run the same command"
             raise WarehouseError(database.url, reason, hint=hint)
         database.begin()
+        self._names_before = user_objects.relation_names(database, database.schema)
         for schema in self._existing(self._schemas):
             database.execute(f"ALTER SCHEMA {quote(schema)} RENAME TO {quote(schema + _OLD)}")
         try:
@@ -83,7 +90,11 @@ class SchemaReplacement:
             raise
 
     def copy_user_objects(self, objects: Sequence[UserObject]) -> list[UserObject]:
-        return user_objects.copy_user_objects(self._connected().database, objects, old=_OLD)
+        database = self._connected().database
+        rights.move_routines(database, old=_OLD)
+        copied = user_objects.copy_user_objects(database, objects, old=_OLD)
+        rights.copy_rights(database, self._schemas, old=_OLD)
+        return copied
 
     def replace(self) -> None:
         try:
@@ -92,8 +103,21 @@ class SchemaReplacement:
             self.discard()
             raise
         self._connected().database.end(commit=True)
+        self._keep_late_objects()
         self._drop_old()
         self._close()
+
+    def _keep_late_objects(self) -> None:
+        """What users made while the new schemas were filled reads, or lies in, the old ones."""
+        database = self._connected().database
+        for entry in user_objects.late_objects(
+            database, self._schemas, self._names_before, old=_OLD
+        ):
+            try:
+                user_objects.keep_late_object(database, entry, old=_OLD)
+            except WarehouseError as error:
+                self._has_late_objects = True
+                log.warning("%s, made during the rebuild, does not fit it: %s", entry, error.reason)
 
     def _check_fence(self) -> None:
         database = self._connected().database
@@ -123,6 +147,8 @@ class SchemaReplacement:
 
     def _drop_old(self) -> None:
         database = self._connected().database
+        if self._has_late_objects:
+            return
         for schema in self._existing([name + _OLD for name in self._schemas]):
             try:
                 database.execute(f"DROP SCHEMA {quote(schema)} CASCADE")

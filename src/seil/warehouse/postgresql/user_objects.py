@@ -80,3 +80,47 @@ def _copy(database: PostgresConnection, entry: UserObject, old: str) -> None:
             database.execute(f"CREATE OR REPLACE VIEW {place} AS {entry.sql}")
             return
     replace_view(database, place, entry.kind, entry.sql)
+
+
+def relation_names(database: PostgresConnection, schema: str) -> frozenset[str]:
+    select = compose(_LIST_OBJECTS, schemas=literal(schema))
+    rows = database.query(select).to_pylist()
+    return frozenset(str(row["name"]) for row in rows if row["schema"] == schema)
+
+
+def late_objects(
+    database: PostgresConnection,
+    schemas: Collection[str],
+    before: Collection[str] | None,
+    *,
+    old: str,
+) -> list[UserObject]:
+    """Views elsewhere that read the schemas of before, and what was made in the default one of them
+    since its names were those in `before`, if these are known.
+    """
+    names = [schema + old for schema in schemas]
+    select = compose(_LIST_OBJECTS, schemas=join(", ", map(literal, sorted(names))))
+    rows = database.query(select).to_pylist()
+    objects = [UserObject(row["kind"], row["schema"], row["name"], row["sql"]) for row in rows]
+    return [
+        entry
+        for entry in objects
+        if entry.schema not in names
+        or (
+            before is not None
+            and entry.schema == database.schema + old
+            and entry.name not in before
+        )
+    ]
+
+
+def keep_late_object(database: PostgresConnection, entry: UserObject, *, old: str) -> None:
+    """Raises WarehouseError where it does not fit the new schemas."""
+    schema = entry.schema.removesuffix(old)
+    with database.transaction():
+        if entry.kind == "table":
+            moved = quote(TableName(entry.schema, entry.name))
+            database.execute(f"ALTER TABLE {moved} SET SCHEMA {quote(schema)}")
+        else:
+            sql = entry.sql.replace(f"{old}.", ".").replace(f'{old}".', '".')
+            replace_view(database, quote(TableName(schema, entry.name)), entry.kind, sql)
