@@ -18,11 +18,11 @@ def test_a_job_without_arguments_loads_and_builds() -> None:
 def test_arguments_of_glue_are_left_alone() -> None:
     words = (
         "--JOB_NAME nightly --seil-steps build --job-bookmark-option job-bookmark-disable --flag "
-        "--seil-config=seil.toml --SEIL_LAKE__URL s3://lake --SEIL_WAREHOUSE__URL=spark://seil"
+        "--seil-config=seil.toml --SEIL_LAKE__URL s3://lake --SEIL_WAREHOUSE__URL=spark://lakehouse"
     )
     arguments = job_arguments(words.split())
     assert (arguments.steps, arguments.config) == (["build"], Path("seil.toml"))
-    expected = {"SEIL_LAKE__URL": "s3://lake", "SEIL_WAREHOUSE__URL": "spark://seil"}
+    expected = {"SEIL_LAKE__URL": "s3://lake", "SEIL_WAREHOUSE__URL": "spark://lakehouse"}
     assert arguments.variables == expected
 
 

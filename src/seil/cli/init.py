@@ -120,7 +120,7 @@ _EMPTY = {
     "table of text": '{ gam = "one", techone = "two" }',
     "table of durations": '{ run = "10m", feed = "1d" }',
     "secret": '"env:NAME"',
-    "table of secrets": '{ "spark.sql.catalog.seil.token" = "env:NAME" }',
+    "table of secrets": '{ "spark.sql.catalog.lakehouse.token" = "env:NAME" }',
     "true or false": "true",
     "duration": '"1h"',
     "table of tables": '{ ledger = { warehouse = "SALESFORCE", table = "GLDATA" } }',
