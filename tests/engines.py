@@ -22,8 +22,8 @@ from seil.warehouse import Warehouse, open_warehouse
 
 @dataclass(frozen=True)
 class EngineUnderTest:
-    """`new` gives the settings of a new, empty warehouse, from a folder for its files. Whole sites
-    are made on one version of an engine, its `is_main`.
+    """`new` gives the settings of a new, empty warehouse, from a folder for its files. Loads and
+    whole sites run on one version of an engine, its `is_main`.
     """
 
     name: str
@@ -54,7 +54,8 @@ ENGINES = (
     EngineUnderTest("postgresql-18", partial(_postgresql, 18)),
     EngineUnderTest("postgresql-17", partial(_postgresql, 17), is_main=False),
     EngineUnderTest("postgresql-16", partial(_postgresql, 16), is_main=False),
-    EngineUnderTest("spark", _spark, marks=(pytest.mark.matrix, pytest.mark.spark)),
+    # Whole sites and loads need settings beside its URL, and `name` for "name" in the tests' SQL.
+    EngineUnderTest("spark", _spark, marks=(pytest.mark.matrix, pytest.mark.spark), is_main=False),
 )
 
 

@@ -40,13 +40,8 @@ RIGHT = {
 # By column: a wrong expression, and the value that it makes of row b.
 WRONG = {
     "scale": ("money", "CAST(CAST(money AS DECIMAL(18,1)) AS DECIMAL(18,2))", "12345678901234.60"),
-    "whole": ("money", "CAST(CAST(money AS BIGINT) AS DECIMAL(18,2))", "12345678901235.00"),
+    "whole": ("money", "CAST(floor(money) AS DECIMAL(18,2))", "12345678901234.00"),
     "zone": ("day", "CAST(moment AT TIME ZONE 'UTC' AS DATE)", str(date(2026, 3, 1))),
-    "hour": (
-        "moment",
-        "CASE WHEN id = 'b' THEN moment + INTERVAL '1 hour' ELSE moment END",
-        "2026-03-01T14:30:00.000001+00:00",
-    ),
     "empty": ("text_column", "nullif(text_column, '')", "null"),
     "null": ("flag", "coalesce(flag, false)", "False"),
 }
@@ -78,8 +73,8 @@ def reference(tmp_path: Path) -> Warehouse:
     return open_warehouse(duckdb_file(folder), read_only=True)
 
 
-def test_a_planted_cast_is_named(reference: Warehouse, whole_engine: WarehouseSettings) -> None:
-    with reference, open_warehouse(whole_engine) as warehouse:
+def test_a_planted_cast_is_named(reference: Warehouse, engine: WarehouseSettings) -> None:
+    with reference, open_warehouse(engine) as warehouse:
         build(warehouse, RIGHT)
         (compared,) = compare_tables(reference, warehouse, [KEYED])
         assert (compared.rows, compared.difference) == (2, None)
