@@ -51,8 +51,17 @@ def pytest_collection(session: pytest.Session) -> None:
                 importlib.import_module(".".join(module.with_suffix("").parts))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = {item for item in items if _is_dear(item)}
+    if left_out:
+        config.hook.pytest_deselected(items=list(left_out))
+    rest = [item for item in items if item not in left_out]
+    items[:] = sorted(rest, key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
+def _is_dear(item: pytest.Item) -> bool:
+    """On Spark each case takes seconds."""
+    return bool(item.get_closest_marker("spark") and item.get_closest_marker("many"))
 
 
 @pytest.fixture(autouse=True)

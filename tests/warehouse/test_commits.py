@@ -167,7 +167,9 @@ with open_warehouse(settings) as warehouse:
 
 _STEPS = [
     pytest.param(
-        step, marks=[] if step in (1, 5, 9) else pytest.mark.matrix, id=f"after step {step}"
+        step,
+        marks=[] if step in (1, 5, 9) else [pytest.mark.matrix, pytest.mark.many],
+        id=f"after step {step}",
     )
     for step in range(1, 10)
 ]

@@ -17,7 +17,12 @@ from seil.warehouse.bookkeeping import BuiltVersion
 from seil.warehouse.merges import MergeSource
 from seil.warehouse.types import TEXT
 
-ORDERS = list(permutations(range(3)))
+# Of each two files, either comes first in one of these.
+FEW = ((0, 1, 2), (2, 1, 0))
+ORDERS = [
+    pytest.param(order, marks=() if order in FEW else pytest.mark.many, id=str(order))
+    for order in permutations(range(3))
+]
 
 
 @pytest.fixture
@@ -50,7 +55,7 @@ def test_every_row_of_a_file_is_counted_once(accounts: Accounts) -> None:
     assert accounts.rows("id, isdeleted") == [("a", False), ("b", True), ("c", False)]
 
 
-@pytest.mark.parametrize("order", ORDERS, ids=str)
+@pytest.mark.parametrize("order", ORDERS)
 def test_the_newest_version_wins_in_whatever_order_files_come(
     accounts: Accounts, order: tuple[int, ...]
 ) -> None:
@@ -62,7 +67,7 @@ def test_the_newest_version_wins_in_whatever_order_files_come(
     assert accounts.rows("name") == [("v2",)]
 
 
-@pytest.mark.parametrize("order", ORDERS, ids=str)
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize(("seen", "is_deleted"), [(4, True), (6, False)], ids=["before", "after"])
 def test_a_deletion_holds_unless_the_record_was_seen_alive_later(
     accounts: Accounts, order: tuple[int, ...], seen: int, is_deleted: bool
@@ -77,7 +82,7 @@ def test_a_deletion_holds_unless_the_record_was_seen_alive_later(
     assert accounts.rows("isdeleted") == [(is_deleted,)]
 
 
-@pytest.mark.parametrize("order", ORDERS, ids=str)
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize(("read", "size"), [(4, 1), (6, 7)], ids=["before", "after"])
 def test_values_read_by_themselves_count_where_they_were_read_later(
     accounts: Accounts, order: tuple[int, ...], read: int, size: int
@@ -92,7 +97,7 @@ def test_values_read_by_themselves_count_where_they_were_read_later(
     assert accounts.rows() == [("a", "later", size)]
 
 
-@pytest.mark.parametrize("order", ORDERS, ids=str)
+@pytest.mark.parametrize("order", ORDERS)
 def test_a_column_that_newer_files_lack_keeps_its_last_value(
     accounts: Accounts, order: tuple[int, ...]
 ) -> None:

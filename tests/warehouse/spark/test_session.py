@@ -83,6 +83,9 @@ def test_doctor_proves_that_tables_can_be_written(tmp_path: Path) -> None:
     assert [(check.name, check.state) for check in checks(settings)] == [
         ("warehouse", "ok"),
         ("warehouse version", "ok"),
+        ("warehouse extensions", "ok"),
+        ("warehouse text order", "ok"),
         ("warehouse rights", "ok"),
+        ("warehouse space", "ok"),
     ]
     assert not (tmp_path / "seil_doctor").exists()
