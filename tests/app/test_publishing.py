@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.iceberg.tables import ordered
+from tests.postgresql import running
 from tests.sf_to_dw.small_site import SmallSite, record_id
 
 import seil.app.site
@@ -22,7 +23,7 @@ from seil.app.publishing import (
     publish_tables,
     published_standing,
 )
-from seil.errors import ConfigurationError
+from seil.errors import ConfigurationError, IcebergError
 from seil.modeling.model import Model, ModelColumn, ModelDescription, Models
 from seil.settings import load_settings
 from seil.sf_to_dw.site_models import catalog_sources
@@ -49,12 +50,14 @@ class _Site(seil.app.site.Site):
 
 class PublishedSite(SmallSite):
     publish = 'catalog = "published"'
+    warehouse = "duckdb:warehouse.duckdb"
 
     @contextmanager
     def opened(self) -> Iterator[_Site]:
         with self.open():
             config = self.folder / "seil.toml"
-        config.write_text(f"{config.read_text()}[publish]\n{self.publish}\n")
+        text = config.read_text().replace("duckdb:warehouse.duckdb", self.warehouse)
+        config.write_text(f"{text}[publish]\n{self.publish}\n")
         with _Site(load_settings(config)) as site:
             yield site
 
@@ -149,13 +152,15 @@ def test_upkeep_keeps_the_rows(site: PublishedSite) -> None:
     [
         ('catalog = ""', (), "publish.catalog: is empty"),
         ('catalog = "published"', ("nobody",), "nobody: is no table"),
+        ('catalog = "published"', ("salesforce.nobody",), "salesforce.nobody: is no table"),
     ],
-    ids=["no catalog", "an unknown table"],
+    ids=["no catalog", "an unknown table", "a raw table of no object"],
 )
 def test_what_cannot_be_published_is_refused_by_name(
     site: PublishedSite, publish: str, tables: tuple[str, ...], problem: str
 ) -> None:
-    site.publish = publish
+    site.publish = f"{publish}\nafter_build = false"
+    site.run_once()
     with pytest.raises(ConfigurationError) as caught:
         site.publish_now(*tables)
     assert problem in str(caught.value)
@@ -173,3 +178,59 @@ def test_status_says_which_version_each_table_has(site: PublishedSite) -> None:
         (behind,) = published_standing(opened)
     assert (current.standing, behind.standing) == ("current", "behind")
     assert (behind.version, behind.commit) == (current.version, current.commit)
+
+
+@pytest.mark.matrix
+def test_the_rows_of_a_postgresql_warehouse_are_published(
+    site: PublishedSite,
+) -> None:
+    with running(18) as server:
+        site.warehouse = server.url(server.new_database())
+        assert site.run_once().ok
+        site.add(record_id(3), IsDeleted="true")
+        site.add(record_id(9))
+        assert site.run_once().ok
+        assert site.ids() == [record_id(number) for number in (1, 2, 4, 5, 6, 7, 8, 9)]
+        with site.opened() as opened:
+            (standing,) = published_standing(opened)
+        assert standing.standing == "current"
+
+
+def test_a_spark_warehouse_is_iceberg_already(tmp_path: Path) -> None:
+    site = PublishedSite(tmp_path)
+    site.warehouse = "spark://hadoop"
+    for act in (publish_tables, published_standing, keep_up):
+        with site.opened() as opened, pytest.raises(ConfigurationError) as caught:
+            act(opened)
+        assert "Iceberg tables already" in str(caught.value)
+    assert not (tmp_path / "published").exists()
+
+
+def test_no_run_keeps_the_password_of_a_catalog(tmp_path: Path) -> None:
+    site = PublishedSite(tmp_path)
+    place = "sql:postgresql+psycopg://me:secret@127.0.0.1/iceberg"
+    for act in (publish_tables, published_standing, keep_up):
+        with site.opened() as opened, pytest.raises(ConfigurationError) as caught:
+            act(opened, to=place)
+        assert "holds a password" in str(caught.value)
+        assert "secret" not in str(caught.value)
+    with site.opened() as opened:
+        assert opened.state.runs.last() is None
+
+
+@pytest.mark.parametrize("act", [published_standing, keep_up])
+def test_a_mistyped_folder_is_refused_and_not_made(tmp_path: Path, act: Any) -> None:
+    site = PublishedSite(tmp_path)
+    with site.opened() as opened, pytest.raises(IcebergError, match="has no published tables"):
+        act(opened, to=str(tmp_path / "mistyped"))
+    assert not (tmp_path / "mistyped").exists()
+
+
+def test_a_rebuild_says_that_its_tables_are_not_published(site: PublishedSite) -> None:
+    site.run_once()
+    site.publish = 'catalog = "http://127.0.0.1:9"'
+    with site.opened() as opened:
+        report = steps.rebuild(opened)
+    assert report.is_replaced
+    assert not report.ok
+    assert "127.0.0.1" in report.publish_problem

@@ -14,6 +14,7 @@ from tests.iceberg.tables import (
     read_by_pyiceberg,
 )
 
+from seil.errors import IcebergError
 from seil.iceberg.catalog import IcebergCatalog
 from seil.iceberg.engine import embedded_engine
 from seil.iceberg.live_rows import LiveRows
@@ -81,3 +82,24 @@ def test_a_publication_compacts_what_is_due(tmp_path: Path, compact_after: int, 
     outcome = keep_up(catalog, only_due=True, compact_after=compact_after, days=0)
     assert (outcome.compacted, outcome.expired, outcome.removed_files) == (files, 0, 0)
     assert read_by_pyiceberg(catalog) == ordered(version(2))
+
+
+@pytest.mark.parametrize("is_folder", [False, True], ids=["a file", "a folder"])
+def test_upkeep_removes_nothing_behind_a_link(tmp_path: Path, *, is_folder: bool) -> None:
+    catalog = folder_catalog(tmp_path / "published")
+    publish_versions(catalog, 1)
+    mine = tmp_path / "mine" / "letter.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    link = tmp_path / "published/seil/orders/data/link"
+    link.symlink_to(mine.parent if is_folder else mine)
+    assert keep_up(catalog).message == ""
+    assert mine.read_text() == "mine"
+    assert link.exists()
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?b", "a%20b"])
+def test_a_folder_that_readers_would_not_find_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(IcebergError, match=f"has {name[1]} in its name".replace("?", r"\?")):
+        folder_catalog(tmp_path / name)
+    assert not list(tmp_path.iterdir())

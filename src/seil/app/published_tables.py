@@ -125,8 +125,12 @@ def _raw(name: str) -> TableName | None:
 def warehouse_tables(
     site: PublishingSite, warehouse: Warehouse, tables: Sequence[TableName]
 ) -> tuple[list[PublishableTable], list[TableName]]:
-    """Those that exist, and the names of those that do not."""
+    """Those that exist, and the names of those that do not yet.
+
+    Raises ConfigurationError for a raw table that does not exist and is of no object.
+    """
     versions = _versions(site, warehouse)
+    objects = {obj.table for obj in site.catalog.values()}
     existing, missing = [], []
     for table in tables:
         columns = warehouse.columns(table)
@@ -145,6 +149,10 @@ def warehouse_tables(
                 model.key if model else (),
             )
         )
+    unknown = [table for table in missing if table.schema and table.name not in objects]
+    if unknown:
+        cure = "name a raw table of an object in the catalog"
+        raise ConfigurationError([Problem(str(name), "is no table", cure) for name in unknown])
     return existing, missing
 
 

@@ -61,6 +61,7 @@ def publish_tables(
 
     Raises ConfigurationError, AlreadyRunningError, IcebergError where no table can be published.
     """
+    catalog_place(site, to)  # A run's arguments are kept: no password may be among them.
     with site.runs.run("publish iceberg", tables=list(tables), to=to, mode=mode) as results:
         report = _publish(site, tables, to=to, mode=mode, progress=results.progress(progress))
         note_outcomes(results, report)
@@ -151,12 +152,13 @@ def published_standing(
     site: PublishingSite, tables: Sequence[str] = (), *, to: str = ""
 ) -> list[PublishedTable]:
     """What each published table has, against the warehouse. Reads only; raises as
-    `publish_tables`.
+    `publish_tables`, and IcebergError for a folder that has no catalog.
     """
     from seil.app.published_tables import table_names, warehouse_tables
 
+    refuse_iceberg_warehouse(site)
     names = table_names(site, tables or site.settings.publish.tables)
-    with opened_catalog(site, to) as catalog, site.reading() as reading:
+    with opened_catalog(site, to, creates=False) as catalog, site.reading() as reading:
         sources, _ = warehouse_tables(site, reading.warehouse, names)
         return [_standing(catalog, source) for source in sources]
 
@@ -195,16 +197,17 @@ def keep_up(
     site: PublishingSite, tables: Sequence[str] = (), *, to: str = "", progress: Progress = SILENT
 ) -> list[UpkeepOutcome]:
     """Compacts tables with delete files, expires old snapshots and removes files that none has,
-    due or not. Raises as `publish_tables`.
+    due or not. Raises as `published_standing`.
     """
     from seil.app.published_tables import table_names
     from seil.sf_to_dw.lock import run_lock
 
     refuse_iceberg_warehouse(site)
     names = table_names(site, tables or site.settings.publish.tables)
+    catalog_place(site, to)
     with (
         site.runs.run("publish upkeep", tables=list(tables), to=to) as results,
-        opened_catalog(site, to) as catalog,
+        opened_catalog(site, to, creates=False) as catalog,
         run_lock(site.lake, key=LOCK, brief=True) as lock,
     ):
         from seil.iceberg.engine import embedded_engine
@@ -238,18 +241,32 @@ def _rules(site: PublishingSite) -> UpkeepRules:
     return UpkeepRules(settings.compact_after, settings.keep_snapshots, settings.keep_orphans)
 
 
-@contextmanager
-def opened_catalog(site: PublishingSite, to: str = "") -> Iterator[IcebergCatalog]:
-    """`to` is as `[publish] catalog`, a folder relative to the current one. Raises
-    ConfigurationError where there is neither, MissingExtraError, IcebergError.
+def catalog_place(site: PublishingSite, to: str = "") -> str:
+    """The catalog's URL. `to` is as `[publish] catalog`, a folder relative to the current one.
+
+    Raises ConfigurationError where there is neither, and for one that the settings would refuse.
     """
     from seil.settings.paths import catalog_url
+    from seil.settings.publish import require_catalog
 
-    settings = site.settings.publish
-    url = catalog_url(to, Path.cwd()) if to else settings.catalog
+    cure = "name a folder or catalog, or set it in seil.toml; docs/iceberg.md shows how"
+    try:
+        url = catalog_url(require_catalog(to), Path.cwd()) if to else site.settings.publish.catalog
+    except ValueError as error:
+        raise ConfigurationError([Problem("publish.catalog", str(error), cure)]) from error
     if not url:
-        cure = "name a folder or catalog, or set it in seil.toml; docs/iceberg.md shows how"
         raise ConfigurationError([Problem("publish.catalog", "is empty", cure)])
+    return url
+
+
+@contextmanager
+def opened_catalog(
+    site: PublishingSite, to: str = "", *, creates: bool = True
+) -> Iterator[IcebergCatalog]:
+    """`to` is as for `catalog_place`, which raises as well; not `creates`: a folder must be a
+    catalog already. Raises MissingExtraError, IcebergError.
+    """
+    url = catalog_place(site, to)
     with requires(EXTRA):
         from seil.iceberg.catalog import open_catalog
-    yield open_catalog(settings, url)
+    yield open_catalog(site.settings.publish, url, creates=creates)

@@ -234,4 +234,4 @@ def rebuild(site: Site, *, anyway: bool = False, progress: Progress = SILENT) ->
             mark_compact(site.state, site.settings.warehouse)
             results.add_load(report.load)
             results.add_build(report.build)
-    return report
+    return replace(report, publish_problem=report.publish_problem or results.unpublished)

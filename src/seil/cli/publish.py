@@ -107,8 +107,8 @@ def _show(call: Call, report: publishing.PublishReport) -> None:
         output.table(("table", "how", "inserted", "deleted", ""), rows)
     unchanged = len(report.tables) - len(changed)
     words = [f"{unchanged:,} tables are up to date" if unchanged else ""]
-    words.append(f"{len(report.missing):,} are not built yet" if report.missing else "")
-    if text := ", ".join(filter(None, words)):
+    words.append(f"not built yet: {', '.join(report.missing)}" if report.missing else "")
+    if text := "; ".join(filter(None, words)):
         output.line(f"{text}.")
     output.line(f"Published to {report.catalog}")
     if not call.quiet:

@@ -31,7 +31,8 @@ def rebuild(
         if call.json:
             from seil.app.documents.steps import RebuildDocument
 
-            call.answer(RebuildDocument.of(report))
+            problems = filter(None, (*report.refused, report.publish_problem))
+            call.answer(RebuildDocument.of(report), problem="; ".join(problems))
         else:
             if report.load.files:
                 reports.show_load(call, report.load)

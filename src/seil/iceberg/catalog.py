@@ -49,6 +49,8 @@ _SERVER_ERROR = 500
 _PATIENCE = (10, 60)
 _CATALOG_FILE = "catalog.sqlite"
 _POINTER = "version-hint.text"
+# Readers take a table's location as a URL without escapes: what follows these would be lost.
+_SIGNS_OF_URLS = frozenset("#?%")
 _TRANSACTIONS = "POST /v1/{prefix}/transactions/commit"
 
 
@@ -203,14 +205,16 @@ class IcebergCatalog:
         return IcebergError(f"{place} in {self.url}", _reason(error), hint=hint)
 
 
-def open_catalog(settings: PublishSettings, url: str) -> IcebergCatalog:
-    """Raises IcebergError, and ConfigurationError for a secret that cannot be read."""
+def open_catalog(settings: PublishSettings, url: str, *, creates: bool = True) -> IcebergCatalog:
+    """Not `creates`: a folder must be a catalog already. Raises IcebergError, and
+    ConfigurationError for a secret that cannot be read.
+    """
     place = mask(url)
     scheme, _, rest = url.partition(":")
     options = {**settings.options, **_secrets(settings)}
     try:
         if scheme == "file":
-            return _folder(url, options)
+            return _folder(url, options, creates=creates)
         if scheme in ("http", "https"):
             return IcebergCatalog(place, _RestCatalog("seil", **_rest(settings, url, options)))
         location = {"warehouse": settings.warehouse} if settings.warehouse else {}
@@ -231,10 +235,17 @@ def open_catalog(settings: PublishSettings, url: str) -> IcebergCatalog:
         raise IcebergError(place, _reason(error), hint=hint) from error
 
 
-def _folder(url: str, options: dict[str, str]) -> IcebergCatalog:
+def _folder(url: str, options: dict[str, str], *, creates: bool) -> IcebergCatalog:
     folder = Path(unquote(urlsplit(url).path))
-    folder.mkdir(parents=True, exist_ok=True)
-    os.utime(folder)  # Fails where the folder is closed to us, before anything is read.
+    if signs := sorted(_SIGNS_OF_URLS & set(str(folder))):
+        hint = "Publish to a folder without them"
+        raise IcebergError(str(folder), f"has {' '.join(signs)} in its name", hint=hint)
+    if creates:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)  # Fails where the folder is closed to us, before anything is read.
+    elif not (folder / _CATALOG_FILE).is_file():
+        hint = f"`seil publish iceberg {folder}` publishes there"
+        raise IcebergError(str(folder), "has no published tables", hint=hint)
     places = {"uri": f"sqlite:///{folder / _CATALOG_FILE}", "warehouse": f"file://{folder}"}
     catalog = load_catalog("seil", type="sql", **places, **options)
     return IcebergCatalog(url, catalog, is_folder=True)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -155,10 +156,17 @@ class Upkeep:
         files = io.fs_by_scheme(scheme, netloc)
         for info in files.get_file_info(pa_fs.FileSelector(path, recursive=True)):
             is_old = info.mtime is not None and info.mtime.astimezone(UTC) < before
-            if info.type == pa_fs.FileType.File and is_old and _bare(info.path) not in needed:
+            if info.type != pa_fs.FileType.File or _bare(info.path) in needed or not is_old:
+                continue
+            if not (isinstance(files, pa_fs.LocalFileSystem) and _is_linked(path, info.path)):
                 self.check()
                 files.delete_file(info.path)
                 yield info
+
+
+def _is_linked(folder: str, file: str) -> bool:
+    """Whether the file, or a folder on the way to it, is a link: the target is not the table's."""
+    return Path(file).resolve() != Path(folder).resolve() / Path(file).relative_to(folder)
 
 
 def _reachable(table: Table) -> Iterator[str]:

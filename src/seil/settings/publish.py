@@ -15,7 +15,8 @@ from seil.settings.section import NameList, Section, split_pairs
 CATALOGS = ("file", "http", "https", "glue", "sql")
 
 
-def _require_catalog(url: str) -> str:
+def require_catalog(url: str) -> str:
+    """Raises ValueError."""
     scheme, colon, rest = url.partition(":")
     if colon and scheme not in CATALOGS:
         raise ValueError(f"{scheme!r} is no catalog: a folder, https:, glue: or sql: is")
@@ -28,7 +29,7 @@ def _require_catalog(url: str) -> str:
 class PublishSettings(Section):
     """Iceberg tables that others read: Spark, Athena, Snowflake, DuckDB."""
 
-    catalog: Annotated[str, AfterValidator(_require_catalog)] = Field(
+    catalog: Annotated[str, AfterValidator(require_catalog)] = Field(
         "",
         description="Where the tables are published after each build: a folder, https://... (a "
         "REST catalog), glue:<region>, or sql:<SQLAlchemy URL>; empty: nowhere.",
