@@ -79,7 +79,7 @@ def duckdb(clock: Clock, *, lake: str, warehouse: str, kept: bool) -> dict[str, 
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("CREATE SCHEMA salesforce")
         kind = "TABLE" if kept else "VIEW"
-        for table, files in _files(lake):
+        for table, files in files_by_table(lake):
             newest = _NEWEST.format(source=f"read_parquet({files})")
             connection.execute(f"CREATE {kind} salesforce.{table} AS {newest}")
         for name, select in selects.items():
@@ -113,7 +113,7 @@ def spark(clock: Clock, *, lake: str, out: str) -> dict[str, Any]:
     rows = 0
     selects = _selects(lake)
     with clock:
-        for table, files in _files(lake):
+        for table, files in files_by_table(lake):
             known = from_arrow_schema(_without_times(files[0]))
             frame = session.read.schema(known).parquet(*files)
             frame.createOrReplaceTempView(f"files_{table}")
@@ -126,7 +126,7 @@ def spark(clock: Clock, *, lake: str, out: str) -> dict[str, Any]:
                 session.read.parquet(f"{out}/{name}").createOrReplaceTempView(name)
             except PySparkException as error:
                 refused[name] = str(error).split("\n", 1)[0][:200]
-    for table, _ in _files(lake):
+    for table, _ in files_by_table(lake):
         rows += session.table(f"files_{table}").count()
     peak = _peak_of_java(session)
     session.stop()
@@ -172,7 +172,7 @@ def _selects(lake: str) -> dict[str, str]:
 
     types = {
         (table, field.name.lower()): field.type
-        for table, files in _files(lake)
+        for table, files in files_by_table(lake)
         for field in pq.read_schema(files[0])
     }
 
@@ -187,7 +187,8 @@ def _selects(lake: str) -> dict[str, str]:
     return selects
 
 
-def _files(lake: str) -> Iterator[tuple[str, list[str]]]:
+def files_by_table(lake: str) -> Iterator[tuple[str, list[str]]]:
+    """The curated ones of each raw table that has any."""
     from seil.catalog import load_catalog
 
     for obj in load_catalog().values():

@@ -1,4 +1,6 @@
-"""The same load and build on each warehouse: full, and a delta."""
+"""The same load and build on each warehouse, full and a delta; the load into PostgreSQL against
+others.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ import importlib.util
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.command import run_alone
@@ -16,31 +18,39 @@ from benchmarks.org import CuratedOrg, curated_org
 from benchmarks.report import Row, Target, publish, table
 
 _SUBJECT = "benchmarks.models_subjects:seil"
+_REFERENCES = "benchmarks.warehouses_subjects"
+_COPY, _DLT_INSERT, _DLT_CSV = "bare binary COPY", "dlt, its default (INSERT)", "dlt, CSV (COPY)"
 _IN_ONE_ORG = 30_000
 _AIM = 0.14
+_OF_COPY, _TIMES_DLT = 0.6, 10
 
 
 @dataclass(frozen=True)
 class MeasuredWarehouse:
-    """`new` gives the URL of an empty warehouse, from a folder for its files."""
+    """`start` gives, for a folder for its files, what makes an empty warehouse and returns its URL.
+
+    `references` are others that load into it: a function of benchmarks.warehouses_subjects and its
+    arguments, by name.
+    """
 
     name: str
-    new: Callable[[Path], AbstractContextManager[str]]
+    start: Callable[[Path], AbstractContextManager[Callable[[], str]]]
     is_installed: Callable[[], bool] = lambda: True
+    references: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
 
 
 @contextmanager
-def _duckdb(folder: Path) -> Iterator[str]:
-    yield f"duckdb:{folder / 'warehouse.duckdb'}"
+def _duckdb(folder: Path) -> Iterator[Callable[[], str]]:
+    yield lambda: f"duckdb:{folder / 'warehouse.duckdb'}"
 
 
 @contextmanager
-def _postgresql(_: Path) -> Iterator[str]:
+def _postgresql(_: Path) -> Iterator[Callable[[], str]]:
     """A server of its own, as PyPI has it, with the settings of the tests."""
     from tests.postgresql import running
 
     with running(18) as server:
-        yield server.url(server.new_database())
+        yield lambda: server.url(server.new_database())
 
 
 def _has_postgresql() -> bool:
@@ -49,7 +59,16 @@ def _has_postgresql() -> bool:
 
 WAREHOUSES = (
     MeasuredWarehouse("DuckDB", _duckdb),
-    MeasuredWarehouse("PostgreSQL", _postgresql, _has_postgresql),
+    MeasuredWarehouse(
+        "PostgreSQL",
+        _postgresql,
+        _has_postgresql,
+        {
+            _COPY: ("copied", {}),
+            _DLT_CSV: ("dlt", {"file_format": "csv"}),
+            _DLT_INSERT: ("dlt", {"file_format": "insert_values"}),
+        },
+    ),
 )
 
 
@@ -68,20 +87,29 @@ def run(args: argparse.Namespace) -> None:
     say(f"warehouses: writing curated files of about {args.order_products:,} order products")
     org = curated_org(args.work, folder, copies=copies, share=args.share)
     results: dict[str, Result] = {}
+    loads: list[str] = []
     for engine in _chosen(args.warehouses):
         (folder / engine.name).mkdir()
-        with engine.new(folder / engine.name) as url:
-            results |= _measured(engine, url, org, args)
+        with engine.start(folder / engine.name) as new:
+            results |= _measured(engine, new(), org, args)
+            if engine.references:
+                others = _measured_references(engine, new, org)
+                rows = list(_load_rows(results[f"{engine.name}, full"], others))
+                loads += [f"The load into {engine.name}:", table(rows), _LOADS_EXPLAINED]
         shutil.rmtree(folder / engine.name)
     head = f"{org.order_products:,} order products, {org.rows:,} records of all objects:"
-    publish(
-        "warehouses", f"{head}\n\n{table(list(_rows(results)))}\n\n{_EXPLAINED}", write=args.write
-    )
+    parts = [head, table(list(_rows(results))), _EXPLAINED, *loads]
+    publish("warehouses", "\n\n".join(parts), write=args.write)
     shutil.rmtree(folder)
 
 
 _EXPLAINED = (
     "One round each, the delta after the full load. The ratio of a full load is to the first one's."
+)
+_LOADS_EXPLAINED = (
+    "The same files, on the same server with fsync and autovacuum off, into a database each. COPY"
+    " and dlt fill logged tables without keys or indexes; SEIL's are logged and have theirs. dlt"
+    " loads the first file of each object."
 )
 
 
@@ -108,6 +136,31 @@ def _measured(
             Subject(f"{engine.name}, delta", _SUBJECT, delta, 1),
         ]
     )
+
+
+def _measured_references(
+    engine: MeasuredWarehouse, new: Callable[[], str], org: CuratedOrg
+) -> dict[str, Result]:
+    lake = str(org.full)
+    return measured(
+        [
+            Subject(name, f"{_REFERENCES}:{function}", {"lake": lake, "url": new(), **more}, 1)
+            for name, (function, more) in engine.references.items()
+        ]
+    )
+
+
+def _load_rows(full: Result, others: Mapping[str, Result]) -> Iterator[Row]:
+    ours = replace(full, seconds=full.notes["load"])
+    copy = others[_COPY].rate
+    dlt = others[_DLT_INSERT].rate
+    targets = [
+        Target(f">= {_OF_COPY} x COPY", ours.rate >= _OF_COPY * copy),
+        Target(f"{_TIMES_DLT} x dlt (is {ours.rate / dlt:.1f})", ours.rate >= _TIMES_DLT * dlt),
+    ]
+    yield Row("SEIL", ours, ours.rate / copy, "x COPY", targets)
+    for name, result in others.items():
+        yield Row(name, result, result.rate / copy, "x COPY")
 
 
 def _rows(results: Mapping[str, Result]) -> Iterator[Row]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from benchmarks import api_server, delivery_subjects, iceberg
 from benchmarks.delivery import make_org
@@ -23,6 +24,7 @@ from benchmarks.history import make_history
 from benchmarks.measure import Clock, process
 from benchmarks.org import curated_org, landed_file
 from benchmarks.pages import narrow_pages
+from tests.postgresql import running
 
 from seil.observe import logs
 from seil.salesforce.schema import parse_describe
@@ -59,6 +61,19 @@ def test_models_by_seil(work: Path, tmp_path: Path) -> None:
     full = measured("models_subjects:seil", lake=str(org.full), full=True, **at)
     delta = measured("models_subjects:seil", lake=str(org.delta), full=False, **at)
     assert (full, delta) == (org.rows, org.changed)
+
+
+@pytest.mark.matrix
+def test_loads_into_postgresql(work: Path, tmp_path: Path) -> None:
+    org = curated_org(work, tmp_path / "lakes", copies=1, share=0.5)
+    with running(18) as server:
+        at = {"lake": str(org.full), "url": server.url(server.new_database())}
+        assert measured("warehouses_subjects:copied", **at) == org.rows
+        with psycopg.connect(at["url"]) as connection:
+            count = connection.execute("SELECT count(*) FROM order_product").fetchone()
+        assert count == (org.order_products,)
+        if importlib.util.find_spec("dlt"):
+            assert measured("warehouses_subjects:dlt", **at, file_format="csv") == org.rows
 
 
 def test_ingest(work: Path, tmp_path: Path) -> None:
