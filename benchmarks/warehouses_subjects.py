@@ -27,7 +27,7 @@ def copied(clock: Clock, *, lake: str, url: str) -> int:
     with psycopg.connect(url) as connection, connection.cursor() as cursor, clock:
         for table, files in files_by_table(lake):
             encoder = ArrowToPostgresBinaryEncoder(pq.read_schema(files[0]))
-            cursor.execute(encoder.schema().ddl(table).encode())
+            cursor.execute(encoder.schema().ddl(table, temp_table=False).encode())
             for file in files:
                 source = pq.ParquetFile(file)
                 encoder = ArrowToPostgresBinaryEncoder(source.schema_arrow)
