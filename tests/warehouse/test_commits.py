@@ -93,7 +93,13 @@ def test_the_same_commit_twice_leaves_what_one_leaves(accounts: Accounts) -> Non
     assert contents[0][2] == [("a", "n", 0, False), ("b", "n", 1, True), ("c", "n", 2, False)]
 
 
-@pytest.mark.parametrize("error", [_StoppedError, KeyboardInterrupt], ids=["error", "Ctrl-C"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(_StoppedError, id="error"),
+        pytest.param(KeyboardInterrupt, marks=pytest.mark.many, id="Ctrl-C"),
+    ],
+)
 def test_a_commit_that_fails_leaves_nothing(accounts: Accounts, error: type[BaseException]) -> None:
     run, before = everything(accounts), content(accounts.warehouse)
 

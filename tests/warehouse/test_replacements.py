@@ -67,7 +67,13 @@ def test_without_an_old_one_the_new_one_is_the_first(
     assert tables(engine) == ["new"]
 
 
-@pytest.mark.parametrize("error", [_StoppedError, KeyboardInterrupt], ids=["error", "Ctrl-C"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(_StoppedError, id="error"),
+        pytest.param(KeyboardInterrupt, marks=pytest.mark.many, id="Ctrl-C"),
+    ],
+)
 def test_an_error_leaves_the_old_one(
     engine: WarehouseSettings, replacement: Replacement, error: type[BaseException]
 ) -> None:

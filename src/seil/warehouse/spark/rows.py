@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.java_gateway import local_connect_and_auth
 from pyspark.serializers import NoOpSerializer, read_int, write_int
 from pyspark.sql import DataFrame
@@ -96,6 +97,21 @@ def frame_of(
         return DataFrame(utils.toDataFrame(rows, schema.json(), java_session(session)), session)
     finally:
         Path(path).unlink()
+
+
+def with_times(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Reads the texts of times of the day, a type that Spark lacks."""
+    arrays = [
+        _times(column) if field.type == TIME and pa.types.is_string(column.type) else column
+        for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return _typed(pa.RecordBatch.from_arrays(arrays, names=schema.names), schema)
+
+
+def _times(texts: Any) -> Any:
+    """Arrow reads no text as a time alone."""
+    moments: Any = pc.binary_join_element_wise("1970-01-01", texts, " ")
+    return moments.cast(pa.timestamp("us")).cast(TIME)
 
 
 def _carried(kind: pa.DataType) -> pa.DataType:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from seil.warehouse.protocol import EngineTraits
 from seil.warehouse.relational.commits import RelationalCommit
 from seil.warehouse.relational.warehouse import RelationalWarehouse
 from seil.warehouse.spark.builds import SparkBuilder
 from seil.warehouse.spark.connection import SparkConnection
+from seil.warehouse.spark.rows import with_times
 from seil.warehouse.spark.session import open_session
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from seil.settings import WarehouseSettings
     from seil.warehouse.fencing import Fence
     from seil.warehouse.merges import OpenUrl
+    from seil.warehouse.tables import TableName
 
 
 class SparkWarehouse(RelationalWarehouse[SparkConnection]):
@@ -47,6 +49,15 @@ class SparkWarehouse(RelationalWarehouse[SparkConnection]):
 
     def stream(self, sql: str) -> AbstractContextManager[pa.RecordBatchReader]:
         return self.database.stream_frame(self.database.native_frame(sql))
+
+    @contextmanager
+    def sorted_rows(
+        self, table: TableName, columns: Sequence[str], *, order: Sequence[str]
+    ) -> Iterator[pa.RecordBatchReader]:
+        types = self.database.existing_columns(table)
+        schema = pa.schema([types.field(name) for name in columns])
+        with super().sorted_rows(table, columns, order=order) as rows:
+            yield pa.RecordBatchReader.from_batches(schema, (with_times(b, schema) for b in rows))
 
     def _builder(self) -> SparkBuilder:
         return SparkBuilder(self.database)
