@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from tests.spark import spark_settings
 from tests.warehouse.test_dialect import constructs
 
+from seil.warehouse.dialect import render
+from seil.warehouse.spark.rows import collect
 from seil.warehouse.spark.session import open_session
 
 pytestmark = [pytest.mark.matrix, pytest.mark.spark]
@@ -50,3 +53,14 @@ def test_every_rendered_construct_runs(session: SparkSession) -> None:
             except PySparkException as error:
                 refusals.append(f"{kinds}: {str(error).splitlines()[0]}")
     assert {sql: why for sql, why in reasons.items() if len(why) == len(TYPES)} == {}
+
+
+@pytest.mark.parametrize("value", ["'2.5'", "2.5", "-2.5", "2.4", "'-7'", "true"])
+def test_a_fraction_is_rounded_as_the_embedded_engine_does(
+    session: SparkSession, value: str
+) -> None:
+    select = f"SELECT CAST({value} AS BIGINT) AS n, TRY_CAST({value} AS INT) AS m"
+    with duckdb.connect() as connection:
+        expected = connection.execute(select).fetchall()
+    rows = collect(session.sql(render(select, "spark"))).to_pylist()
+    assert [(row["n"], row["m"]) for row in rows] == expected

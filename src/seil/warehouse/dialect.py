@@ -14,6 +14,8 @@ from seil.warehouse.common_sql import outside
 
 WRITTEN_IN = "duckdb"
 _MAX_SHOWN = 60
+_INTEGERS = frozenset({"SMALLINT", "INT", "BIGINT"})
+_WHOLE = "DECIMAL(38, 0)"
 
 
 def parse_select(sql: str) -> exp.Query:
@@ -68,7 +70,10 @@ def _render(query: exp.Query, dialect: str, place: str) -> str:
         raise _refusal(place, list(dict.fromkeys(reasons)))
     try:
         # SEIL's SQL ignores the case of names, and quotes only those that need it.
-        return query.transform(_lower).sql(dialect, unsupported_level=ErrorLevel.RAISE)
+        lower = query.transform(_lower)
+        if dialect == "spark":
+            _round_before_integers(lower)
+        return lower.sql(dialect, unsupported_level=ErrorLevel.RAISE)
     except SqlglotError as error:
         raise _refusal(place, [str(error).split("\n", 1)[0]]) from error
 
@@ -77,6 +82,15 @@ def _lower(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Identifier):
         node.set("this", node.name.lower())
     return node
+
+
+def _round_before_integers(query: exp.Expr) -> None:
+    """Spark cuts a fraction off, other engines round it, as Spark does for a decimal."""
+    for cast in list(query.find_all(exp.Cast)):
+        if cast.to.this.value in _INTEGERS:
+            inner = cast.copy()
+            inner.set("to", exp.DataType.build(_WHOLE))
+            cast.set("this", inner)
 
 
 def _without_texts(sql: str) -> str:

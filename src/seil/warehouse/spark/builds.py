@@ -1,7 +1,7 @@
 """Builds in Spark: staged as checkpoints on the executors, published on the commit's branches.
 
 A change is written merge-on-read, DELETE and INSERT; one that touches most rows replaces them all,
-which is cheaper from about half on (docs/benchmarks.md).
+which is cheaper from about half on (docs/decisions.md has the figures).
 """
 
 from __future__ import annotations
