@@ -82,13 +82,12 @@ quick: .venv/.installed ## The inner loop, under a minute: style, types, the qui
 OTHER_PYTHONS ?= 3.12 3.13
 matrix: install ## What takes long beside `make test`: every combination, properties at length
 	TEST_ALL=1 $(RUN) pytest -q $(PYTEST_ARGS) --timeout 1800 -m "(hypothesis or matrix) and not spark"
-	$(MAKE) --no-print-directory spark
 
 # One process, so that all share a Spark session: it takes seconds to start, and a gigabyte.
 spark: install .venv-spark4/.installed ## The tests that need Spark, hence Java
 	$(RUN) pytest -q -n 0 --hypothesis-seed=0 --timeout 1800 -m spark
 
-test-all: matrix ## The same, many kills, other Pythons
+test-all: matrix spark ## The same, Spark, many kills, other Pythons
 	$(MAKE) --no-print-directory kill LIVES=6 SEED=1
 	for version in $(OTHER_PYTHONS); do $(MAKE) --no-print-directory python-$$version || exit 1; done
 
