@@ -37,7 +37,9 @@ _IDLE_SECONDS = 30.0
 # Raised before the request was sent.
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
-_RENEWALS = 2
+# Of one call. Threads share a session: where sessions expire one after another, what each of them
+# sends can meet every one of these.
+_RENEWALS = 4
 _IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE")
 
 
@@ -162,13 +164,12 @@ class OrgConnection:
         """
         with before_call():
             session = self.sessions.current()
-        # Threads share a session: the new one can expire like the old one before it is used.
-        for renewals_left in reversed(range(_RENEWALS)):
+        for _ in range(_RENEWALS):
             try:
                 return attempt(session)
             except SessionExpiredError as error:
                 session = self._renew(session, error)
-                if isinstance(error, OrgMovedError) or not renewals_left:
+                if isinstance(error, OrgMovedError):
                     break
         try:
             return attempt(session)
