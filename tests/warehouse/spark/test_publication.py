@@ -13,6 +13,7 @@ from tests.warehouse.records import select
 
 from seil.errors import WarehouseError
 from seil.warehouse import TableName, open_warehouse
+from seil.warehouse.spark.commit_log import COMMIT_ID
 from seil.warehouse.spark.warehouse import SparkWarehouse
 
 pytestmark = [pytest.mark.matrix, pytest.mark.spark]
@@ -88,3 +89,34 @@ def test_of_two_commits_at_a_time_one_gets_on(warehouse: SparkWarehouse, tmp_pat
             assert isinstance(other, SparkWarehouse)
             write(other, "fast")
     assert ids(warehouse) == [[("fast",), ("first",)]] * 2
+
+
+def test_a_commit_that_loses_leaves_the_tables_of_the_other(
+    warehouse: SparkWarehouse, tmp_path: Path
+) -> None:
+    """Both created them."""
+    with (
+        pytest.raises(WarehouseError, match="another run has committed"),
+        warehouse.commit("slow") as commit,
+    ):
+        commit.tables.create_table(A, COLUMNS, key="id")
+        with open_warehouse(spark_settings(tmp_path)) as other:
+            assert isinstance(other, SparkWarehouse)
+            write(other, "fast")
+    assert ids(warehouse) == [[("fast",)]] * 2
+
+
+def test_commits_of_two_warehouses_at_a_time_keep_their_ids(
+    warehouse: SparkWarehouse, tmp_path: Path
+) -> None:
+    with open_warehouse(spark_settings(tmp_path / "other")) as other:
+        assert isinstance(other, SparkWarehouse)
+        other.prepare()
+        with warehouse.commit("one") as one, other.commit("two") as two:
+            for commit in (one, two):
+                commit.tables.create_table(A, COLUMNS, key="id")
+            for opened in (warehouse, other):
+                opened.database.append(A, pa.table({"id": ["a"]}, schema=COLUMNS))
+        summaries = [w.database.load(A).summary() for w in (warehouse, other)]  # type: ignore[union-attr]
+    assert [summary[COMMIT_ID] for summary in summaries] == ["one", "two"]
+    assert select(warehouse, f"SELECT id FROM {A}") == [("a",)]

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from pyspark.errors import NumberFormatException
 from tests.spark import spark_settings
+from tests.warehouse.records import select
 
 from seil.errors import WarehouseError
+from seil.settings import WarehouseSettings
+from seil.warehouse import TableName
 from seil.warehouse.spark.checks import checks
 from seil.warehouse.spark.jvm import hadoop_configuration
 from seil.warehouse.spark.rows import collect
 from seil.warehouse.spark.session import open_session
+from seil.warehouse.spark.warehouse import connect
 
 pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
 
@@ -52,17 +57,35 @@ def test_a_secret_is_set_after_the_start(tmp_path: Path, monkeypatch: pytest.Mon
     hadoop.unset("fs.s3a.secret.key")
 
 
-def test_a_catalog_that_spark_was_started_with_stays(tmp_path: Path) -> None:
-    settings = spark_settings(
-        tmp_path / "not used",
-        options={
-            "spark.sql.catalog.lakehouse": "org.apache.iceberg.spark.SparkCatalog",
-            "spark.sql.catalog.lakehouse.type": "hadoop",
-            "spark.sql.catalog.lakehouse.warehouse": str(tmp_path / "theirs"),
-        },
-    )
-    open_session(settings).sql("CREATE NAMESPACE a")
+@pytest.fixture
+def theirs(tmp_path: Path) -> WarehouseSettings:
+    """A catalog that Spark was started with, with Iceberg's cache, which is on unless told."""
+    options = {
+        "spark.sql.catalog.lakehouse": "org.apache.iceberg.spark.SparkCatalog",
+        "spark.sql.catalog.lakehouse.type": "hadoop",
+        "spark.sql.catalog.lakehouse.warehouse": str(tmp_path / "theirs"),
+    }
+    return spark_settings(tmp_path / "not used", options=options)
+
+
+def test_a_catalog_that_spark_was_started_with_stays(
+    tmp_path: Path, theirs: WarehouseSettings
+) -> None:
+    open_session(theirs).sql("CREATE NAMESPACE a")
     assert (tmp_path / "theirs/a").is_dir()
+
+
+def test_a_table_that_another_program_dropped_is_created_again(theirs: WarehouseSettings) -> None:
+    """From the cache it would be there, and its metadata missing."""
+    table, columns = TableName("", "t"), pa.schema([pa.field("n", pa.int64())])
+    with connect(theirs) as one, connect(theirs) as other:
+        one.database.create_bare(table, columns)
+        assert one.database.load(table)
+        other.database.drop_bare(table)
+        assert one.database.load(table) is None
+        one.database.create_table(table, columns)
+        one.database.append(table, pa.table({"n": [1]}))
+        assert select(one, "SELECT n FROM t") == [(1,)]
 
 
 @pytest.mark.parametrize("location", ["", "s3://lake/tables"])

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 COMMITS = TableName("seil", "commits")
 COMMIT_ID = "seil.commit"
 """In the summary of every snapshot of a commit."""
+CREATED_ON = "seil.created-on"
+"""A table's property: the branch of the commit that created it."""
 BRANCH_PREFIX = "seil_"
 
 _COLUMNS = pa.schema([pa.field("id", pa.string())])
@@ -116,7 +118,11 @@ class CommitLog:
 
     def decide(self, intent: Intent, *, head: int, token: int | None) -> None:
         """Raises WarehouseError if another commit was decided since `head`."""
-        summary = {_INTENT: intent.to_json(), _BRANCH: intent.branch}
+        summary = {
+            COMMIT_ID: intent.commit_id,
+            _INTENT: intent.to_json(),
+            _BRANCH: intent.branch,
+        }
         if token is not None:
             summary[_TOKEN] = str(token)
         try:

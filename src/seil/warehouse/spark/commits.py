@@ -13,7 +13,13 @@ from uuid import uuid4
 
 from seil.errors import WarehouseError
 from seil.warehouse.bookkeeping_tables import LOADS, SCHEMA_CHANGES
-from seil.warehouse.spark.commit_log import BRANCH_PREFIX, CommitLog, Intent, PublicationStep
+from seil.warehouse.spark.commit_log import (
+    BRANCH_PREFIX,
+    CREATED_ON,
+    CommitLog,
+    Intent,
+    PublicationStep,
+)
 from seil.warehouse.spark.iceberg import MAIN
 from seil.warehouse.tables import TableName
 
@@ -77,13 +83,13 @@ class Publisher:
         branch, created = self.log.opened()
         if branch:
             if branch != self.log.last_branch():
-                self.remove(created)
+                self._remove(created, branch)
             self.log.close()
 
     def publish(self, commit: OpenCommit) -> None:
         steps = commit.steps()
         stored = self.log.token()
-        if steps or commit.token != stored:
+        if steps or commit.created or commit.token != stored:
             intent = Intent(commit.id, commit.branch, steps)
             token = stored if commit.token is None else commit.token
             self.log.decide(intent, head=commit.head, token=token)
@@ -114,13 +120,16 @@ class Publisher:
                 self._return_to(table, head)
             for table, column in commit.added:
                 self.database.drop_column(table, column)
-            self.remove(commit.created)
+            self._remove(commit.created, commit.branch)
             if commit.created:
                 self.log.close()
 
-    def remove(self, tables: Iterable[TableName]) -> None:
+    def _remove(self, tables: Iterable[TableName], branch: str) -> None:
+        """Those that another commit has created meanwhile are not touched."""
         for table in tables:
-            self.database.drop_bare(table)
+            loaded = self.database.load(table)
+            if loaded and loaded.properties().get(CREATED_ON) == branch:
+                self.database.drop_bare(table)
 
     def _finish(self, intent: Intent) -> None:
         """Each step has no effect where it was done before."""
@@ -128,7 +137,7 @@ class Publisher:
             if step.kind == "publish":
                 self._publish(step.table, intent.branch)
             elif step.kind == "replace":
-                self._replace(step.table, TableName(step.table.schema, step.source), intent.branch)
+                self._replace(step, intent)
             else:
                 self.database.drop_bare(step.table)
         self.log.finish()
@@ -166,9 +175,11 @@ class Publisher:
         elif loaded:
             self.database.empty(table)
 
-    def _replace(self, table: TableName, source: TableName, branch: str) -> None:
+    def _replace(self, step: PublicationStep, intent: Intent) -> None:
+        source = TableName(step.table.schema, step.source)
         if self.database.load(source) is None:
             return
-        self._publish(source, branch)
-        self.database.replace_bare(table, source)
+        self._publish(source, intent.branch)
+        with self.database.stamped(intent.commit_id):
+            self.database.replace_bare(step.table, source)
         self.database.drop_bare(source)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError
@@ -25,13 +25,12 @@ from seil.warehouse.spark.columns import (
     stored_name,
     time_columns,
 )
-from seil.warehouse.spark.commit_log import COMMIT_ID, CommitLog
+from seil.warehouse.spark.commit_log import COMMIT_ID, CREATED_ON, CommitLog
 from seil.warehouse.spark.commits import OpenCommit, Publisher
 from seil.warehouse.spark.errors import is_missing, translated_errors
 from seil.warehouse.spark.files_sql import cast
 from seil.warehouse.spark.forms import SparkForms
-from seil.warehouse.spark.iceberg import IcebergTable, load_table
-from seil.warehouse.spark.jvm import java
+from seil.warehouse.spark.iceberg import IcebergTable, load_table, stamped
 from seil.warehouse.spark.reachable import reachable_files
 from seil.warehouse.spark.staging import SparkStaging
 from seil.warehouse.spark.statements import NamedPlaces, Statement, resolve_select, translate
@@ -58,7 +57,9 @@ TABLE_PROPERTIES = {
     "write.update.mode": "merge-on-read",
     "write.merge.mode": "merge-on-read",
     "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "20",
+    # A commit writes up to four. Who has loaded the table before the oldest of them, or shows a
+    # view of it, cannot read it any more.
+    "write.metadata.previous-versions-max": "100",
 }
 
 
@@ -137,7 +138,6 @@ class SparkConnection:
         with self.errors():
             self.recover()
             commit = OpenCommit(commit_id, self.log.prepare())
-            self._environment.put(COMMIT_ID, commit_id)
             self.session.conf.set(_WAP_BRANCH, commit.branch)
         self._commit = commit
         return commit
@@ -147,7 +147,6 @@ class SparkConnection:
             self._fence.check()
         self._leave()
         with self.errors():
-            self._environment.put(COMMIT_ID, commit.id)
             try:
                 self._publisher.publish(commit)
             except WarehouseError:
@@ -160,18 +159,19 @@ class SparkConnection:
         self._commit = None
         with self.errors():
             self.session.conf.unset(_WAP_BRANCH)
-            self._environment.remove(COMMIT_ID)
 
-    @property
-    def _environment(self) -> Any:
-        return java(self.session).org.apache.iceberg.EnvironmentContext
+    def stamped(self, commit_id: str) -> AbstractContextManager[None]:
+        """Snapshots written in the block are of that commit."""
+        return stamped(self.session, {COMMIT_ID: commit_id})
+
+    def _own_stamp(self) -> AbstractContextManager[None]:
+        return self.stamped(self._commit.id) if self._commit else nullcontext()
 
     # Statements
 
     def execute(self, sql: str) -> None:
         statement = self._translate(sql)
-        with self.errors():
-            self.session.sql(statement.sql)
+        self.run(statement.sql)
         if statement.target:
             self._note_write(statement.target)
 
@@ -297,11 +297,11 @@ class SparkConnection:
             self._commit.created.append(table)
             with self.errors():
                 self.log.open(self._commit.branch, self._commit.created)
-        self.create_bare(table, columns)
+        self.create_bare(table, columns, branch=self._commit.branch if self._commit else "")
 
-    def create_bare(self, table: TableName, columns: pa.Schema) -> None:
-        """At once, whether in a commit or not."""
-        properties = dict(TABLE_PROPERTIES)
+    def create_bare(self, table: TableName, columns: pa.Schema, *, branch: str = "") -> None:
+        """At once, whether in a commit or not; with its branch in one."""
+        properties = TABLE_PROPERTIES | ({CREATED_ON: branch} if branch else {})
         if times := time_columns(columns):
             properties[TIME_COLUMNS] = json.dumps(times)
         self._create_namespace(table.schema)
@@ -462,14 +462,14 @@ class SparkConnection:
         with self.errors():
             frame.createOrReplaceTempView(_ROWS)
             try:
-                self.session.sql(insert)
+                self.run(insert)
             finally:
                 self.session.catalog.dropTempView(_ROWS)
         self._note_write(table)
 
     def run(self, statement: str) -> None:
         """In Spark's dialect."""
-        with self.errors():
+        with self.errors(), self._own_stamp():
             self.session.sql(statement)
 
     def _note_write(self, table: TableName) -> None:

@@ -25,6 +25,10 @@ class IcebergDatabase(RelationalDatabase, Protocol):
         """Translates Spark's errors."""
         ...
 
+    def stamped(self, commit_id: str) -> AbstractContextManager[None]:
+        """Snapshots written in the block are of that commit."""
+        ...
+
     def frame(self, sql: str) -> DataFrame:
         """Of a SELECT in SEIL's own dialect."""
         ...
@@ -51,8 +55,8 @@ class IcebergDatabase(RelationalDatabase, Protocol):
         """None where there is no such table."""
         ...
 
-    def create_bare(self, table: TableName, columns: pa.Schema) -> None:
-        """At once, whether in a commit or not."""
+    def create_bare(self, table: TableName, columns: pa.Schema, *, branch: str = "") -> None:
+        """At once, whether in a commit or not; with its branch in one."""
         ...
 
     def drop_bare(self, table: TableName) -> None:

@@ -20,6 +20,7 @@ from pyspark.errors import (
 )
 
 from seil.errors import StatementError, WarehouseError
+from seil.warehouse.spark.jvm import java_end
 
 _AGAIN = "Nothing is lost: run the same command again"
 _STATEMENT_ERRORS = (
@@ -60,7 +61,7 @@ def translated_errors(url: str) -> Iterator[None]:
     except pa.ArrowException as error:
         raise StatementError(url, f"a value cannot be read: {error}") from error
     except (ConnectionError, EOFError) as error:
-        raise WarehouseError(url, "Spark ended", hint=_AGAIN) from error
+        raise _ended(url) from error
 
 
 def is_missing(error: Exception) -> bool:
@@ -71,8 +72,8 @@ def is_missing(error: Exception) -> bool:
 
 
 def warehouse_error(url: str, error: Exception) -> WarehouseError:
-    if isinstance(error, Py4JNetworkError):
-        return WarehouseError(url, "Spark ended", hint=_AGAIN)
+    if isinstance(error, Py4JNetworkError) or _is_of_python(error):
+        return _ended(url)
     text = _text(error)
     if isinstance(error, _STATEMENT_ERRORS):
         return StatementError(url, _first_line(text))
@@ -80,6 +81,17 @@ def warehouse_error(url: str, error: Exception) -> WarehouseError:
         return StatementError(url, _first_line(match[1]))
     hint = next((hint for words, hint in _HINTS if re.search(words, text)), "")
     return WarehouseError(url, _first_line(text), hint=hint)
+
+
+def _is_of_python(error: Exception) -> bool:
+    """Where Java has ended, py4j finds no class in it."""
+    is_own = isinstance(error, Py4JError) and not isinstance(error, Py4JJavaError)
+    return is_own and bool(java_end())
+
+
+def _ended(url: str) -> WarehouseError:
+    how = java_end()
+    return WarehouseError(url, f"Spark ended ({how})" if how else "Spark ended", hint=_AGAIN)
 
 
 def _text(error: Exception) -> str:

@@ -6,7 +6,9 @@ https://iceberg.apache.org/javadoc/1.10.0/
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 MAIN = "main"
+_ENVIRONMENT = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -81,3 +84,19 @@ def load_table(session: SparkSession, identifier: str) -> IcebergTable | None:
         if is_missing(error):
             return None
         raise
+
+
+@contextmanager
+def stamped(session: SparkSession, summary: Mapping[str, str]) -> Iterator[None]:
+    """Snapshots that statements write in the block have these values in their summaries. Iceberg
+    keeps them for the whole JVM: commits of other threads wait meanwhile. Blocks do not nest.
+    """
+    environment = java(session).org.apache.iceberg.EnvironmentContext
+    with _ENVIRONMENT:
+        for name, value in summary.items():
+            environment.put(name, value)
+        try:
+            yield
+        finally:
+            for name in summary:
+                environment.remove(name)

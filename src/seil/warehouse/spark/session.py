@@ -20,7 +20,13 @@ from pyspark.sql import SparkSession
 
 from seil.errors import ConfigurationError, Problem, WarehouseError
 from seil.warehouse.spark.java import require_java
-from seil.warehouse.spark.jvm import hadoop_configuration, is_running, java
+from seil.warehouse.spark.jvm import (
+    hadoop_configuration,
+    is_running,
+    java,
+    kept_interruption,
+    start_java,
+)
 
 if TYPE_CHECKING:
     from seil.settings import SparkSettings, WarehouseSettings
@@ -79,7 +85,10 @@ def _running(settings: WarehouseSettings) -> SparkSession:
     for name, value in options.items():
         builder = builder.config(name, value)
     try:
-        return builder.getOrCreate()
+        with kept_interruption():
+            if _SUBMITTED not in os.environ:
+                start_java(options)
+            return builder.getOrCreate()
     except (PySparkException, Py4JError) as error:
         hint = "Its own message is above; [warehouse] memory and [warehouse.spark] options start it"
         raise WarehouseError(settings.url, "Spark did not start", hint=hint) from error
@@ -151,6 +160,9 @@ def _has_class(session: SparkSession, name: str) -> bool:
 def _configure(session: SparkSession, settings: WarehouseSettings) -> None:
     spark = settings.spark
     options = {**_catalog_options(session, settings), **spark.options, **SEMANTICS}
+    # Other programs write the tables, too: one that was dropped since it was cached, or written so
+    # often that its old metadata is gone, could not be loaded.
+    options[f"{_catalog_prefix(settings)}.cache-enabled"] = "false"
     for name, value in options.items():
         # Those of a process or of a context are of its start.
         with suppress(AnalysisException):
@@ -166,7 +178,7 @@ def _configure(session: SparkSession, settings: WarehouseSettings) -> None:
 
 def _catalog_options(session: SparkSession, settings: WarehouseSettings) -> Mapping[str, str]:
     """Empty where whoever started Spark has defined the catalog."""
-    prefix = f"spark.sql.catalog.{catalog_name(settings)}"
+    prefix = _catalog_prefix(settings)
     if session.conf.get(prefix, ""):
         return {}
     spark = settings.spark
@@ -175,10 +187,12 @@ def _catalog_options(session: SparkSession, settings: WarehouseSettings) -> Mapp
         f"{prefix}.type": spark.catalog,
         f"{prefix}.uri": spark.uri,
         f"{prefix}.warehouse": spark.location,
-        # Other programs write the tables, too.
-        f"{prefix}.cache-enabled": "false",
     }
     return {name: value for name, value in options.items() if value}
+
+
+def _catalog_prefix(settings: WarehouseSettings) -> str:
+    return f"spark.sql.catalog.{catalog_name(settings)}"
 
 
 def _use_catalog(session: SparkSession, settings: WarehouseSettings) -> None:

@@ -6,12 +6,11 @@ Each table by itself, under the run lock: a rewrite is refused where a commit ca
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from seil.warehouse.spark.commit_log import COMMIT_ID, COMMITS
-from seil.warehouse.spark.jvm import java
 from seil.warehouse.spark.rows import collect
 from seil.warehouse.spark.warehouse import connect
 from seil.warehouse.sql import Sql, compose
@@ -89,16 +88,12 @@ def _remove_old(
         yield f"{orphans['rows']:,} lost files removed"
 
 
-@contextmanager
-def _same_commit(database: SparkConnection, summary: Mapping[str, str]) -> Iterator[None]:
+def _same_commit(
+    database: SparkConnection, summary: Mapping[str, str]
+) -> AbstractContextManager[None]:
     """The snapshots written in the block have the last commit's id: else it would expire."""
-    environment = java(database.session).org.apache.iceberg.EnvironmentContext
-    if commit_id := summary.get(COMMIT_ID):
-        environment.put(COMMIT_ID, commit_id)
-    try:
-        yield
-    finally:
-        environment.remove(COMMIT_ID)
+    commit_id = summary.get(COMMIT_ID)
+    return database.stamped(commit_id) if commit_id else nullcontext()
 
 
 def _call(
