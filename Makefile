@@ -87,7 +87,7 @@ matrix: install ## What takes long beside `make test`: every combination, proper
 spark: install .venv-spark4/.installed ## The tests that need Spark, hence Java
 	$(RUN) pytest -q -n 0 --hypothesis-seed=0 --timeout 1800 -m spark
 
-test-all: matrix spark ## The same, Spark, many kills, other Pythons
+test-all: matrix spark ## The matrix, Spark, kills, other Pythons
 	$(MAKE) --no-print-directory kill LIVES=6 SEED=1
 	for version in $(OTHER_PYTHONS); do $(MAKE) --no-print-directory python-$$version || exit 1; done
 
@@ -108,7 +108,7 @@ conformance: install ## What a warehouse has to pass, on the engine ENGINE
 LIVES ?= 50
 SEED ?= $(shell date +%s)
 kill: install ## Kill every step at each of its commit points, and LIVES times at random
-	KILL_LIVES=$(LIVES) KILL_SEED=$(SEED) $(RUN) pytest -q $(PYTEST_ARGS) tests/kill
+	KILL_LIVES=$(LIVES) KILL_SEED=$(SEED) $(RUN) pytest -q $(PYTEST_ARGS) --timeout 3600 tests/kill
 
 coverage: install ## Run every test and report the lines and branches they miss
 	$(RUN) pytest $(PYTEST_ARGS) --cov --cov-report=term-missing
