@@ -27,12 +27,14 @@ from seil.warehouse.duckdb.forms import DuckDBForms
 from seil.warehouse.duckdb.staging import DEFAULT_SCHEMA, ParquetReader, qualify
 from seil.warehouse.lost_reasons import with_reason
 from seil.warehouse.relational.fencing import admit
+from seil.warehouse.relational.row_merge import append_staged
 from seil.warehouse.sql import Sql, SqlName, compose, literal, quote
 from seil.warehouse.types import sql_type
 
 if TYPE_CHECKING:
     from seil.warehouse.fencing import Fence
-    from seil.warehouse.merges import Misfits, OpenUrl, StagedFile
+    from seil.warehouse.merges import MergeOutcome, Misfits, OpenUrl, StagedFile
+    from seil.warehouse.relational.merge_sql import RowKey
     from seil.warehouse.tables import TableName
     from seil.warehouse.types import Column
 
@@ -293,6 +295,11 @@ class DuckDBConnection:
         self, files: Sequence[StagedFile], columns: pa.Schema
     ) -> AbstractContextManager[Sql]:
         return self._staging.rows(files, columns)
+
+    def append_new(
+        self, table: TableName, files: Sequence[StagedFile], columns: pa.Schema, *, key: RowKey
+    ) -> Mapping[int, MergeOutcome]:
+        return append_staged(self, table, files, columns, key=key)
 
     def misfits(self, source: TableName | StagedFile, column: str, target: pa.DataType) -> Misfits:
         return self._staging.misfits(source, column, target)

@@ -58,11 +58,33 @@ def _value(file: StagedFile, column: Column) -> Sql:
     if column.name not in file.columns:
         return compose("CAST(NULL AS {type})", type=_type(column.type))
     value = cast(file.columns[column.name], column.type)
-    return full_id(value) if column.name in file.ids and column.type == TEXT else value
+    return _full_id_once(value) if column.name in file.ids and column.type == TEXT else value
 
 
 def full_id(value: Sql) -> Sql:
     """Adds the checksum to an Id of 15 characters: see seil.salesforce.ids."""
+    return _full_id(value, _with_checks(value))
+
+
+def _full_id_once(value: Sql) -> Sql:
+    """The same in DuckDB alone, which plans it in a third of the time: `value` is repeated less.
+    Planning an object's columns takes longer than reading a small file.
+    """
+    long = compose("list_transform([{value}], lambda v: {long})[1]", value=value, long=_LONG)
+    return _full_id(value, long)
+
+
+def _full_id(value: Sql, long: Sql) -> Sql:
+    return compose(
+        "CASE WHEN length({value}) = 15 AND regexp_matches({value}, {letters}) "
+        "THEN {long} ELSE {value} END",
+        value=value,
+        letters=ID_LETTERS,
+        long=long,
+    )
+
+
+def _with_checks(value: Sql) -> Sql:
     checks = (
         compose(
             "substr({letters}, 1 + {upper}, 1)",
@@ -83,13 +105,10 @@ def full_id(value: Sql) -> Sql:
         )
         for start in (1, 6, 11)
     )
-    return compose(
-        "CASE WHEN length({value}) = 15 AND regexp_matches({value}, {letters}) "
-        "THEN {value} || {checks} ELSE {value} END",
-        value=value,
-        letters=ID_LETTERS,
-        checks=join(" || ", checks),
-    )
+    return compose("{value} || {checks}", value=value, checks=join(" || ", checks))
+
+
+_LONG = _with_checks(Sql("v"))
 
 
 def rows_of(files: Sequence[tuple[int, StagedFile]], columns: pa.Schema) -> Sql:

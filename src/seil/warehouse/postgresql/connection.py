@@ -19,7 +19,7 @@ from seil.warehouse.postgresql.copying import copy_in, copy_out
 from seil.warehouse.postgresql.errors import translated_errors
 from seil.warehouse.postgresql.forms import PostgresForms
 from seil.warehouse.postgresql.readers import readers_set_aside
-from seil.warehouse.postgresql.statistics import Statistics
+from seil.warehouse.postgresql.statistics import ROUGH, Statistics
 from seil.warehouse.relational.fencing import admit, stored_token
 from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
 from seil.warehouse.types import TEXT, stored_type
@@ -27,8 +27,9 @@ from seil.warehouse.types import TEXT, stored_type
 if TYPE_CHECKING:
     from seil.secret import Secret
     from seil.warehouse.fencing import Fence
-    from seil.warehouse.merges import Misfits, StagedFile
+    from seil.warehouse.merges import MergeOutcome, Misfits, StagedFile
     from seil.warehouse.postgresql.staging import Staging
+    from seil.warehouse.relational.merge_sql import RowKey
     from seil.warehouse.tables import TableName
     from seil.warehouse.types import Column
 
@@ -79,12 +80,14 @@ class PostgresConnection:
         if problem := refusal(self._connection, "warehouse"):
             raise WarehouseError(self.url, problem[0], hint=problem[1])
         self._connection.add_notice_handler(self._note)
-        self.execute(_SESSION)
+        self.execute(f"{ROUGH}; {_SESSION}")
         self.execute(f"SET search_path = {quote(self.schema)}")
         if self.read_only:
             self.execute("SET default_transaction_read_only = on")
 
     def close(self) -> None:
+        if self.staging:
+            self.staging.close()
         self._connection.close()
 
     @contextmanager
@@ -318,6 +321,11 @@ class PostgresConnection:
         self, files: Sequence[StagedFile], columns: pa.Schema
     ) -> AbstractContextManager[Sql]:
         return self._staged().rows(self, files, columns)
+
+    def append_new(
+        self, table: TableName, files: Sequence[StagedFile], columns: pa.Schema, *, key: RowKey
+    ) -> Mapping[int, MergeOutcome]:
+        return self._staged().append_new(self, table, files, columns, key=key)
 
     def misfits(self, source: TableName | StagedFile, column: str, target: pa.DataType) -> Misfits:
         return self._staged().misfits(self, source, column, target)

@@ -4,9 +4,10 @@ their rows into a temporary table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -16,7 +17,17 @@ import pyarrow as pa
 from seil.warehouse.duckdb import files_sql
 from seil.warehouse.duckdb.connection import DuckDBConnection
 from seil.warehouse.duckdb.staging import ParquetReader
-from seil.warehouse.merges import EXTRACTED_AT, FILE, Misfits, OpenUrl, StagedFile
+from seil.warehouse.merges import (
+    EXTRACTED_AT,
+    FILE,
+    MergeOutcome,
+    Misfits,
+    OpenUrl,
+    StagedFile,
+)
+from seil.warehouse.relational.merge_sql import MergeSql, RowKey
+from seil.warehouse.relational.row_merge import first_outcomes
+from seil.warehouse.relational.versions_sql import STAMPS
 from seil.warehouse.sql import Sql, compose, quote
 from seil.warehouse.tables import TableName
 from seil.warehouse.types import TEXT, TIMESTAMP
@@ -33,13 +44,18 @@ _PLACE = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Staging:
     """`memory` and `threads` limit DuckDB; `open_url` opens files that it cannot read in place."""
 
     memory: str
     threads: int | None
     open_url: OpenUrl | None
+    _resources: ExitStack = field(default_factory=ExitStack)
+
+    def close(self) -> None:
+        self._resources.close()
+        self.__dict__.pop("_reader", None)
 
     @contextmanager
     def rows(
@@ -49,17 +65,39 @@ class Staging:
         schema = pa.schema([*columns, *_PLACE])
         target.create_temporary(_STAGED, schema)
         place = target.forms.temporary(_STAGED)
-        with (
-            self._reader() as reader,
-            ParquetReader(reader, self.open_url).rows(files, columns) as select,
-        ):
-            names = files_sql.names(schema)
-            ordered = compose("SELECT {names} FROM ({select})", names=names, select=select)
-            with reader.stream(ordered) as batches:
-                target.append(place, batches)
-        target.execute(f"ANALYZE {place}")
+        with self._parquet.rows(files, columns) as select:
+            self._copy(target, place, select, schema)
+        target.execute(f"ANALYZE {place} (_seil_file, _seil_row)")
         yield compose("SELECT * FROM {place}", place=place)
         target.drop_temporary(_STAGED)
+
+    def append_new(
+        self,
+        target: RelationalDatabase,
+        table: TableName,
+        files: Sequence[StagedFile],
+        columns: pa.Schema,
+        *,
+        key: RowKey,
+    ) -> Mapping[int, MergeOutcome]:
+        """See `RelationalDatabase.append_new`. DuckDB counts, so that no stage is needed."""
+        counted = pa.schema([c for c in columns if c.name in {key.column, "isdeleted", *STAMPS}])
+        forms = self._reader.forms
+        with self._parquet.rows(files, counted) as select:
+            sql = MergeSql(forms, table, select, key.sql(forms, counted), counted)
+            outcomes = first_outcomes(self._reader, sql)
+        if outcomes:
+            with self._parquet.rows(files, columns) as select:
+                self._copy(target, table, select, pa.schema([*columns, *_PLACE[:2]]))
+        return outcomes
+
+    def _copy(
+        self, target: RelationalDatabase, place: TableName | Sql, select: Sql, schema: pa.Schema
+    ) -> None:
+        names = files_sql.names(schema)
+        ordered = compose("SELECT {names} FROM ({select})", names=names, select=select)
+        with self._reader.stream(ordered) as batches:
+            target.append(place, batches)
 
     def misfits(
         self,
@@ -68,21 +106,26 @@ class Staging:
         column: str,
         kind: pa.DataType,
     ) -> Misfits:
-        with self._reader() as reader:
-            parquet = ParquetReader(reader, self.open_url)
-            if isinstance(source, StagedFile):
-                return parquet.misfits(source, column, kind)
-            select = compose("SELECT {column} FROM {table}", column=quote(column), table=source)
-            with target.stream(select) as batches, reader.registration("_seil_values", batches):
-                return parquet.misfits_of(Sql("_seil_values"), column, kind)
+        parquet = self._parquet
+        if isinstance(source, StagedFile):
+            return parquet.misfits(source, column, kind)
+        select = compose("SELECT {column} FROM {table}", column=quote(column), table=source)
+        with (
+            target.stream(select) as batches,
+            self._reader.registration("_seil_values", batches),
+        ):
+            return parquet.misfits_of(Sql("_seil_values"), column, kind)
 
-    @contextmanager
-    def _reader(self) -> Iterator[DuckDBConnection]:
-        with TemporaryDirectory(prefix="seil-") as spill:
-            reader = DuckDBConnection(
-                Path(":memory:"), memory=self.memory, threads=self.threads, spill=spill
-            )
-            try:
-                yield reader
-            finally:
-                reader.close()
+    @property
+    def _parquet(self) -> ParquetReader:
+        return ParquetReader(self._reader, self.open_url)
+
+    @cached_property
+    def _reader(self) -> DuckDBConnection:
+        """Opened once, as that takes longer than a small file."""
+        spill = self._resources.enter_context(TemporaryDirectory(prefix="seil-"))
+        reader = DuckDBConnection(
+            Path(":memory:"), memory=self.memory, threads=self.threads, spill=spill
+        )
+        self._resources.callback(reader.close)
+        return reader

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from seil.warehouse.merges import Misfits, StagedFile
+    from seil.warehouse.merges import MergeOutcome, Misfits, StagedFile
     from seil.warehouse.relational.forms import SqlForms
+    from seil.warehouse.relational.merge_sql import RowKey
     from seil.warehouse.sql import Sql
     from seil.warehouse.tables import TableName
     from seil.warehouse.types import Column
@@ -88,5 +89,13 @@ class RelationalDatabase(Protocol):
     ) -> AbstractContextManager[Sql]:
         """A SELECT of the files' rows, to be merged within the block: see
         `seil.warehouse.relational.merge_sql`.
+        """
+        ...
+
+    def append_new(
+        self, table: TableName, files: Sequence[StagedFile], columns: pa.Schema, *, key: RowKey
+    ) -> Mapping[int, MergeOutcome]:
+        """Inserts the files' rows into an empty table if no key repeats; else does nothing and
+        returns {}. Outcomes are by the file's number.
         """
         ...

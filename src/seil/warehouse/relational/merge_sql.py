@@ -30,6 +30,19 @@ _JOINED = Sql(
 
 
 @dataclass(frozen=True)
+class RowKey:
+    """The column that identifies a row; with `every_version`, together with its systemmodstamp."""
+
+    column: str
+    every_version: bool = False
+
+    def sql(self, forms: SqlForms, columns: pa.Schema) -> Sql:
+        if self.every_version:
+            return version_key(forms, self.column, columns)
+        return quote(self.column)
+
+
+@dataclass(frozen=True)
 class MergeSql:
     """Of the rows of the SELECT `staged` into `target`, whose `columns` are those besides `_file`
     and `_extracted_at`. `key` is a column or an expression.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from seil.warehouse.merges import EXTRACTED_AT, FILE, MergeOutcome
-from seil.warehouse.relational.merge_sql import RANKED, MergeSql, version_key
-from seil.warehouse.sql import compose, quote
+from seil.warehouse.relational.merge_sql import RANKED, MergeSql, RowKey
+from seil.warehouse.sql import compose
 
 if TYPE_CHECKING:
     from seil.warehouse.merges import StagedFile
@@ -35,11 +35,47 @@ def merge_rows(
     """
     existing = database.existing_columns(table)
     columns = pa.schema([field for field in existing if field.name not in (EXTRACTED_AT, FILE)])
-    with database.staged_rows(files, columns) as staged:
-        identity = version_key(database.forms, key, columns) if every_version else quote(key)
-        sql = MergeSql(database.forms, table, staged, identity, columns)
-        outcomes = _RowMerge(database, sql).run(log)
+    row_key = RowKey(key, every_version)
+    outcomes: Mapping[int, MergeOutcome] = {}
+    if not log and _is_empty(database, table):
+        outcomes = database.append_new(table, files, columns, key=row_key)
+    if not outcomes:
+        with database.staged_rows(files, columns) as staged:
+            identity = row_key.sql(database.forms, columns)
+            sql = MergeSql(database.forms, table, staged, identity, columns)
+            outcomes = _RowMerge(database, sql).run(log)
     return {file.key: outcomes.get(n, MergeOutcome()) for n, file in enumerate(files)}
+
+
+def _is_empty(database: RelationalDatabase, table: TableName) -> bool:
+    return not database.query(compose("SELECT 1 FROM {table} LIMIT 1", table=table)).num_rows
+
+
+def append_staged(
+    database: RelationalDatabase,
+    table: TableName,
+    files: Sequence[StagedFile],
+    columns: pa.Schema,
+    *,
+    key: RowKey,
+) -> Mapping[int, MergeOutcome]:
+    """`RelationalDatabase.append_new` where the files can be staged in place."""
+    with database.staged_rows(files, columns) as staged:
+        sql = MergeSql(database.forms, table, staged, key.sql(database.forms, columns), columns)
+        outcomes = first_outcomes(database, sql)
+        if outcomes:
+            database.execute(sql.insert_winners(all_win=True))
+    return outcomes
+
+
+def first_outcomes(database: RelationalDatabase, sql: MergeSql) -> Mapping[int, MergeOutcome]:
+    """Of rows that go into an empty table; {} if a key repeats. Ranking that many rows would take
+    longer than reading them.
+    """
+    rows = database.query(sql.first_rows()).to_pylist()
+    keys = {row.pop("_keys") for row in rows}
+    outcomes = {row.pop("_seil_file"): MergeOutcome(**row) for row in rows}
+    return outcomes if keys == {sum(outcome.rows for outcome in outcomes.values())} else {}
 
 
 @dataclass(frozen=True)
@@ -50,25 +86,6 @@ class _RowMerge:
     sql: MergeSql
 
     def run(self, log: ChangeLog | None) -> dict[int, MergeOutcome]:
-        outcomes = {} if log else self._into_empty()
-        return outcomes or self._by_version(log)
-
-    def _into_empty(self) -> dict[int, MergeOutcome]:
-        """Inserts the rows into an empty table if no key repeats; otherwise does nothing and
-        returns {}. Ranking that many rows would take longer than reading them.
-        """
-        query, execute = self.database.query, self.database.execute
-        if query(compose("SELECT 1 FROM {table} LIMIT 1", table=self.sql.target)).num_rows:
-            return {}
-        rows = query(self.sql.first_rows()).to_pylist()
-        keys = {row.pop("_keys") for row in rows}
-        outcomes = {row.pop("_seil_file"): MergeOutcome(**row) for row in rows}
-        if keys != {sum(outcome.rows for outcome in outcomes.values())}:
-            return {}
-        execute(self.sql.insert_winners(all_win=True))
-        return outcomes
-
-    def _by_version(self, log: ChangeLog | None) -> dict[int, MergeOutcome]:
         execute = self.database.execute
         self.database.create_temporary(RANKED, self.sql.rank())
         rows = self.database.query(self.sql.outcomes()).to_pylist()

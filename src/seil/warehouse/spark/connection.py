@@ -14,6 +14,7 @@ from pyspark.errors import AnalysisException
 from sqlglot import exp
 
 from seil.errors import StatementError, WarehouseError
+from seil.warehouse.relational.row_merge import append_staged
 from seil.warehouse.spark import rows as spark_rows
 from seil.warehouse.spark.columns import (
     TIME_COLUMNS,
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from seil.warehouse.fencing import Fence
-    from seil.warehouse.merges import Misfits, OpenUrl, StagedFile
+    from seil.warehouse.merges import MergeOutcome, Misfits, OpenUrl, StagedFile
+    from seil.warehouse.relational.merge_sql import RowKey
     from seil.warehouse.types import Column
 
 _WAP_BRANCH = "spark.wap.branch"
@@ -539,6 +541,11 @@ class SparkConnection:
         self, files: Sequence[StagedFile], columns: pa.Schema
     ) -> AbstractContextManager[Sql]:
         return self._staging.rows(files, columns)
+
+    def append_new(
+        self, table: TableName, files: Sequence[StagedFile], columns: pa.Schema, *, key: RowKey
+    ) -> Mapping[int, MergeOutcome]:
+        return append_staged(self, table, files, columns, key=key)
 
     def misfits(self, source: TableName | StagedFile, column: str, target: pa.DataType) -> Misfits:
         return self._staging.misfits(source, column, target)
