@@ -42,11 +42,21 @@ def iceberg_jar() -> Path:
     return Path(folder) / "jars/iceberg-spark-runtime-3.5_2.12-1.10.2.jar"
 
 
+def aws_jars() -> list[str]:
+    """Those that Iceberg's Glue catalog needs beside its runtime; none where `make spark` could not
+    install them.
+    """
+    folder = ".venv-spark-jars/lib/python*/site-packages/bodo_iceberg_connector/jars/libs"
+    names = ("*-2.29.26.jar", "eventstream-*.jar", "reactive-streams-*.jar")
+    root = Path(__file__).parents[1]
+    return sorted(str(jar) for name in names for jar in root.glob(f"{folder}/{name}"))
+
+
 def spark_settings(folder: Path, **spark: Any) -> WarehouseSettings:
     """Of a warehouse in a folder."""
     tuned = {
         "location": folder.as_uri(),
-        "jars": [str(iceberg_jar())],
+        "jars": [str(iceberg_jar()), *aws_jars()],
         "options": OPTIONS,
         **spark,
     }

@@ -1,6 +1,7 @@
 """An Iceberg REST catalog over pyiceberg's own SQL catalog, that loses answers when told to.
 
-Endpoints as in https://iceberg.apache.org/rest-catalog-spec/: those that pyiceberg and DuckDB call.
+Endpoints as in https://iceberg.apache.org/rest-catalog-spec/: those that pyiceberg, DuckDB and
+Spark call.
 """
 
 from __future__ import annotations
@@ -19,15 +20,19 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from pyiceberg.schema import Schema
 from pyiceberg.table import CommitTableRequest, Table
+from pyiceberg.table.update import AssertRefSnapshotId, TableRequirement
 
 Fault = Literal["", "409", "500", "503", "504", "close"]
 _BASE = [
     "GET /v1/{prefix}/namespaces",
     "POST /v1/{prefix}/namespaces",
+    "GET /v1/{prefix}/namespaces/{namespace}",
+    "DELETE /v1/{prefix}/namespaces/{namespace}",
     "GET /v1/{prefix}/namespaces/{namespace}/tables",
     "POST /v1/{prefix}/namespaces/{namespace}/tables",
     "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}",
     "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+    "DELETE /v1/{prefix}/namespaces/{namespace}/tables/{table}",
 ]
 TOGETHER = "POST /v1/{prefix}/transactions/commit"
 
@@ -58,8 +63,12 @@ class RestServer:
             case "POST", ["namespaces"]:
                 self.catalog.create_namespace_if_not_exists(tuple(body["namespace"]))
                 return 200, {"namespace": body["namespace"], "properties": {}}
-            case "POST", ["namespaces", namespace, "tables"]:
-                return self._create(namespace, body)
+            case _, ["namespaces", *place] if len(place) < 2:
+                return self._namespaces(method, tuple(place))
+            case _, ["namespaces", namespace, "tables"]:
+                return self._tables(method, namespace, body)
+            case "DELETE", ["namespaces", namespace, "tables", name]:
+                return self._drop((namespace, name))
             case "GET", ["namespaces", namespace, "tables", name]:
                 return self._load(namespace, name)
             case "POST", ["namespaces", namespace, "tables", name]:
@@ -68,6 +77,31 @@ class RestServer:
             case "POST", ["transactions", "commit"]:
                 return self._commit(body["table-changes"])
         return 404, _problem("NoSuchEndpoint", 404)
+
+    def _namespaces(self, method: str, place: tuple[str, ...]) -> tuple[int, Any]:
+        if not place:
+            return 200, {"namespaces": self.catalog.list_namespaces()}
+        if place not in self.catalog.list_namespaces():
+            return 404, _problem("NoSuchNamespaceException", 404)
+        if method == "DELETE":
+            self.catalog.drop_namespace(place)
+            return 204, None
+        return 200, {"namespace": place, "properties": {}}
+
+    def _tables(self, method: str, namespace: str, body: Any) -> tuple[int, Any]:
+        if (namespace,) not in self.catalog.list_namespaces():
+            return 404, _problem("NoSuchNamespaceException", 404)
+        if method == "POST":
+            return self._create(namespace, body)
+        names = [name for _, name in self.catalog.list_tables(namespace)]
+        return 200, {"identifiers": [{"namespace": [namespace], "name": n} for n in names]}
+
+    def _drop(self, identifier: tuple[str, str]) -> tuple[int, Any]:
+        try:
+            self.catalog.drop_table(identifier)
+        except NoSuchTableError:
+            return 404, _problem("NoSuchTableException", 404)
+        return 204, None
 
     def _create(self, namespace: str, body: Mapping[str, Any]) -> tuple[int, Any]:
         schema = Schema.model_validate(body["schema"])
@@ -101,13 +135,23 @@ class RestServer:
         for request in requests:
             identifier = (*request.identifier.namespace.root, request.identifier.name)
             table = self.catalog.load_table(identifier)
-            for requirement in request.requirements:
+            requirements = tuple(r for r in request.requirements if not _is_new_branch(r, table))
+            for requirement in requirements:
                 requirement.validate(table.metadata)
-            tables.append((table, request))
-        for table, request in tables:
-            self.catalog.commit_table(table, request.requirements, request.updates)
+            tables.append((table, requirements, request.updates))
+        for change in tables:
+            self.catalog.commit_table(*change)
         self.commits += 1
-        return [self.catalog.load_table(table.name()) for table, _ in tables]
+        return [self.catalog.load_table(table.name()) for table, *_ in tables]
+
+
+def _is_new_branch(requirement: TableRequirement, table: Table) -> bool:
+    """Met, as the specification has it; pyiceberg refuses it for a table without snapshots."""
+    return (
+        isinstance(requirement, AssertRefSnapshotId)
+        and requirement.snapshot_id is None
+        and requirement.ref not in table.metadata.refs
+    )
 
 
 def _document(table: Table) -> dict[str, Any]:
@@ -136,13 +180,13 @@ def rest_server(folder: Path, *, moves_together: bool = True) -> Iterator[RestSe
             except ConnectionAbortedError:
                 self.close_connection = True
                 return
-            data = json.dumps(answer).encode()
+            data = b"" if answer is None else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = _serve  # noqa: N815
+        do_GET = do_POST = do_DELETE = _serve  # noqa: N815
 
         def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002
 

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from seil.durations import Duration
 from seil.secret import Secret
 from seil.settings.section import EndpointUrl, NameList, Section, split_pairs
+
+_LAYOUT_FIELD = (
+    r"\w+|(?:years|months|days|hours)\(\w+\)|(?:bucket|truncate)\(\d+, *\w+\)|\w+ +(?:asc|desc)"
+)
+
+
+def _require_fields(tables: dict[str, str]) -> dict[str, str]:
+    for table, text in tables.items():
+        if not re.fullmatch(rf"(?:(?:{_LAYOUT_FIELD})(?: *, *|$))*", text.strip(), re.IGNORECASE):
+            raise ValueError(f"{table}: {text!r} is no list such as months(day), bucket(16, id)")
+    return tables
+
+
+LayoutTable = Annotated[
+    dict[str, str], BeforeValidator(split_pairs), AfterValidator(_require_fields)
+]
 
 
 class SparkSettings(Section):
@@ -39,6 +56,15 @@ class SparkSettings(Section):
     secrets: Annotated[dict[str, Secret], BeforeValidator(split_pairs)] = Field(
         {}, description="The same, as references to secrets."
     )
+    partition_by: LayoutTable = Field(
+        {},
+        description='Hidden partitions by table: { "salesforce.orderitem" = "bucket(16, id)", '
+        'sales_orders = "months(created_date)" }. Others: as they are.',
+    )
+    sort_by: LayoutTable = Field(
+        {}, description='Sort order of files by table: { sales_orders = "account_id, id desc" }.'
+    )
+    file_mb: int = Field(512, ge=1, description="Size of data files that writes and upkeep aim at.")
 
     upkeep_every: Duration = Field(
         timedelta(days=1), description="`seil run --every` and `seil start` do upkeep this often."

@@ -32,6 +32,8 @@ from seil.warehouse.spark.errors import is_missing, translated_errors
 from seil.warehouse.spark.files_sql import cast
 from seil.warehouse.spark.forms import SparkForms
 from seil.warehouse.spark.iceberg import IcebergTable, load_table, stamped
+from seil.warehouse.spark.layout import TableLayout, TableLayouts
+from seil.warehouse.spark.properties import FILE_BYTES, TABLE_PROPERTIES, clause
 from seil.warehouse.spark.reachable import reachable_files
 from seil.warehouse.spark.staging import SparkStaging
 from seil.warehouse.spark.statements import NamedPlaces, Statement, resolve_select, translate
@@ -50,19 +52,6 @@ if TYPE_CHECKING:
 _WAP_BRANCH = "spark.wap.branch"
 _ROWS = "_seil_rows"
 _NEXT = "__next"
-TABLE_PROPERTIES = {
-    # Athena reads version 2, and the step to 3 cannot be undone.
-    "format-version": "2",
-    "write.wap.enabled": "true",
-    # A merge of few rows takes a sixth of the time that copy-on-write takes.
-    "write.delete.mode": "merge-on-read",
-    "write.update.mode": "merge-on-read",
-    "write.merge.mode": "merge-on-read",
-    "write.metadata.delete-after-commit.enabled": "true",
-    # A commit writes up to four. Who has loaded the table before the oldest of them, or shows a
-    # view of it, cannot read it any more.
-    "write.metadata.previous-versions-max": "100",
-}
 
 
 class SparkConnection:
@@ -83,6 +72,7 @@ class SparkConnection:
         read_only: bool = False,
         fence: Fence | None = None,
         open_url: OpenUrl | None = None,
+        layouts: TableLayouts,
     ) -> None:
         self.session = session
         self.url = url
@@ -94,6 +84,7 @@ class SparkConnection:
         self._catalog = session.catalog.currentCatalog()
         self._fence = fence
         self._open_url = open_url
+        self._layouts = layouts
         self._publisher = Publisher(self, self.log)
         self._staging = SparkStaging(self)
         self._commit: OpenCommit | None = None
@@ -289,32 +280,62 @@ class SparkConnection:
                 self.empty(table)
                 return
             beside = TableName(table.schema, f"{table.name}{_NEXT}")
-            self._create_in_commit(beside, columns)
+            self._create_in_commit(beside, columns, instead_of=table)
             commit.places[table] = beside
         elif self.load(table) is None:
             self._create_in_commit(table, columns)
 
-    def _create_in_commit(self, table: TableName, columns: pa.Schema) -> None:
+    def _create_in_commit(
+        self, table: TableName, columns: pa.Schema, *, instead_of: TableName | None = None
+    ) -> None:
         if self._commit:
             self._commit.created.append(table)
             with self.errors():
                 self.log.open(self._commit.branch, self._commit.created)
-        self.create_bare(table, columns, branch=self._commit.branch if self._commit else "")
+        layout = self.layout(instead_of or table).of_columns(list(map(stored_name, columns.names)))
+        branch = self._commit.branch if self._commit else ""
+        self.create_bare(table, columns, branch=branch, layout=layout)
 
-    def create_bare(self, table: TableName, columns: pa.Schema, *, branch: str = "") -> None:
+    def create_bare(
+        self,
+        table: TableName,
+        columns: pa.Schema,
+        *,
+        branch: str = "",
+        layout: TableLayout | None = None,
+    ) -> None:
         """At once, whether in a commit or not; with its branch in one."""
-        properties = TABLE_PROPERTIES | ({CREATED_ON: branch} if branch else {})
+        layout = layout or TableLayout()
+        properties = self._properties() | ({CREATED_ON: branch} if branch else {})
         if times := time_columns(columns):
             properties[TIME_COLUMNS] = json.dumps(times)
         self._create_namespace(table.schema)
         statement = compose(
-            "CREATE TABLE IF NOT EXISTS {place} ({columns}) USING iceberg "
+            "CREATE TABLE IF NOT EXISTS {place} ({columns}) USING iceberg {partitions} "
             "TBLPROPERTIES ({properties})",
             place=Sql(self.place(table)),
             columns=column_list(columns),
-            properties=_properties(properties),
+            partitions=Sql(layout.partition_clause()),
+            properties=clause(properties),
         )
         self.run(statement)
+        self._sort(table, layout)
+
+    def layout(self, table: TableName) -> TableLayout:
+        """That of the settings, else that which the table has."""
+        loaded = self.load(table)
+        return self._layouts.layout(table, loaded.layout() if loaded else TableLayout())
+
+    def _sort(self, table: TableName, layout: TableLayout) -> None:
+        if layout.order:
+            self.run(f"ALTER TABLE {self.place(table)} {layout.order_clause()}")
+
+    def _properties(self) -> dict[str, str]:
+        return TABLE_PROPERTIES | {FILE_BYTES: self.file_bytes()}
+
+    def file_bytes(self) -> str:
+        """What data files aim at, as a table's property."""
+        return str(self._layouts.file_bytes)
 
     def _create_namespace(self, schema: str) -> None:
         place = f"{name_of(self._catalog)}.{name_of(self._namespace(schema))}"
@@ -367,7 +388,7 @@ class SparkConnection:
         loaded = self.load(table)
         if time_columns(pa.schema([column])) and loaded:
             times = json.loads(loaded.properties().get(TIME_COLUMNS, "[]"))
-            text = _properties({TIME_COLUMNS: json.dumps([*times, column.name])})
+            text = clause({TIME_COLUMNS: json.dumps([*times, column.name])})
             self.run(f"ALTER TABLE {place} SET TBLPROPERTIES ({text})")
 
     def drop_column(self, table: TableName, column: str) -> None:
@@ -401,27 +422,31 @@ class SparkConnection:
         beside = TableName(table.schema, f"{table.name}{_NEXT}")
         if table in self._commit.places:
             beside = TableName(table.schema, f"{self._commit.places[table].name}_")
-        self._create_in_commit(beside, columns)
+        self._create_in_commit(beside, columns, instead_of=table)
         self.insert_frame(beside, content, columns.names)
         self._commit.places[table] = beside
 
     def replace_bare(self, table: TableName, source: TableName) -> None:
         """Makes a table what another is, in one step."""
         loaded = self.load(source)
-        properties = dict(TABLE_PROPERTIES)
+        layout = loaded.layout() if loaded else TableLayout()
+        properties = self._properties()
         if loaded and (times := loaded.properties().get(TIME_COLUMNS)):
             properties[TIME_COLUMNS] = times
         replace = """
-            CREATE OR REPLACE TABLE {place} USING iceberg TBLPROPERTIES ({properties})
-            AS SELECT * FROM {source}"""
+            CREATE OR REPLACE TABLE {place} USING iceberg {partitions}
+            TBLPROPERTIES ({properties}) AS SELECT * FROM {source}"""
         self.run(
             compose(
                 replace,
                 place=Sql(self.place(table)),
-                properties=_properties(properties),
+                partitions=Sql(layout.partition_clause()),
+                properties=clause(properties),
                 source=Sql(self.place(source)),
             )
         )
+
+        self._sort(table, layout)
 
     def drop(self, table: TableName) -> None:
         if self.columns(table) is None:
@@ -554,17 +579,6 @@ class SparkConnection:
         self, files: Sequence[StagedFile]
     ) -> AbstractContextManager[Sequence[StagedFile]]:
         return reachable_files(self.session, self.url, files, self._open_url)
-
-
-def spark_text(text: str) -> str:
-    """A literal in Spark's dialect."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-def _properties(properties: Mapping[str, str]) -> Sql:
-    pairs = (f"{spark_text(name)}={spark_text(text)}" for name, text in properties.items())
-    return Sql(", ".join(pairs))
 
 
 def _is_widened(old: pa.DataType, new: pa.DataType) -> bool:

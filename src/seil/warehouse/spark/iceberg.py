@@ -18,6 +18,7 @@ from pyspark.errors import AnalysisException
 from seil.warehouse.spark.columns import TIME_COLUMNS, table_columns
 from seil.warehouse.spark.errors import is_missing
 from seil.warehouse.spark.jvm import java, java_session
+from seil.warehouse.spark.layout import TableLayout, field_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,6 +55,19 @@ class IcebergTable:
         """The current snapshot's id; None before the first."""
         snapshot = self.java.currentSnapshot()
         return None if snapshot is None else int(snapshot.snapshotId())
+
+    def layout(self) -> TableLayout:
+        schema = self.java.schema()
+        partitions = [
+            field_of(str(field.transform().toString()), schema.findColumnName(field.sourceId()))
+            for field in self.java.spec().fields()
+        ]
+        order = [
+            schema.findColumnName(field.sourceId())
+            + (" desc" if str(field.direction().name()) == "DESC" else "")
+            for field in self.java.sortOrder().fields()
+        ]
+        return TableLayout(partitions, order)
 
     def comment(self, text: str, columns: Mapping[str, str]) -> None:
         """Changes nothing where it has these descriptions already."""

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from seil.warehouse.spark.commit_log import COMMIT_ID, COMMITS
+from seil.warehouse.spark.layout import quoted
+from seil.warehouse.spark.properties import FILE_BYTES
 from seil.warehouse.spark.rows import collect
 from seil.warehouse.spark.warehouse import connect
 from seil.warehouse.sql import Sql, compose
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
     from seil.settings import WarehouseSettings
     from seil.warehouse.fencing import Fence
     from seil.warehouse.spark.connection import SparkConnection
+    from seil.warehouse.spark.iceberg import IcebergTable
 
 # A data file with so many deletes is written anew, and files when there are so many small ones.
 _REWRITE = """CALL {catalog}.system.rewrite_data_files(table => '{table}',
-    options => map('delete-file-threshold', '5', 'min-input-files', '5'))"""
+    strategy => '{strategy}',
+    options => map('delete-file-threshold', '5', 'min-input-files', '5', 'rewrite-all', '{all}'))"""
 # Rewritten data files leave deletes behind that apply to nothing.
 _DELETES = """CALL {catalog}.system.rewrite_position_delete_files(table => '{table}',
     options => map('rewrite-all', 'true'))"""
@@ -59,14 +63,38 @@ def _keep_up(
     acts: list[str] = []
     if table != COMMITS:
         # Its last snapshot holds the fencing token; it has no rows to rewrite.
+        if is_changed := _lay_out(database, table, loaded):
+            acts.append("laid out anew")
+        strategy = "sort" if database.layout(table).order else "binpack"
+        rewrite = _REWRITE.replace("{strategy}", strategy).replace("{all}", str(is_changed).lower())
         with _same_commit(database, loaded.summary()):
-            if _call(database, table, _REWRITE)["rewritten_data_files_count"]:
+            if _call(database, table, rewrite)["rewritten_data_files_count"]:
                 acts.append("rewritten")
                 _call(database, table, _DELETES)
     acts += _remove_old(database, table, settings)
     if not acts:
         return None
     return UpkeepResult(str(table), ", ".join(acts), before, _bytes(database, table))
+
+
+def _lay_out(database: SparkConnection, table: TableName, loaded: IcebergTable) -> bool:
+    """Gives the table the partitions and the sort order of the settings, where they changed."""
+    old, new = loaded.layout(), database.layout(table)
+    place = database.place(table)
+    changes = [
+        f"DROP PARTITION FIELD {quoted(f)}" for f in old.partitions if f not in new.partitions
+    ]
+    changes += [
+        f"ADD PARTITION FIELD {quoted(f)}" for f in new.partitions if f not in old.partitions
+    ]
+    if list(old.order) != list(new.order):
+        changes.append(new.order_clause())
+    size = database.file_bytes()
+    if loaded.properties().get(FILE_BYTES) != size:
+        database.run(f"ALTER TABLE {place} SET TBLPROPERTIES ('{FILE_BYTES}'='{size}')")
+    for change in changes:
+        database.run(f"ALTER TABLE {place} {change}")
+    return bool(changes)
 
 
 def _bytes(database: SparkConnection, table: TableName) -> int:

@@ -13,6 +13,7 @@ from seil.warehouse.relational.commits import RelationalCommit
 from seil.warehouse.relational.warehouse import RelationalWarehouse
 from seil.warehouse.spark.builds import SparkBuilder
 from seil.warehouse.spark.connection import SparkConnection
+from seil.warehouse.spark.layout import TableLayouts
 from seil.warehouse.spark.rows import with_times
 from seil.warehouse.spark.session import open_session
 
@@ -79,5 +80,6 @@ def connect(
         read_only=read_only,
         fence=fence,
         open_url=open_url,
+        layouts=TableLayouts.of(settings.spark),
     )
     return SparkWarehouse(database)
