@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 class DuckDBForms:
     """See `seil.warehouse.relational.forms.SqlForms`."""
 
+    merges_rows = False
     recursive = Sql("RECURSIVE")
 
     def type_name(self, kind: pa.DataType) -> Sql:

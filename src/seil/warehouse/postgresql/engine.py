@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from seil.warehouse.postgresql.checks import checks
 from seil.warehouse.postgresql.replacement import SchemaReplacement
 from seil.warehouse.postgresql.warehouse import PostgresWarehouse, connect
-from seil.warehouse.readers import Publication, WarehouseReader
+from seil.warehouse.readers import WarehouseReader
+from seil.warehouse.served import is_shared, local_file, publish, stored_bytes
 
 if TYPE_CHECKING:
     from seil.settings import WarehouseSettings
@@ -53,23 +54,6 @@ def open_replacement(
 def open_reading(settings: WarehouseSettings, *, wait: timedelta) -> Iterator[WarehouseReader]:
     with connect(settings, read_only=True) as warehouse:
         yield WarehouseReader(warehouse)
-
-
-def is_shared(settings: WarehouseSettings) -> bool:
-    return True
-
-
-def publish(settings: WarehouseSettings, *, is_replaced: bool) -> Publication:
-    """Readers see the last commit: there is no copy."""
-    return Publication("off")
-
-
-def local_file(settings: WarehouseSettings) -> None:
-    return None
-
-
-def stored_bytes(settings: WarehouseSettings) -> int:
-    return 0
 
 
 def upkeep_due(settings: WarehouseSettings, mark: UpkeepMark) -> str:

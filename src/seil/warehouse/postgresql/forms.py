@@ -38,6 +38,7 @@ CREATE OR REPLACE FUNCTION seil.try_timestamptz(bigint) RETURNS timestamptz
 class PostgresForms:
     """See `seil.warehouse.relational.forms.SqlForms`."""
 
+    merges_rows = False
     recursive = Sql("RECURSIVE")
 
     def type_name(self, kind: pa.DataType) -> Sql:

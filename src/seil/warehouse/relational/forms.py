@@ -36,6 +36,11 @@ class SqlForms(Protocol):
         ...
 
     @property
+    def merges_rows(self) -> bool:
+        """Whether MERGE INTO replaces rows in less than DELETE and INSERT."""
+        ...
+
+    @property
     def recursive(self) -> Sql:
         """The word after WITH where `last_winners` refers to itself."""
         ...

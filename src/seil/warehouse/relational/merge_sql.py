@@ -150,6 +150,26 @@ class MergeSql:
             joined=Sql("") if all_win else self._compose(_JOINED),
         )
 
+    def merge_winners(self, key: str) -> Sql:
+        """Of a table whose rows are identified by a column: the winners, of which there is one a
+        key, replace the table's rows, the others are inserted.
+        """
+        names = (*self.columns.names, EXTRACTED_AT, FILE)
+        values = [compose("w.{name}", name=SqlName(name)) for name in names]
+        pairs = zip(names, values, strict=True)
+        return self._compose(
+            """
+            MERGE INTO {target} AS t
+            USING (SELECT {columns} FROM ({staged}) AS s {joined}) AS w ON t.{column} = w.{column}
+            WHEN MATCHED THEN UPDATE SET {settings}
+            WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({values})""",
+            column=quote(key),
+            columns=join(", ", map(quote, names)),
+            joined=self._compose(_JOINED),
+            settings=join(", ", (compose("{n} = {v}", n=SqlName(n), v=v) for n, v in pairs)),
+            values=join(", ", values),
+        )
+
     def _compose(self, template: str, **parts: str | int | TableName) -> Sql:
         has_flag = "isdeleted" in self.columns.names
         flag = self.forms.try_cast(Sql("isdeleted"), pa.bool_()) if has_flag else Sql("false")

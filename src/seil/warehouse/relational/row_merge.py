@@ -43,7 +43,7 @@ def merge_rows(
         with database.staged_rows(files, columns) as staged:
             identity = row_key.sql(database.forms, columns)
             sql = MergeSql(database.forms, table, staged, identity, columns)
-            outcomes = _RowMerge(database, sql).run(log)
+            outcomes = _RowMerge(database, sql, "" if every_version else key).run(log)
     return {file.key: outcomes.get(n, MergeOutcome()) for n, file in enumerate(files)}
 
 
@@ -80,10 +80,11 @@ def first_outcomes(database: RelationalDatabase, sql: MergeSql) -> Mapping[int, 
 
 @dataclass(frozen=True)
 class _RowMerge:
-    """Outcomes are by the file's number."""
+    """Outcomes are by the file's number. `key` is empty where no column alone identifies a row."""
 
     database: RelationalDatabase
     sql: MergeSql
+    key: str
 
     def run(self, log: ChangeLog | None) -> dict[int, MergeOutcome]:
         execute = self.database.execute
@@ -94,10 +95,13 @@ class _RowMerge:
         outcomes = {row.pop("_seil_file"): MergeOutcome(**row) for row in rows}
         if log and won:
             execute(self.sql.log_changes(log))
-        if replaced:
-            execute(self.sql.delete_replaced())
-        if won:
-            all_win = won == sum(outcome.rows for outcome in outcomes.values())
-            execute(self.sql.insert_winners(all_win=all_win))
+        all_win = won == sum(outcome.rows for outcome in outcomes.values())
+        if replaced and self.key and self.database.forms.merges_rows:
+            execute(self.sql.merge_winners(self.key))
+        else:
+            if replaced:
+                execute(self.sql.delete_replaced())
+            if won:
+                execute(self.sql.insert_winners(all_win=all_win))
         self.database.drop_temporary(RANKED)
         return outcomes

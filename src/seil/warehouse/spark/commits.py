@@ -115,7 +115,7 @@ class Publisher:
         """What fails here is undone by the next commit, or stays unseen."""
         with suppress(WarehouseError):
             for table in commit.written - set(commit.created):
-                self._remove_branches(table, {commit.branch})
+                self.remove_branches(table, commit.branch)
             for table, head in commit.published.items():
                 self._return_to(table, head)
             for table, column in commit.added:
@@ -157,15 +157,17 @@ class Publisher:
         with self.database.errors():
             changes.commit()
 
-    def _remove_branches(self, table: TableName, branches: set[str]) -> None:
+    def remove_branches(self, table: TableName, prefix: str = BRANCH_PREFIX) -> int:
+        """Those of commits that were not decided; call `recover` first. Returns how many."""
         loaded = self.database.load(table)
-        names = branches & loaded.refs() if loaded else set()
+        names = [name for name in loaded.refs() if name.startswith(prefix)] if loaded else []
         if loaded and names:
             changes = loaded.java.manageSnapshots()
             for name in sorted(names):
                 changes = changes.removeBranch(name)
             with self.database.errors():
                 changes.commit()
+        return len(names)
 
     def _return_to(self, table: TableName, head: int | None) -> None:
         loaded = self.database.load(table)

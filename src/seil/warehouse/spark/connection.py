@@ -123,6 +123,10 @@ class SparkConnection:
             self.log.prepare()
             self._publisher.recover()
 
+    def remove_dead_branches(self, table: TableName) -> int:
+        """Of killed commits; no commit may be open. Returns how many."""
+        return self._publisher.remove_branches(table)
+
     def _begin(self, commit_id: str) -> OpenCommit:
         if self.read_only:
             raise WarehouseError(self.url, "was opened for reading")

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from seil.warehouse.readers import Publication, WarehouseReader
+from seil.warehouse.readers import WarehouseReader
+from seil.warehouse.served import is_shared, local_file, publish, stored_bytes
 from seil.warehouse.spark.checks import checks
 from seil.warehouse.spark.replacement import NamespaceReplacement
 from seil.warehouse.spark.upkeep import upkeep, upkeep_due
@@ -53,20 +54,3 @@ def open_replacement(
 def open_reading(settings: WarehouseSettings, *, wait: timedelta) -> Iterator[WarehouseReader]:
     with connect(settings, read_only=True) as warehouse:
         yield WarehouseReader(warehouse)
-
-
-def is_shared(settings: WarehouseSettings) -> bool:
-    return True
-
-
-def publish(settings: WarehouseSettings, *, is_replaced: bool) -> Publication:
-    """Readers see the last commit: there is no copy."""
-    return Publication("off")
-
-
-def local_file(settings: WarehouseSettings) -> None:
-    return None
-
-
-def stored_bytes(settings: WarehouseSettings) -> int:
-    return 0

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class SparkForms:
     """See `seil.warehouse.relational.forms.SqlForms`."""
 
+    # One snapshot, and one pass over the table.
+    merges_rows = True
     recursive = Sql("")
 
     def type_name(self, kind: pa.DataType) -> Sql:

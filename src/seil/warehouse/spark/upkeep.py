@@ -46,6 +46,7 @@ def upkeep_due(settings: WarehouseSettings, mark: UpkeepMark) -> str:
 def upkeep(settings: WarehouseSettings, *, fence: Fence, wait: timedelta) -> list[UpkeepResult]:
     with connect(settings, fence=fence) as warehouse:
         results = []
+        warehouse.database.recover()
         for schema in sorted({*SCHEMAS, ""}):
             for name in warehouse.tables(schema):
                 fence.check()
@@ -61,6 +62,8 @@ def _keep_up(
         return None
     before = _bytes(database, table)
     acts: list[str] = []
+    if dead := database.remove_dead_branches(table):
+        acts.append(f"{dead} of killed commits' branches removed")
     if table != COMMITS:
         # Its last snapshot holds the fencing token; it has no rows to rewrite.
         if is_changed := _lay_out(database, table, loaded):
