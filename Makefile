@@ -84,7 +84,7 @@ matrix: install ## What takes long beside `make test`: every combination, proper
 	TEST_ALL=1 $(RUN) pytest -q $(PYTEST_ARGS) --timeout 1800 -m "(hypothesis or matrix) and not spark"
 
 # One process, so that all share a Spark session: it takes seconds to start, and a gigabyte.
-spark: install .venv-spark4/.installed ## The tests that need Spark, hence Java
+spark: install .venv-spark4/.installed .venv-spark-jars/.installed ## The tests that need Spark, hence Java
 	$(RUN) pytest -q -n 0 --hypothesis-seed=0 --timeout 1800 -m spark
 
 test-all: matrix spark ## The matrix, Spark, kills, other Pythons
@@ -130,6 +130,12 @@ docs: .venv/.installed .venv-docs/.installed ## Build the docs into build/docs, 
 		|| echo "Spark 4.1 cannot be installed here: its tests are skipped"
 	@mkdir -p .venv-spark4 && touch $@
 
+# The AWS SDK for Java, which Iceberg's Glue catalog needs.
+.venv-spark-jars/.installed: tests/spark_jars/uv.lock $(UV)
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-spark-jars $(UV) sync --project tests/spark_jars --frozen --quiet --python $(PYTHON) \
+		|| echo "The AWS SDK's jars cannot be installed here: tests of Glue are skipped"
+	@mkdir -p .venv-spark-jars && touch $@
+
 .venv-docs/.installed: docs/_site/uv.lock $(UV)
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-docs $(UV) sync --project docs/_site --frozen --quiet --python $(PYTHON)
 	@touch $@
@@ -157,6 +163,7 @@ lock: $(UV) ## Resolve each pyproject.toml anew into its uv.lock
 	$(UV) lock --upgrade --project tests/openapi
 	$(UV) lock --upgrade --project docs/_site
 	$(UV) lock --project tests/spark4
+	$(UV) lock --project tests/spark_jars
 
 clean: ## Remove what was installed and what the demo wrote
-	rm -rf .venv .venv-airbyte .venv-bench .venv-clients $(wildcard .venv-3*) .venv-docs .venv-openapi .venv-spark4 .tools demo
+	rm -rf .venv .venv-airbyte .venv-bench .venv-clients $(wildcard .venv-3*) .venv-docs .venv-openapi .venv-spark4 .venv-spark-jars .tools demo
