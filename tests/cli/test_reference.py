@@ -60,6 +60,8 @@ def test_the_variables_named_are_those_that_work(
         "schema_name": "marts",
         "location": "s3://tables/iceberg",
         "options": "a=b",
+        "partition_by": "a=months(day)",
+        "sort_by": "a=b",
         "secrets": "spark.sql.catalog.seil.token=env:X",
         "keep_outcomes": "7d",
         "keep_orphans": "7d",
