@@ -29,6 +29,7 @@ from seil.sandbox.salesforce.server import OrgServer
 from seil.sandbox.salesforce.store import OrgStore
 from seil.sandbox.salesforce.tick import tick
 from seil.settings import load_settings
+from seil.settings.load import with_warehouse_url
 from seil.sf_to_dw.extract.flows import FlowRun, FlowStates
 
 OBJECTS = ("Account", "Contact", "Order", "OrderItem")
@@ -104,6 +105,7 @@ class Site:
     driver: Driver
     objects: tuple[str, ...] = OBJECTS
     page_rows: int = 300
+    warehouse: str = "warehouse.duckdb"
     kills: int = field(default=0, init=False)
 
     @contextmanager
@@ -153,7 +155,9 @@ class Site:
         return (self.folder / "moments-0").read_text().split("\n")[:-1]
 
     def open(self) -> seil.app.site.Site:
-        return seil.app.site.Site(load_settings(self.folder / "seil.toml"))
+        settings = load_settings(self.folder / "seil.toml")
+        url = f"duckdb:{self.warehouse}"
+        return seil.app.site.Site(with_warehouse_url(settings, url, self.folder))
 
     def running(self, name: str) -> FlowRun | None:
         with self.open() as context:

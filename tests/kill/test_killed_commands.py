@@ -200,3 +200,18 @@ def test_redelivering_dead_letters(extracted: Any, tmp_path: Path) -> None:
         assert contents[name] == rows, name
     assert site.untold() == set()
     assert site.left_over() == []
+
+
+def moved(site: Any) -> Any:
+    """What the other warehouse has."""
+    return replace(site, warehouse="moved.duckdb").contents()
+
+
+# As long as all others: `make kill` and `make matrix` run it.
+@pytest.mark.parametrize(
+    "part", [pytest.param(n, marks=() if LIVES else pytest.mark.matrix) for n in range(PARTS)]
+)
+def test_a_move_to_another_warehouse(site: Any, tmp_path: Path, part: int) -> None:
+    command = ("move", "duckdb:moved.duckdb")
+    moments = compare(site, command, moved, folder=tmp_path, part=part)
+    assert {"after commit seil.loads", "after commit seil.builds"} <= {*moments}
