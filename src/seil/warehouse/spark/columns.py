@@ -47,7 +47,7 @@ _DECIMAL = re.compile(r"decimal\((\d+), *(\d+)\)")
 
 
 def stored_name(name: str) -> str:
-    return _STORED_NAMES.get(name, name)
+    return _STORED_NAMES.get(name.lower(), name)
 
 
 def column_name(stored: str) -> str:

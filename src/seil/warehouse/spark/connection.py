@@ -14,12 +14,13 @@ from pyspark.errors import AnalysisException
 from sqlglot import exp
 
 from seil.errors import StatementError, WarehouseError
+from seil.warehouse.merges import FILE
 from seil.warehouse.relational.row_merge import append_staged
 from seil.warehouse.spark import rows as spark_rows
 from seil.warehouse.spark.columns import (
+    TIME,
     TIME_COLUMNS,
     column_list,
-    column_name,
     name_of,
     spark_type,
     stored_columns,
@@ -36,7 +37,13 @@ from seil.warehouse.spark.layout import TableLayout, TableLayouts
 from seil.warehouse.spark.properties import FILE_BYTES, TABLE_PROPERTIES, clause
 from seil.warehouse.spark.reachable import reachable_files
 from seil.warehouse.spark.staging import SparkStaging
-from seil.warehouse.spark.statements import NamedPlaces, Statement, resolve_select, translate
+from seil.warehouse.spark.statements import (
+    NamedPlaces,
+    Statement,
+    resolve_select,
+    tables_of,
+    translate,
+)
 from seil.warehouse.spark.views import StoredViews
 from seil.warehouse.sql import Sql, SqlName, compose, join, quote
 from seil.warehouse.tables import TableName
@@ -173,16 +180,12 @@ class SparkConnection:
             self._note_write(statement.target)
 
     def query(self, sql: str) -> pa.Table:
-        rows = self.collect(self.frame(sql))
-        return rows.rename_columns([column_name(name) for name in rows.column_names])
+        return self.collect(self.frame(sql))
 
     @contextmanager
     def stream(self, sql: str) -> Iterator[pa.RecordBatchReader]:
         with self.stream_frame(self.frame(sql)) as rows:
-            names = [column_name(name) for name in rows.schema.names]
-            schema = pa.schema([f.with_name(n) for f, n in zip(rows.schema, names, strict=True)])
-            batches = (pa.RecordBatch.from_arrays(b.columns, schema=schema) for b in rows)
-            yield pa.RecordBatchReader.from_batches(schema, batches)
+            yield rows
 
     def frame(self, sql: str) -> DataFrame:
         """Of a SELECT in SEIL's own dialect."""
@@ -192,22 +195,27 @@ class SparkConnection:
 
     def native_frame(self, select: str) -> DataFrame:
         """Of a SELECT in Spark's dialect."""
-        if self.suffix or self.views.occur_in(select) or (self._commit and self._commit.places):
+        is_placed = self.suffix or (self._commit and self._commit.places)
+        if is_placed or FILE in select.lower() or self.views.occur_in(select):
             select = resolve_select(select, self._names)
         with self.errors():
             return self.session.sql(select)
 
     def collect(self, frame: DataFrame) -> pa.Table:
         with self.errors():
-            return spark_rows.collect(frame)
+            rows = spark_rows.collect(frame)
+        return rows.rename_columns(spark_rows.named_schema(rows.schema).names)
 
     @contextmanager
     def stream_frame(self, frame: DataFrame) -> Iterator[pa.RecordBatchReader]:
+        schema = spark_rows.named_schema(spark_rows.result_schema(frame))
+
         def batches() -> Iterator[pa.RecordBatch]:
             with self.errors():
-                yield from spark_rows.stream(frame)
+                for batch in spark_rows.stream(frame):
+                    yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
 
-        yield pa.RecordBatchReader.from_batches(spark_rows.result_schema(frame), batches())
+        yield pa.RecordBatchReader.from_batches(schema, batches())
 
     def _translate(self, sql: str) -> Statement:
         return translate(sql, self._names)
@@ -265,9 +273,16 @@ class SparkConnection:
         if self._commit and table in self._commit.dropped:
             return None
         if view := self.views.selects().get(table):
-            return spark_rows.result_schema(self.frame(view))
+            return self._view_columns(view)
         loaded = self.load(table)
         return loaded.columns() if loaded else None
+
+    def _view_columns(self, select: str) -> pa.Schema:
+        """Times of the day are those that the tables have which it reads."""
+        sources = [self.columns(table) for table in tables_of(select)]
+        times = {name for source in sources if source for name in time_columns(source)}
+        columns = spark_rows.named_schema(spark_rows.result_schema(self.frame(select)))
+        return pa.schema([c.with_type(TIME) if c.name in times else c for c in columns])
 
     def existing_columns(self, table: TableName) -> pa.Schema:
         """Raises StatementError if there is no such table."""

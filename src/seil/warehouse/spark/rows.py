@@ -23,7 +23,7 @@ from pyspark.sql.pandas.serializers import ArrowCollectSerializer
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import _parse_datatype_string
 
-from seil.warehouse.spark.columns import TIME, column_list
+from seil.warehouse.spark.columns import TIME, column_list, column_name
 from seil.warehouse.spark.jvm import java, java_frame, java_session, server_errors
 from seil.warehouse.types import TEXT, stored_type
 
@@ -38,6 +38,11 @@ def result_schema(frame: DataFrame) -> pa.Schema:
     return pa.schema(
         [field.with_nullable(nullable=True) for field in to_arrow_schema(frame.schema)]
     )
+
+
+def named_schema(stored: pa.Schema) -> pa.Schema:
+    """Under the names that the columns have for all but Spark."""
+    return pa.schema([field.with_name(column_name(field.name)) for field in stored])
 
 
 def collect(frame: DataFrame) -> pa.Table:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from seil.warehouse.merges import Misfits, StagedFile
 from seil.warehouse.spark import files_sql
+from seil.warehouse.spark.columns import stored_name
 from seil.warehouse.sql import Sql, compose, join, quote
 from seil.warehouse.tables import TableName
 
@@ -59,7 +60,12 @@ class SparkStaging:
     def _read(self, file: StagedFile) -> DataFrame:
         reader = self.database.session.read.schema(files_sql.file_schema(file))
         rows = reader.option("datetimeRebaseMode", "CORRECTED").parquet(spark_path(file.url))
-        return rows.select("*", rows["_metadata.row_index"].alias(files_sql.ROW))
+        rows = rows.select("*", rows["_metadata.row_index"].alias(files_sql.ROW))
+        for name in file.columns:
+            if (stored := stored_name(name)) != name:
+                # As statements name it.
+                rows = rows.withColumnRenamed(name, stored)
+        return rows
 
 
 def spark_path(url: str) -> str:

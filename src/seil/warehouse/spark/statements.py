@@ -56,7 +56,15 @@ def translate(sql: str, names: NamedPlaces) -> Statement:
 
 def resolve_select(select: str, names: NamedPlaces) -> str:
     """A SELECT in Spark's dialect with the names of its tables resolved."""
-    return _resolve(sqlglot.parse_one(select, read=SPARK), names).sql(SPARK)
+    tree = sqlglot.parse_one(select, read=SPARK)
+    for identifier in tree.find_all(exp.Identifier):
+        identifier.set("this", stored_name(identifier.name))
+    return _resolve(tree, names).sql(SPARK)
+
+
+def tables_of(sql: str) -> set[TableName]:
+    """All that it names, and names of its own subqueries."""
+    return {_name(table) for table in _parsed(sql).find_all(exp.Table)}
 
 
 @lru_cache(1024)
