@@ -6,18 +6,25 @@ A new engine is one entry here. What it has to pass is every test that asks for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from tests.postgresql import Server, Version, running
 from tests.spark import spark_settings
 
 from seil.settings import WarehouseSettings
 from seil.warehouse import Warehouse, open_warehouse
+from seil.warehouse.dialect import render
+
+
+def select(warehouse: Warehouse, sql: str) -> pa.Table:
+    """The rows of a SELECT that is written as DuckDB reads it."""
+    return warehouse.query(render(sql, warehouse.dialect))
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,7 @@ ENGINES = (
     EngineUnderTest("postgresql-18", partial(_postgresql, 18)),
     EngineUnderTest("postgresql-17", partial(_postgresql, 17), is_main=False),
     EngineUnderTest("postgresql-16", partial(_postgresql, 16), is_main=False),
-    # Whole sites and loads need settings beside its URL, and `name` for "name" in the tests' SQL.
-    EngineUnderTest("spark", _spark, marks=(pytest.mark.matrix, pytest.mark.spark), is_main=False),
+    EngineUnderTest("spark", _spark, marks=(pytest.mark.matrix, pytest.mark.spark)),
 )
 
 
@@ -67,6 +73,13 @@ def _params(engines: Iterator[EngineUnderTest]) -> list[object]:
 DUCKDB_ONLY = pytest.mark.parametrize(
     "whole_engine", [pytest.param(ENGINES[0], id="duckdb")], indirect=True
 )
+
+
+def spare_spark(items: Iterable[pytest.Item], folder: Path, on_spark: tuple[str, ...]) -> None:
+    """Leaves to Spark those tests of a folder whose names begin so."""
+    for item in items:
+        if item.path.is_relative_to(folder) and not item.name.startswith(on_spark):
+            item.add_marker(pytest.mark.many)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -62,3 +63,12 @@ def spark_settings(folder: Path, **spark: Any) -> WarehouseSettings:
     }
     values = {"url": "spark://lakehouse", "memory": "1GB", "threads": 1, "spark": tuned}
     return WarehouseSettings.model_validate(values)
+
+
+def spark_section(settings: WarehouseSettings) -> str:
+    """`[warehouse.spark]` of a seil.toml."""
+    spark = settings.spark
+    values = {"location": spark.location, "jars": spark.jars}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items() if value]
+    options = (f"{json.dumps(name)} = {json.dumps(value)}" for name, value in spark.options.items())
+    return "\n".join(["[warehouse.spark]", *lines, "[warehouse.spark.options]", *options, ""])

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.engines import ENGINES, EngineUnderTest
 from tests.sites import CATALOG, CONFIG, Site
+from tests.spark import spark_section
 
 import seil.app.site
 from seil.app.move import move
@@ -65,8 +66,11 @@ class _OpenSite(seil.app.site.Site):
 class MovingSite(Site):
     """Its warehouse is the one that its settings name; `configure` keeps that."""
 
+    spark: str = ""
+
     def configure(self, catalog: str = "") -> None:
         config = CONFIG.format(url=self.url) + '[models]\nfolder = "models"\n[feed]\nurl = "feed"\n'
+        config += self.spark
         (self.folder / "seil.toml").write_text(config)
         (self.folder / "objects.toml").write_text(CATALOG + HISTORY)
         (self.folder / "models").mkdir()
@@ -100,20 +104,23 @@ class MovingSite(Site):
         return feeds, sorted(rows, key=lambda row: row["order_id"])
 
 
-def _cases() -> list[Any]:
-    by_name = {entry.name: entry for entry in ENGINES}
-    some = pytest.param(by_name["postgresql-16"], SOME, TABLES, id="postgresql-16-some")
-    return [
-        some,
-        *(
-            pytest.param(entry, (), (), id=entry.name, marks=(pytest.mark.matrix, *entry.marks))
-            for entry in ENGINES
-            if entry.is_main
-        ),
-    ]
+def _case(name: str, *, some: bool = False, marks: Any = ()) -> Any:
+    entry = next(entry for entry in ENGINES if entry.name == name)
+    which = (SOME, TABLES) if some else ((), ())
+    marks = (*(() if some else (pytest.mark.matrix,)), *(marks or ()))
+    return pytest.param(entry, *which, id=f"{name}-some" if some else name, marks=marks)
 
 
-@pytest.mark.parametrize(("entry", "objects", "tables"), _cases())
+@pytest.mark.parametrize(
+    ("entry", "objects", "tables"),
+    [
+        _case("postgresql-16", some=True),
+        _case("spark", some=True, marks=[pytest.mark.matrix, pytest.mark.spark]),
+        _case("duckdb"),
+        _case("postgresql-18"),
+        _case("spark", marks=[pytest.mark.spark, pytest.mark.many]),
+    ],
+)
 def test_a_site_grows_on_the_engine_as_on_duckdb(
     generated: Path,
     tmp_path: Path,
@@ -124,14 +131,15 @@ def test_a_site_grows_on_the_engine_as_on_duckdb(
     tables: tuple[str, ...],
 ) -> None:
     shutil.copytree(generated, tmp_path / "org")
-    site = MovingSite(tmp_path, objects, tables)
+    target = entry.new(request, tmp_path)
+    site = MovingSite(tmp_path, objects, tables, spark=spark_section(target))
     with site.serve():
         assert site.run().ok
         if not tables:
             site.tick(share=0.05, seed=1)
             assert site.run().ok
         answers = site.answers()
-        site.move(entry.new(request, tmp_path).url)
+        site.move(target.url)
         assert site.answers() == answers
         site.tick(share=0.05, hard=0.05, seed=2)
         assert site.run().ok

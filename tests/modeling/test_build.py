@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.engines import DUCKDB_ONLY, select
 
 from seil.catalog import Catalog
 from seil.errors import WarehouseError
@@ -38,7 +39,7 @@ def own(catalog: Catalog, tmp_path: Path) -> Callable[..., Models]:
 
 
 def rows(warehouse: Warehouse, sql: str) -> list[dict[str, Any]]:
-    return list(warehouse.query(sql).to_pylist())
+    return list(select(warehouse, sql).to_pylist())
 
 
 def states(report: BuildReport) -> Mapping[str, str]:
@@ -97,6 +98,7 @@ def test_rebuilding_follows_what_is_loaded(
     assert builds == [{"loads": 1, "n": 16}, {"loads": 2, "n": 16}]
 
 
+@DUCKDB_ONLY
 def test_descriptions_stand_in_the_warehouse(warehouse: Warehouse, catalog: Catalog) -> None:
     build(warehouse, site_models(catalog), tables=["sales_orders"])
     (table,) = rows(
@@ -181,7 +183,7 @@ def test_a_warning_is_reported_and_the_table_is_built(
     models = own(
         base_sql=_TESTED,
         base_yml=f"key: [id]\ncolumns:\n - name: word\n   tests: [{{{test}, level: warning}}]",
-        words_sql="SELECT unnest(['one', 'two']) AS w",
+        words_sql="SELECT w FROM (VALUES ('one'), ('two')) AS v (w)",
     )
     report = build(warehouse, models, tables=["base", "words"])
     assert report.ok
@@ -189,6 +191,7 @@ def test_a_warning_is_reported_and_the_table_is_built(
     assert any(str(warning).startswith(f"base: {message}") for warning in table.warnings)
 
 
+@DUCKDB_ONLY
 def test_up_to_five_rows_are_named_of_all_that_break(warehouse: Warehouse, own: Any) -> None:
     models = own(
         base_sql="SELECT range AS id FROM range(1000)",
@@ -209,7 +212,7 @@ def test_a_failed_table_keeps_its_old_rows_and_so_do_its_readers(
         warehouse,
         own(base_sql="SELECT 1 AS a", base_yml=described, side_sql="SELECT 1 AS s", **others),
     )
-    broken = own(base_sql="SELECT unnest([2, 2]) AS a", side_sql="SELECT 2 AS s")
+    broken = own(base_sql="SELECT a FROM (VALUES (2), (2)) AS v (a)", side_sql="SELECT 2 AS s")
     report = build(warehouse, broken, tables=[*OWN, "side"])
     assert states(report) == {
         "base": "failed",
@@ -234,7 +237,10 @@ def test_a_failed_table_keeps_its_old_rows_and_so_do_its_readers(
 @pytest.mark.parametrize(
     ("sql", "reason"),
     [
-        ("SELECT CAST(a AS INTEGER) AS a FROM (SELECT 'x' AS a)", "Could not convert string 'x'"),
+        (
+            "SELECT CAST(a AS INTEGER) AS a FROM (SELECT 'x' AS a)",
+            "Could not convert string 'x'|invalid input syntax for type|The value 'x'",
+        ),
         ("SELECT nope FROM (SELECT a FROM base) AS b", "nope"),
         ('SELECT nope FROM salesforce."order"', "salesforce.order.nope|nope is not a column"),
     ],
@@ -320,6 +326,7 @@ def test_an_object_of_ones_own_is_read_as_text_until_it_is_loaded(
     assert rows(warehouse, "FROM things") == []
 
 
+@DUCKDB_ONLY
 def test_trouble_with_the_warehouse_ends_the_build_and_changes_nothing(
     warehouse: Warehouse, own: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

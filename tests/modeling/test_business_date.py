@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
-from tests.duckdb_file import database
+from tests.duckdb_file import relational_database as database
+from tests.engines import select
 
 from seil.catalog import Catalog
 from seil.errors import ConfigurationError
@@ -70,7 +71,7 @@ class Site:
         return build(self.warehouse, self.models, tables=tables)
 
     def days(self, table: str, column: str, key: str) -> list[str]:
-        values = self.warehouse.query(f"SELECT {column} FROM {table} ORDER BY {key}")
+        values = select(self.warehouse, f"SELECT {column} FROM {table} ORDER BY {key}")
         return [str(day) for day in values[column].to_pylist()]
 
 

@@ -146,23 +146,23 @@ class Org:
         return selects_of(self.models, self.warehouse)
 
 
-_SELECTS: dict[tuple[str, str], str] = {}
+_SELECTS: dict[tuple[str, str, str], str] = {}
 
 
 def selects_of(models: Models, warehouse: Warehouse) -> dict[str, str]:
-    zone = models.zone()
+    zone, dialect = models.zone(), warehouse.dialect
     for name, model in models.items():
-        if (name, zone.name) not in _SELECTS:
+        if (dialect, name, zone.name) not in _SELECTS:
             select = runnable_select(
                 model,
-                "duckdb",
+                dialect,
                 sources=models.sources,
                 columns=warehouse.columns,
                 relations={},
                 zone=zone,
             )
-            _SELECTS[name, zone.name] = select.sql
-    return {name: _SELECTS[name, zone.name] for name in models}
+            _SELECTS[dialect, name, zone.name] = select.sql
+    return {name: _SELECTS[dialect, name, zone.name] for name in models}
 
 
 @pytest.fixture(scope="session")

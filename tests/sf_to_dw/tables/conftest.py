@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.engines import servers, whole_engine
+from tests.engines import servers, spare_spark, whole_engine
 
 from seil.catalog import Catalog, load_catalog
 from seil.events.envelope import Event
@@ -23,6 +23,23 @@ from seil.sf_to_dw.extract.flows import manifest_key
 from seil.warehouse import Warehouse, open_warehouse
 
 __all__ = ["servers", "whole_engine"]
+
+# Each takes ten seconds on Spark: one of each promise.
+ON_SPARK = (
+    "test_a_clean_copy_made_again_is_found_below_its_old_hour",
+    "test_a_column_arrives_whatever_it_is_called[spark-history-_file]",
+    "test_a_deleted_record_stays_deleted_when_an_older_version_comes_late",
+    "test_a_run_balances_when_every_row_is_accounted_for[spark-page lost]",
+    "test_an_incompatible_file_is_left_out_with_its_cure[spark-too wide]",
+    "test_every_line_of_every_feed_is_what_the_contract_says[spark-1]",
+    "test_history_follows_new_and_wider_columns",
+    "test_types_are_widened_whichever_comes_first[spark-int-decimal]",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    spare_spark(items, Path(__file__).parent, ON_SPARK)
+
 
 UTC_MICROS = pa.timestamp("us", tz="UTC")
 _TYPES: Mapping[str, pa.DataType] = {

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.duckdb_file import relational_database as database
+from tests.engines import select
 
 from seil.catalog import Catalog
 from seil.lake import Bucket, Entry, Lake
@@ -35,7 +36,7 @@ def loads(warehouse: Warehouse, lake: Lake, catalog: Catalog) -> Callable[..., i
 
 
 def loaded_rows(warehouse: Warehouse) -> int:
-    return len(warehouse.query('SELECT 1 FROM salesforce."order"').to_pylist())
+    return len(select(warehouse, 'SELECT 1 FROM salesforce."order"').to_pylist())
 
 
 def by_hand(lake: Lake, key: str, at: datetime) -> str:
@@ -149,7 +150,7 @@ def test_a_file_that_is_left_out_is_reported_until_it_is_gone(
     lake.curated.delete(bad)
     (report,) = load(warehouse, lake, catalog, objects=["Order"]).objects
     assert report.ok
-    assert warehouse.query("SELECT * FROM seil.waiting").num_rows == 0
+    assert select(warehouse, "SELECT * FROM seil.waiting").num_rows == 0
 
 
 def test_a_manifest_of_a_run_that_was_resumed_days_later_is_recorded(

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from tests.duckdb_file import relational_database as database
+from tests.engines import select
 
 from seil.catalog import Catalog
 from seil.catalog.fields import packaged_fields
@@ -289,7 +290,7 @@ def test_delivery_of_many_days_is_one_line_a_placement(
     build(warehouse, site_models(catalog))
     feed = "Sales_Line_Item_Booked_Delivered"
     (written,) = export_feed(warehouse, tmp_path.as_uri(), at=AT, feeds=[feed])
-    delivered = warehouse.query("SELECT count(*) AS n FROM sales_line_items_booked_delivered")
+    delivered = select(warehouse, "SELECT count(*) AS n FROM sales_line_items_booked_delivered")
     assert (delivered["n"][0].as_py(), written.rows) == (6, 2)
     (file,) = tmp_path.glob("*.csv")
     assert [row.split(",")[0] for row in file.read_text("utf-8").split()[1:]] == ["802", "802"]

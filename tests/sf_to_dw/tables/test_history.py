@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.duckdb_file import relational_database as database
+from tests.engines import select
 from tests.examples import examples
 
 from seil.catalog import Catalog, SyncedObject
@@ -88,9 +89,10 @@ def deliver(curator: Any, version: Version) -> None:
 
 
 def intervals(warehouse: Warehouse) -> list[Interval]:
-    rows = warehouse.query(
+    rows = select(
+        warehouse,
         "SELECT id, name, valid_from, valid_to, is_current FROM salesforce_history.order"
-        " ORDER BY id, valid_from"
+        " ORDER BY id, valid_from",
     ).to_pylist()
     return [tuple(row.values()) for row in rows]
 
@@ -180,7 +182,8 @@ def test_history_follows_new_and_wider_columns(
     wider = {"Id": ["a"], "SystemModstamp": stamps[1], "Size": [1.5], "New": ["n"]}
     curator.file(pa.table(wider), run="r2")
     loaded(warehouse, lake)
-    rows = warehouse.query(
-        'SELECT size, "new", is_current FROM salesforce_history.order ORDER BY valid_from'
+    rows = select(
+        warehouse,
+        'SELECT size, "new", is_current FROM salesforce_history.order ORDER BY valid_from',
     ).to_pylist()
     assert [tuple(row.values()) for row in rows] == [(1.0, None, False), (1.5, "n", True)]

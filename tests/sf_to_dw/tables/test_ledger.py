@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from tests.duckdb_file import relational_database as database
+from tests.engines import select
 
 from seil.catalog import Catalog
 from seil.lake import Lake
@@ -165,9 +166,9 @@ def test_a_manifest_that_cannot_be_read_is_reported(
 
 def unbalanced(warehouse: Warehouse) -> tuple[list[Any], list[Any]]:
     """As the table says, and as all rows say."""
-    table = warehouse.query("SELECT object, flow_run_id FROM seil.unbalanced ORDER BY 1, 2")
-    ledger = warehouse.query(
-        "SELECT object, flow_run_id FROM seil.ledger WHERE NOT balanced ORDER BY 1, 2"
+    table = select(warehouse, "SELECT object, flow_run_id FROM seil.unbalanced ORDER BY 1, 2")
+    ledger = select(
+        warehouse, "SELECT object, flow_run_id FROM seil.ledger WHERE NOT balanced ORDER BY 1, 2"
     )
     return table.to_pylist(), ledger.to_pylist()
 
@@ -227,4 +228,4 @@ def test_rows_name_the_command_run_that_wrote_them(
     with in_run("run-of-a-command", "seil load"):
         load(warehouse, lake, catalog, objects=["Order"])
     written = "SELECT run_id FROM seil.loads UNION ALL SELECT run_id FROM seil.runs"
-    assert warehouse.query(written)["run_id"].to_pylist() == ["run-of-a-command"] * 2
+    assert select(warehouse, written)["run_id"].to_pylist() == ["run-of-a-command"] * 2

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.duckdb_file import relational_database as database
+from tests.engines import select
 from tests.examples import examples
 
 from seil.catalog import Catalog, load_catalog
@@ -50,7 +51,7 @@ def record(key: str, hour: int, name: str = "", *, deleted: bool = False) -> dic
 
 
 def names(warehouse: Warehouse, table: str = "order") -> dict[str, str]:
-    rows = warehouse.query(f'SELECT id, name FROM salesforce."{table}" ORDER BY id').to_pylist()
+    rows = select(warehouse, f'SELECT id, name FROM salesforce."{table}" ORDER BY id').to_pylist()
     return {row["id"]: row["name"] for row in rows}
 
 
@@ -84,7 +85,7 @@ def test_a_clean_copy_made_again_is_merged_again(
     curator.file([record("a", 1), record("b", 1)])
     assert run().files == 1
     assert names(warehouse) == {"a": "a at 1", "b": "b at 1"}
-    loads = warehouse.query("SELECT curated_rows, rejected_rows, merged_rows FROM seil.loads")
+    loads = select(warehouse, "SELECT curated_rows, rejected_rows, merged_rows FROM seil.loads")
     assert loads.to_pylist() == [{"curated_rows": 2, "rejected_rows": 0, "merged_rows": 2}]
     assert run().files == 0
 
@@ -96,7 +97,7 @@ def test_a_deleted_record_stays_deleted_when_an_older_version_comes_late(
     assert run().outcome == MergeOutcome(inserted=1, deleted=1)
     curator.file([record("a", 1), record("b", 2, deleted=True)], run="run-1")
     assert run().outcome == MergeOutcome(deleted=1, superseded=1)
-    rows = warehouse.query('SELECT id, isdeleted FROM salesforce."order" ORDER BY id').to_pylist()
+    rows = select(warehouse, 'SELECT id, isdeleted FROM salesforce."order" ORDER BY id').to_pylist()
     assert rows == [{"id": "a", "isdeleted": True}, {"id": "b", "isdeleted": True}]
 
 
@@ -134,14 +135,14 @@ def test_a_first_load_comes_to_the_same_as_one_beside_other_records(
     for page, rows in enumerate(files):
         curator.file(rows, page=page)
     first = run()
-    alone = warehouse.query('SELECT * FROM salesforce."order" ORDER BY id').to_pylist()
+    alone = select(warehouse, 'SELECT * FROM salesforce."order" ORDER BY id').to_pylist()
     database(warehouse).execute('DELETE FROM salesforce."order"')
     database(warehouse).execute("DELETE FROM seil.loads")
     database(warehouse).execute("INSERT INTO salesforce.\"order\" (id) VALUES ('other')")
     again = run()
     assert again.outcome == first.outcome
     beside = """SELECT * FROM salesforce."order" WHERE id != 'other' ORDER BY id"""
-    assert warehouse.query(beside).to_pylist() == alone
+    assert select(warehouse, beside).to_pylist() == alone
 
 
 def test_rows_without_a_key_are_counted_and_reported(
@@ -209,7 +210,7 @@ def test_rows_know_when_and_where_they_were_read(
 ) -> None:
     key = curator.file([record("a", 1)], **metadata)
     run()
-    rows = warehouse.query('SELECT _extracted_at, _file FROM salesforce."order"').to_pylist()
+    rows = select(warehouse, 'SELECT _extracted_at, _file FROM salesforce."order"').to_pylist()
     assert rows == [{"_extracted_at": expected, "_file": key}]
 
 
@@ -219,7 +220,7 @@ def test_a_file_without_time_or_hour_is_as_old_as_can_be(
     key = curator.file([record("a", 1)], end="")
     lake.curated.move(key, "Salesforce-Order/by-hand/x.parquet")
     assert run().outcome == MergeOutcome(inserted=1)
-    rows = warehouse.query('SELECT _extracted_at AS at FROM salesforce."order"').to_pylist()
+    rows = select(warehouse, 'SELECT _extracted_at AS at FROM salesforce."order"').to_pylist()
     assert rows == [{"at": datetime(1970, 1, 1, tzinfo=UTC)}]
 
 
@@ -228,7 +229,7 @@ def test_lineage_columns_stay_in_the_lake(
 ) -> None:
     curator.file([record("a", 1)])
     run()
-    columns = warehouse.query('SELECT * FROM salesforce."order"').column_names
+    columns = select(warehouse, 'SELECT * FROM salesforce."order"').column_names
     assert columns == [
         "id",
         "isdeleted",
@@ -297,7 +298,7 @@ def test_a_backlog_commits_step_by_step(
             return self
 
         def advance(self, rows: int) -> None:
-            count = warehouse.query("SELECT count(*) AS n FROM seil.loads")["n"][0].as_py()
+            count = select(warehouse, "SELECT count(*) AS n FROM seil.loads")["n"][0].as_py()
             seen.append(count)
 
         def expect(self, total: int) -> None: ...
@@ -329,7 +330,7 @@ def test_files_larger_than_a_transaction_go_alone(
         curator.file([record(f"k{page}", 1)], page=page)
     report = load(warehouse, lake, catalog, limits=BatchLimits(size=1))
     assert report.files == 3
-    loads = warehouse.query("SELECT count(DISTINCT loaded_at) AS n FROM seil.loads")
+    loads = select(warehouse, "SELECT count(DISTINCT loaded_at) AS n FROM seil.loads")
     assert loads["n"].to_pylist() == [3]
 
 
@@ -371,7 +372,7 @@ def test_columns_named_like_our_own_words_are_data(
     curator.file([{**record("a", 1), **words}])
     curator.file([{**record("a", 2), **words, "Key": "newer"}], run="run-2")
     run()
-    rows = warehouse.query('SELECT * FROM salesforce."order"').to_pylist()
+    rows = select(warehouse, 'SELECT * FROM salesforce."order"').to_pylist()
     lowered = {name.lower(): value for name, value in words.items()}
     assert {name: rows[0][name] for name in lowered} == {**lowered, "key": "newer"}
 
@@ -428,7 +429,7 @@ def test_any_order_of_delivery_gives_the_newest_versions(
         load(warehouse, target, catalog, objects=["Order"])
         load(warehouse, target, catalog, objects=["Order"])
         assert names(warehouse) == expected
-        counts = warehouse.query("SELECT curated_rows = merged_rows AS whole FROM seil.loads")
+        counts = select(warehouse, "SELECT curated_rows = merged_rows AS whole FROM seil.loads")
         assert all(counts["whole"].to_pylist())
 
 
@@ -565,7 +566,7 @@ def test_objects_with_little_to_load_share_a_transaction(
     account.file([record("b", 1)])
     report = load(warehouse, lake, catalog, limits=BatchLimits(shared=shared))
     assert (report.ok, report.files) == (True, 2)
-    loads = warehouse.query("SELECT count(DISTINCT loaded_at) AS n FROM seil.loads")
+    loads = select(warehouse, "SELECT count(DISTINCT loaded_at) AS n FROM seil.loads")
     assert loads["n"].to_pylist() == [transactions]
 
 
@@ -592,7 +593,7 @@ def test_what_fails_in_a_shared_transaction_takes_nothing_with_it(
     }
     assert "_file" in entries["Account"].errors[0]
     assert (entries["Order"].errors, entries["Contact"].errors) == ((), ())
-    rows = warehouse.query('SELECT id, name, isdeleted FROM salesforce."order"').to_pylist()
+    rows = select(warehouse, 'SELECT id, name, isdeleted FROM salesforce."order"').to_pylist()
     assert rows == [{"id": "a", "name": "a at 2", "isdeleted": True}]
     assert sorted(event.detail["state"] for event in bus.events) == ["error", "success", "success"]
     assert load(warehouse, lake, catalog).files == 0

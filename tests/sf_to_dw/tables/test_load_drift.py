@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.engines import select
 
 from seil.catalog import Catalog
 from seil.lake import Lake
@@ -38,7 +39,7 @@ def column(key: str, values: Any, kind: pa.DataType | None, name: str = "V__c") 
 def column_state(warehouse: Warehouse) -> tuple[str, dict[str, Any]]:
     columns = warehouse.columns(ORDERS)
     assert columns is not None
-    rows = warehouse.query('SELECT id, v__c FROM salesforce."order" ORDER BY id').to_pylist()
+    rows = select(warehouse, 'SELECT id, v__c FROM salesforce."order" ORDER BY id').to_pylist()
     return type_name(columns.field("v__c").type), {row["id"]: row["v__c"] for row in rows}
 
 
@@ -97,7 +98,7 @@ def test_a_new_column_is_added_recorded_and_announced(
     key = curator.file(column("b", 7, INT, "NEW__c"), run="run-2")
     (change,) = run(bus=bus).objects[0].changes
     assert str(change) == "salesforce.order.new__c: new-column bigint"
-    recorded = warehouse.query("SELECT * FROM seil.schema_changes").drop_columns("changed_at")
+    recorded = select(warehouse, "SELECT * FROM seil.schema_changes").drop_columns("changed_at")
     assert recorded.to_pylist() == [
         {
             "table_name": "salesforce.order",
@@ -111,7 +112,7 @@ def test_a_new_column_is_added_recorded_and_announced(
     ]
     drift = [event for event in bus.events if event.detail_type == "schema-drift"]
     assert [event.detail["column"] for event in drift] == ["new__c"]
-    rows = warehouse.query('SELECT id, new__c FROM salesforce."order" ORDER BY id').to_pylist()
+    rows = select(warehouse, 'SELECT id, new__c FROM salesforce."order" ORDER BY id').to_pylist()
     assert rows == [{"id": "a", "new__c": None}, {"id": "b", "new__c": 7}]
 
 
@@ -179,7 +180,7 @@ def test_an_incompatible_file_is_left_out_with_its_cure(
     assert report.objects[0].changes == ()
     assert column_state(warehouse) == (before[0], {**before[1], "c": first[0]})
     assert warehouse.columns(ORDERS) is not None
-    assert "other__c" not in warehouse.query('SELECT * FROM salesforce."order"').column_names
+    assert "other__c" not in select(warehouse, 'SELECT * FROM salesforce."order"').column_names
 
 
 def test_the_error_says_which_values_do_not_fit(run: Load, curator: Curator) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.duckdb_file import relational_database as database
-from tests.engines import DUCKDB_ONLY
+from tests.engines import DUCKDB_ONLY, select
 from tests.sf_to_dw.tables.conftest import Curator
 
 from seil.catalog import Catalog, SyncedObject
@@ -59,7 +59,7 @@ def test_every_object_loads_whatever_its_table_is_called(
     curator.file([{"Id": "a", "Name": "two"}], run="run-2", end="2024-01-03T00:00:00+00:00")
     for _ in range(2):
         assert loaded(warehouse, lake, obj).ok
-    rows = warehouse.query(f'SELECT id, name FROM salesforce."{obj.table}"').to_pylist()
+    rows = select(warehouse, f'SELECT id, name FROM salesforce."{obj.table}"').to_pylist()
     assert rows == [{"id": "a", "name": "two"}]
 
 
@@ -79,10 +79,10 @@ def test_a_column_arrives_whatever_it_is_called(
         curator.file(rows, run=f"run-{run}", end=f"2024-01-0{run}T00:00:00+00:00")
         report = loaded(warehouse, lake, obj)
         assert not report.objects[0].errors
-    column = warehouse.query('SELECT * FROM salesforce."order"')[table_column(name)]
+    column = select(warehouse, 'SELECT * FROM salesforce."order"')[table_column(name)]
     assert column.to_pylist() == ["new"]
     if history:
-        versions = warehouse.query('SELECT * FROM salesforce_history."order"')
+        versions = select(warehouse, 'SELECT * FROM salesforce_history."order"')
         assert table_column(name) in versions.column_names
         assert {"valid_from", "seil_valid_from"} & set(versions.column_names)
 
@@ -147,7 +147,7 @@ def test_a_file_the_table_cannot_be_changed_for_holds_back_no_other(
 
 
 def ids(warehouse: Warehouse) -> list[str]:
-    rows = warehouse.query('SELECT id FROM salesforce."order" ORDER BY 1')
+    rows = select(warehouse, 'SELECT id FROM salesforce."order" ORDER BY 1')
     return [str(value) for value in rows["id"].to_pylist()]
 
 
@@ -166,10 +166,10 @@ def test_the_view_of_merges_gives_way_to_an_object_of_its_name(
     loser = {"Id": "a", "IsDeleted": True, "MasterRecordId": "b", "Name": "x"}
     Curator(lake, "Account", "Account").file([loser])
     assert load(warehouse, lake, Catalog([accounts])).ok
-    assert warehouse.query("SELECT loser_id FROM salesforce.merged_records").num_rows == 1
+    assert select(warehouse, "SELECT loser_id FROM salesforce.merged_records").num_rows == 1
     Curator(lake, "Merged-Records", own.api_name).file([{"Id": "m", "Name": "mine"}], run="r2")
     assert load(warehouse, lake, Catalog([accounts, own])).ok
     Curator(lake, "Account", "Account").file([loser], run="r3")
     assert load(warehouse, lake, Catalog([accounts, own])).ok
-    rows = warehouse.query("SELECT name FROM salesforce.merged_records").to_pylist()
+    rows = select(warehouse, "SELECT name FROM salesforce.merged_records").to_pylist()
     assert rows == [{"name": "mine"}]

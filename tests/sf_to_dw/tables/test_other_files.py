@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.duckdb_file import relational_database as database
+from tests.engines import select
 from tests.examples import examples
 
 from seil.catalog import Catalog
@@ -55,7 +56,7 @@ def make_land_and_load(lake: Lake, catalog: Catalog, warehouse: Warehouse, bus: 
 
 
 def rows(warehouse: Warehouse, sql: str) -> list[dict[str, Any]]:
-    return list(warehouse.query(sql).to_pylist())
+    return list(select(warehouse, sql).to_pylist())
 
 
 def test_empty_text_is_null_in_every_column(land_and_load: Land, warehouse: Warehouse) -> None:

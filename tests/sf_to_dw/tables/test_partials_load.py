@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.engines import select
 from tests.examples import examples
 
 from seil.catalog import Catalog
@@ -105,8 +106,9 @@ class Way:
         assert report.ok, report.objects
 
     def records(self, warehouse: Warehouse) -> dict[str, tuple[Any, ...]]:
-        rows = warehouse.query(
-            "SELECT id, systemmodstamp, isdeleted, name, formula__c FROM salesforce.order"
+        rows = select(
+            warehouse,
+            "SELECT id, systemmodstamp, isdeleted, name, formula__c FROM salesforce.order",
         ).to_pylist()
         return {row.pop("id"): tuple(row.values()) for row in rows}
 
@@ -153,7 +155,7 @@ def test_a_formula_that_comes_later_keeps_its_own_readings(
     both = pa.table({"Id": ["a"], "One__c": ["2"], "Two__c": ["2"]})
     curator.file(both, run="r1", end=at(1).isoformat(), mode="formulas")
     assert load(warehouse, lake, catalog, objects=["Order"]).ok
-    rows = warehouse.query("SELECT one__c, two__c FROM salesforce.order").to_pylist()
+    rows = select(warehouse, "SELECT one__c, two__c FROM salesforce.order").to_pylist()
     assert rows == [{"one__c": "3", "two__c": "2"}]
 
 
@@ -189,7 +191,7 @@ def test_of_versions_without_some_columns_the_newest_that_has_one_counts(
         way.load(warehouse)
         for stamp, names in enumerate(files):
             last |= {name.lower(): str(stamp) for name in names}
-        (row,) = warehouse.query("SELECT * FROM salesforce.order").to_pylist()
+        (row,) = select(warehouse, "SELECT * FROM salesforce.order").to_pylist()
         assert {name: row.get(name) for name in last} == last
 
 
@@ -209,5 +211,5 @@ def test_kept_columns_may_be_called_as_a_statement_calls_its_own(
     readings = bare if mode == "full" else {"Id": ["a"], **values}
     curator.file(pa.table(readings), run="r1", end=at(1).isoformat(), mode=mode)
     assert load(warehouse, lake, catalog, objects=["Order"]).ok
-    (row,) = warehouse.query("SELECT * FROM salesforce.order").to_pylist()
+    (row,) = select(warehouse, "SELECT * FROM salesforce.order").to_pylist()
     assert {name: row[name] for name in OURS} == {name: value[0] for name, value in values.items()}
