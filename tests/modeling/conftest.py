@@ -19,14 +19,8 @@ __all__ = [
     "whole_engine",
 ]
 
-# Each takes ten seconds on Spark: incremental builds, the tests of models, a model that fails.
-ON_SPARK = (
-    "test_a_day_begins_at_midnight_in_the_zone[spark-Asia/Kathmandu]",
-    "test_a_model_that_cannot_run_fails_alone[spark-value]",
-    "test_a_warning_is_reported_and_the_table_is_built[spark-accepted_values",
-    "test_broken_tests_name_the_rows[spark-unique: [n, kind]",
-    "test_incremental_builds_are_full_builds_on_every_engine",
-)
+# Each takes ten seconds on Spark.
+ON_SPARK = ("test_broken_tests_name_the_rows[spark-unique: [n, kind]",)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -27,7 +27,6 @@ __all__ = ["servers", "whole_engine"]
 # Each takes ten seconds on Spark: one of each promise.
 ON_SPARK = (
     "test_a_clean_copy_made_again_is_found_below_its_old_hour",
-    "test_a_column_arrives_whatever_it_is_called[spark-history-_file]",
     "test_a_deleted_record_stays_deleted_when_an_older_version_comes_late",
     "test_a_run_balances_when_every_row_is_accounted_for[spark-page lost]",
     "test_an_incompatible_file_is_left_out_with_its_cure[spark-too wide]",

@@ -61,7 +61,7 @@ class SparkStaging:
         reader = self.database.session.read.schema(files_sql.file_schema(file))
         rows = reader.option("datetimeRebaseMode", "CORRECTED").parquet(spark_path(file.url))
         rows = rows.select("*", rows["_metadata.row_index"].alias(files_sql.ROW))
-        for name in file.columns:
+        for name in rows.columns:
             if (stored := stored_name(name)) != name:
                 # As statements name it.
                 rows = rows.withColumnRenamed(name, stored)
