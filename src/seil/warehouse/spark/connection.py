@@ -92,6 +92,7 @@ class SparkConnection:
         self._fence = fence
         self._open_url = open_url
         self._layouts = layouts
+        self.file_bytes = str(layouts.file_bytes)
         self._publisher = Publisher(self, self.log)
         self._staging = SparkStaging(self)
         self._commit: OpenCommit | None = None
@@ -350,11 +351,7 @@ class SparkConnection:
             self.run(f"ALTER TABLE {self.place(table)} {layout.order_clause()}")
 
     def _properties(self) -> dict[str, str]:
-        return TABLE_PROPERTIES | {FILE_BYTES: self.file_bytes()}
-
-    def file_bytes(self) -> str:
-        """What data files aim at, as a table's property."""
-        return str(self._layouts.file_bytes)
+        return TABLE_PROPERTIES | {FILE_BYTES: self.file_bytes}
 
     def _create_namespace(self, schema: str) -> None:
         place = f"{name_of(self._catalog)}.{name_of(self._namespace(schema))}"

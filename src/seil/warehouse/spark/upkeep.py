@@ -92,7 +92,7 @@ def _lay_out(database: SparkConnection, table: TableName, loaded: IcebergTable) 
     ]
     if list(old.order) != list(new.order):
         changes.append(new.order_clause())
-    size = database.file_bytes()
+    size = database.file_bytes
     if loaded.properties().get(FILE_BYTES) != size:
         database.run(f"ALTER TABLE {place} SET TBLPROPERTIES ('{FILE_BYTES}'='{size}')")
     for change in changes:
