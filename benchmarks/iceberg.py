@@ -1,11 +1,12 @@
-"""What keeping an Iceberg table costs: a delta of 1 % against writing all, and against pyiceberg's
-own upsert of the same rows.
+"""What keeping an Iceberg table costs: a delta of 1 % against comparing and writing all, and
+against pyiceberg's own upsert of the same rows.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,43 +25,71 @@ if TYPE_CHECKING:
     from seil.iceberg.catalog import IcebergCatalog
 
 _HERE = "benchmarks.iceberg"
-_DELTA, _FULL, _UPSERT = "seil, delta", "seil, all rows", "pyiceberg upsert"
+_DELTA, _UPSERT = "seil, delta", "pyiceberg upsert"
 _COLUMNS = 40
 _SHARE = 100
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--memory", default="1GB", help="[publish] memory")
+    parser.add_argument(
+        "--without-upsert", action="store_true", help="of many rows it takes minutes, and 1 GB each"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     say("iceberg")
     folder = args.work / "iceberg"
-    places = {name: folder / name.replace(", ", "-").replace(" ", "-") for name in _SUBJECTS}
+    subjects = {name: subject for name, subject in _SUBJECTS.items() if _is_chosen(args, name)}
+    places = {name: folder / function for name, function in subjects.items()}
     for place in places.values():
         make(place, args.rows)
     found = measured(
         [
-            Subject(name, f"{_HERE}:{function}", {"folder": str(places[name])})
-            for name, function in _SUBJECTS.items()
+            Subject(
+                name,
+                f"{_HERE}:{function}",
+                {
+                    "folder": str(places[name]),
+                    **({} if name == _UPSERT else {"memory": args.memory}),
+                },
+            )
+            for name, function in subjects.items()
         ]
     )
     shutil.rmtree(folder)
-    lines: list[tuple[str, ...]] = [("", "seconds", "against the delta", "peak")]
-    lines += [_line(name, found[name], found[_DELTA]) for name in _SUBJECTS]
+    lines: list[tuple[str, ...]] = [("", "seconds", "CPU", "CPU against the delta", "peak")]
+    lines += [_line(name, found[name], found[_DELTA]) for name in subjects]
     body = (
-        f"1 % of {args.rows:,} rows of {_COLUMNS} columns changed, in a folder; the fastest of"
-        f" three rounds, each of other rows.\n\n{aligned(lines)}"
+        f"1 % of {args.rows:,} rows of {_COLUMNS} columns changed, in a folder, with [publish]"
+        f" memory = {args.memory}; the fastest of three rounds, each of other rows.\n\n"
+        f"{aligned(lines)}"
     )
     publish("iceberg", body, write=args.write)
 
 
-_SUBJECTS = {_DELTA: "delta", _FULL: "whole", _UPSERT: "upsert"}
+_SUBJECTS = {
+    _DELTA: "delta",
+    "seil, compared": "compared",
+    "seil, all rows": "whole",
+    _UPSERT: "upsert",
+}
+
+
+def _is_chosen(args: argparse.Namespace, name: str) -> bool:
+    return name != _UPSERT or not args.without_upsert
 
 
 def _line(name: str, result: Result, least: Result) -> tuple[str, ...]:
-    ratio = f"{result.seconds / least.seconds:.1f} x"
-    return name, f"{result.seconds:.2f} s", ratio, f"{result.peak / 1e6:,.0f} MB"
+    cpu = result.notes["cpu"]
+    return (
+        name,
+        f"{result.seconds:.2f} s",
+        f"{cpu:.2f} s",
+        f"{cpu / least.notes['cpu']:.1f} x",
+        f"{result.peak / 1e6:,.0f} MB",
+    )
 
 
 @dataclass
@@ -136,19 +165,25 @@ def make(folder: Path, rows: int) -> None:
     _publish(folder, turn=0, mode="changes")
 
 
-def delta(clock: Clock, *, folder: str) -> dict[str, Any]:
-    return _timed(clock, folder, "changes")
+def delta(clock: Clock, *, folder: str, memory: str) -> dict[str, Any]:
+    return _timed(clock, folder, mode="changes", memory=memory)
 
 
-def whole(clock: Clock, *, folder: str) -> dict[str, Any]:
-    return _timed(clock, folder, "full")
+def compared(clock: Clock, *, folder: str, memory: str) -> dict[str, Any]:
+    return _timed(clock, folder, mode="check", memory=memory)
 
 
-def _timed(clock: Clock, folder: str, mode: Any) -> dict[str, Any]:
+def whole(clock: Clock, *, folder: str, memory: str) -> dict[str, Any]:
+    return _timed(clock, folder, mode="full", memory=memory)
+
+
+def _timed(clock: Clock, folder: str, *, mode: Any, memory: str) -> dict[str, Any]:
     import_module("seil.iceberg.publisher")
+    _catalog(Path(folder))  # Its imports, too.
     turn = _next_turn(folder)
-    with clock:
-        return {"rows": _publish(Path(folder), turn=turn, mode=mode)}
+    with clock, _cpu() as cpu:
+        rows = _publish(Path(folder), turn=turn, mode=mode, memory=memory)
+    return {"rows": rows, **cpu}
 
 
 def upsert(clock: Clock, *, folder: str) -> dict[str, Any]:
@@ -157,18 +192,27 @@ def upsert(clock: Clock, *, folder: str) -> dict[str, Any]:
     assert table is not None
     # It has no merge-on-read, and says so.
     warnings.simplefilter("ignore", UserWarning)
-    with clock:
+    with clock, _cpu() as cpu:
         with _Changed(_Table(Path(folder), turn)).rows() as reader:
             rows = reader.read_all()
         written = table.upsert(rows, join_cols=["id"])
-    return {"rows": written.rows_updated}
+    return {"rows": written.rows_updated, **cpu}
 
 
-def _publish(folder: Path, *, turn: int, mode: Any) -> int:
+@contextmanager
+def _cpu() -> Iterator[dict[str, float]]:
+    """Of all threads: what a busy machine leaves comparable."""
+    started = time.process_time()
+    spent: dict[str, float] = {}
+    yield spent
+    spent["cpu"] = time.process_time() - started
+
+
+def _publish(folder: Path, *, turn: int, mode: Any, memory: str = "1GB") -> int:
     from seil.iceberg.engine import embedded_engine
     from seil.iceberg.publisher import TablePublisher
 
-    with embedded_engine() as engine:
+    with embedded_engine(memory=memory) as engine:
         (outcome,) = TablePublisher(_catalog(folder), engine, mode).publish([_Table(folder, turn)])
     assert not outcome.message, outcome.message
     return outcome.inserted

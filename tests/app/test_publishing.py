@@ -180,6 +180,12 @@ def test_status_says_which_version_each_table_has(site: PublishedSite) -> None:
     assert (behind.version, behind.commit) == (current.version, current.commit)
 
 
+def test_doctor_makes_no_catalog(tmp_path: Path) -> None:
+    with PublishedSite(tmp_path).opened() as opened:
+        assert [check.state for check in catalog_checks(opened)] == ["ok"]
+    assert not (tmp_path / "published").exists()
+
+
 @pytest.mark.matrix
 def test_the_rows_of_a_postgresql_warehouse_are_published(
     site: PublishedSite,

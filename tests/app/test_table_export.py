@@ -14,7 +14,7 @@ import pytest
 
 from seil.app.site import Site
 from seil.app.table_export import FileFormat, export_tables
-from seil.errors import WarehouseError
+from seil.errors import ConfigurationError, WarehouseError
 from seil.settings import load_settings
 from seil.warehouse import TableName, open_warehouse
 
@@ -78,5 +78,10 @@ def test_a_parquet_file_has_the_warehouses_values(folder: Path) -> None:
 
 
 def test_a_table_that_is_not_built_is_named_before_anything_is_written(folder: Path) -> None:
-    with pytest.raises(WarehouseError, match=r"table salesforce\.nobody is not built"):
+    with pytest.raises(WarehouseError, match=r"table salesforce\.account is not built"):
+        export(folder, "csv", "salesforce.odd", "salesforce.account")
+
+
+def test_a_raw_table_of_no_object_is_no_table(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"salesforce\.nobody: is no table"):
         export(folder, "csv", "salesforce.odd", "salesforce.nobody")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from seil.checks import SiteCheck
 
@@ -16,12 +18,22 @@ def catalog_checks(site: Site) -> Iterator[SiteCheck]:
     if not site.settings.publish.catalog:
         return
     from seil.app.published_tables import identifier_of, table_names
-    from seil.app.publishing import opened_catalog, refuse_iceberg_warehouse
+    from seil.app.publishing import catalog_place, opened_catalog, refuse_iceberg_warehouse
 
     refuse_iceberg_warehouse(site)
     names = table_names(site, site.settings.publish.tables)
+    folder = _folder(catalog_place(site))
+    if folder is not None and not folder.exists():
+        yield SiteCheck("published tables", "ok", f"{folder} is made by the first publication")
+        return
     with opened_catalog(site) as catalog:
         catalog.find(identifier_of(names[0], site.settings.publish.namespace))
         together = "at one moment" if catalog.moves_together else "one by one"
         detail = f"{len(names):,} tables to {catalog.url}, {together}"
         yield SiteCheck("published tables", "ok", detail)
+
+
+def _folder(url: str) -> Path | None:
+    """None of a catalog that a server keeps."""
+    parts = urlsplit(url)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None

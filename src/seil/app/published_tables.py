@@ -130,7 +130,6 @@ def warehouse_tables(
     Raises ConfigurationError for a raw table that does not exist and is of no object.
     """
     versions = _versions(site, warehouse)
-    objects = {obj.table for obj in site.catalog.values()}
     existing, missing = [], []
     for table in tables:
         columns = warehouse.columns(table)
@@ -149,11 +148,17 @@ def warehouse_tables(
                 model.key if model else (),
             )
         )
+    refuse_unknown(site, missing)
+    return existing, missing
+
+
+def refuse_unknown(site: PublishingSite, missing: Sequence[TableName]) -> None:
+    """Raises ConfigurationError for raw tables that no object will ever fill."""
+    objects = {obj.table for obj in site.catalog.values()}
     unknown = [table for table in missing if table.schema and table.name not in objects]
     if unknown:
         cure = "name a raw table of an object in the catalog"
         raise ConfigurationError([Problem(str(name), "is no table", cure) for name in unknown])
-    return existing, missing
 
 
 def _versions(site: PublishingSite, warehouse: Warehouse) -> Mapping[TableName, str]:

@@ -55,12 +55,13 @@ def export_tables(
     ConfigurationError for an unknown table, WarehouseError for one that is not built: before
     anything is written.
     """
-    from seil.app.published_tables import table_names
+    from seil.app.published_tables import refuse_unknown, table_names
     from seil.lake import Bucket
 
     names = table_names(site, tables)
     url = to if "://" in to else Path(to).resolve().as_uri()
     with site.reading() as reading:
+        refuse_unknown(site, [name for name in names if reading.warehouse.columns(name) is None])
         columns = {name: _columns(reading.warehouse, name) for name in names}
         target = Bucket(url)
         files = []

@@ -71,9 +71,8 @@ def status(call: Call, catalog: CatalogArgument = None, *, table: TableOptions =
         problem = f"not current: {', '.join(behind)}" if behind else ""
         call.answer(PublishStatusDocument(tables), problem=problem)
     else:
-        titles = ("table", "is", "version", "commit", "committed")
-        rows = [(t.published_as, t.standing, t.version, t.commit, t.at or "") for t in tables]
-        output.table(titles, rows)
+        rows = [(t.published_as, t.standing, t.version) for t in tables]
+        output.table(("table", "is", "version"), rows)
     return UNBALANCED if behind else 0
 
 

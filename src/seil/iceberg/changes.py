@@ -87,8 +87,9 @@ class RowWriter:
         with self.engine.rows("seil_keys_read", keys):
             select = self._cast(keys.schema, Sql("seil_keys_read"), key)
             self._run("CREATE OR REPLACE TEMP TABLE seil_keys AS {select}", select=select)
+        keys = self.engine.run(Sql("FROM seil_keys")).to_arrow_table()
         same = join(" AND ", [_same(field.name) for field in key.fields])
-        with live.relation(self.engine, key) as rows:
+        with live.relation(self.engine, key, keys=keys) as rows:
             self._run(_BY_KEY, rows=rows, same=same)
         with changed.rows() as reader, self._incoming(source.columns, reader) as incoming:
             added = write_rows(self.engine, self.table, self.schema, incoming)

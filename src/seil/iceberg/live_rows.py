@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.manifest import DataFile
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from seil.iceberg.engine import EmbeddedEngine
 
 FILE, POSITION = "_seil_file", "_seil_pos"
-# Its stubs lack arange.
+# Their stubs lack arange and the functions of compute.
 _ARROW: Any = pa
+_COMPUTE: Any = pyarrow.compute
 _FIELD_ID = b"PARQUET:field_id"
 _BATCH_ROWS = 131_072
 _LIVE = """
@@ -55,12 +57,15 @@ class LiveRows:
         return [unique[path] for path in sorted(unique)]
 
     @contextmanager
-    def relation(self, engine: EmbeddedEngine, columns: Schema) -> Iterator[Sql]:
+    def relation(
+        self, engine: EmbeddedEngine, columns: Schema, *, keys: pa.Table | None = None
+    ) -> Iterator[Sql]:
         """A SELECT of the live rows, to be read once: these columns, FILE (an index of `files`),
-        and POSITION. A column that a file lacks is null.
+        and POSITION. A column that a file lacks is null. With `keys` of the same columns, rows
+        that have none of them may be left out.
         """
         with ExitStack() as stack:
-            stack.enter_context(engine.rows("seil_old", self._reader(columns)))
+            stack.enter_context(engine.rows("seil_old", self._reader(columns, _values(keys))))
             if self.delete_files:
                 stack.enter_context(engine.rows("seil_deleted", self._deleted()))
                 stack.enter_context(engine.rows("seil_live_paths", self.paths()))
@@ -74,11 +79,12 @@ class LiveRows:
         indexes = pa.array(range(len(paths)), pa.int32())
         return pa.table({FILE: indexes, "file_path": pa.array(paths, pa.string())})
 
-    def _reader(self, columns: Schema) -> pa.RecordBatchReader:
+    def _reader(self, columns: Schema, values: Mapping[str, pa.Array[Any]]) -> pa.RecordBatchReader:
         types = schema_to_pyarrow(columns, include_field_ids=False)
         own = [pa.field(FILE, pa.int32()), pa.field(POSITION, pa.int64())]
         schema = pa.schema([*[_plain(field) for field in types], *own])
-        return pa.RecordBatchReader.from_batches(schema, self._batches(columns, schema))
+        batches = (_narrowed(batch, values) for batch in self._batches(columns, schema))
+        return pa.RecordBatchReader.from_batches(schema, batches)
 
     def _batches(self, columns: Schema, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         for index, file in enumerate(self.files):
@@ -117,6 +123,26 @@ class LiveRows:
                 source: Any = stream
                 tables.append(pq.read_table(source, columns=["file_path", "pos"]))
         return pa.concat_tables(tables)
+
+
+def _values(keys: pa.Table | None) -> dict[str, pa.Array[Any]]:
+    """By column, what a row has to have. Arrow builds its set of them anew for each batch, so that
+    many are left to the join; so are floats, whose two zeros are equal in DuckDB alone.
+    """
+    if keys is None or keys.num_rows > _BATCH_ROWS:
+        return {}
+    return {
+        name: keys[name].combine_chunks()
+        for name in keys.column_names
+        if not pa.types.is_floating(keys[name].type)
+    }
+
+
+def _narrowed(batch: pa.RecordBatch, values: Mapping[str, pa.Array[Any]]) -> pa.RecordBatch:
+    for name, chosen in values.items():
+        column = batch.column(name)
+        batch = batch.filter(_COMPUTE.is_in(column, value_set=chosen.cast(column.type)))
+    return batch
 
 
 def _names_by_id(schema: pa.Schema) -> dict[int, str]:
