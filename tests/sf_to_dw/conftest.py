@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,8 @@ class Intake:
         self.catalog = Catalog([*own, *objects])
         self.bus = Recorder()
         self.registry = SchemaRegistry(self.lake)
-        self.decisions = state_in_memory().decisions
+        self.state = state_in_memory()
+        self.decisions = self.state.decisions
         self.workers = 2
 
     @property
@@ -130,10 +132,17 @@ class Intake:
 
 
 @pytest.fixture
-def intake(tmp_path: Path) -> Intake:
-    return Intake(tmp_path / "lake")
+def new_intake() -> Iterator[Callable[..., Intake]]:
+    with ExitStack() as opened:
+
+        def new(root: Path, objects: Iterable[SyncedObject] = ()) -> Intake:
+            intake = Intake(root, objects)
+            opened.callback(intake.state.close)
+            return intake
+
+        yield new
 
 
 @pytest.fixture
-def new_intake() -> Callable[..., Intake]:
-    return Intake
+def intake(tmp_path: Path, new_intake: Callable[..., Intake]) -> Intake:
+    return new_intake(tmp_path / "lake")

@@ -32,7 +32,7 @@ def damaged(file: Path) -> None:
 
 
 def anothers(file: Path) -> None:
-    with sqlite3.connect(file) as connection:
+    with closing(sqlite3.connect(file)) as connection:
         connection.execute("CREATE TABLE t (a)")
 
 
@@ -54,15 +54,19 @@ def test_a_file_that_is_no_state_is_named(file: Path, spoil: object, words: str)
     assert callable(spoil)
     file.parent.mkdir()
     spoil(file)
-    with pytest.raises(StateError, match=words) as caught:
-        Decisions(SqliteDatabase(file)).add("Account", [DECISION])
+    with (
+        closing(SqliteDatabase(file)) as database,
+        pytest.raises(StateError, match=words) as caught,
+    ):
+        Decisions(database).add("Account", [DECISION])
     assert str(file) in str(caught.value)
     assert ("`mv" in str(caught.value)) == (spoil is damaged)
 
 
 def test_a_full_disk_is_named(file: Path) -> None:
-    decisions = Decisions(SqliteDatabase(file))
-    decisions.database.rows("PRAGMA max_page_count = 30")
-    with pytest.raises(StateError, match="free some space"):
-        decisions.add("Account", [DECISION] * 2000)
-    assert decisions.get("Account") == []
+    with closing(SqliteDatabase(file)) as database:
+        decisions = Decisions(database)
+        database.rows("PRAGMA max_page_count = 30")
+        with pytest.raises(StateError, match="free some space"):
+            decisions.add("Account", [DECISION] * 2000)
+        assert decisions.get("Account") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -84,31 +85,34 @@ def site_status(
     files = {state: _files(site, state, chosen if names else ()) for state in states}
     ledger = read_ledger(site, [o.api_name for o in chosen] if names else [])
     dead = _dead_letters(site)
-    stored, missing = _state(site)
-    under_way, last = stored.runs.under_way(), stored.runs.last()
-    # The last run's error first; those of earlier runs may be resolved.
-    last_id = last.run_id if last else ""
-    troubles = sorted(stored.troubles.all(), key=lambda t: bool(last_id) and t.run_id != last_id)
-    findings = [
-        *missing,
-        *_of_warehouse(site, stored.runs),
-        *_of_upkeep(site, stored),
-        *(of_trouble(trouble, stored.runs.get(trouble.run_id)) for trouble in troubles),
-        *_space(site),
-        *of_runs(under_way, last),
-        *_of_files(site, files),
-        *_of_ledger(ledger, troubles, has_error_files=bool(files["error"])),
-        *_of_dead(dead),
-        *_of_vanished_fields(site, chosen),
-        *_of_flows(flows, running=any(run.is_alive for run in under_way)),
-    ]
+    with _state(site) as (stored, missing):
+        under_way, last = stored.runs.under_way(), stored.runs.last()
+        # The last run's error first; those of earlier runs may be resolved.
+        last_id = last.run_id if last else ""
+        troubles = sorted(
+            stored.troubles.all(), key=lambda t: bool(last_id) and t.run_id != last_id
+        )
+        findings = [
+            *missing,
+            *_of_warehouse(site, stored.runs),
+            *_of_upkeep(site, stored),
+            *(of_trouble(trouble, stored.runs.get(trouble.run_id)) for trouble in troubles),
+            *_space(site),
+            *of_runs(under_way, last),
+            *_of_files(site, files),
+            *_of_ledger(ledger, troubles, has_error_files=bool(files["error"])),
+            *_of_dead(dead),
+            *_of_vanished_fields(site, chosen),
+            *_of_flows(flows, running=any(run.is_alive for run in under_way)),
+        ]
     outcome = verdict(findings, in_step=_in_step(flows, last))
     if not findings and not any(flow.committed for flow in flows) and not last:
         outcome = Verdict("new", "Nothing has been read yet. Next: `seil run`")
     return SiteStatus(flows, files, ledger, dead, under_way, last, outcome)
 
 
-def _state(site: Site) -> tuple[State, list[Finding]]:
+@contextmanager
+def _state(site: Site) -> Iterator[tuple[State, list[Finding]]]:
     """An empty one, and why, where the site's own cannot be read."""
     from seil.state import state_in_memory
 
@@ -116,8 +120,10 @@ def _state(site: Site) -> tuple[State, list[Finding]]:
         stored = site.state_to_read
         stored.runs.last()
     except StateError as error:
-        return state_in_memory(), [Finding("failed", "", error.message, next=error.hint)]
-    return stored, []
+        with state_in_memory() as empty:
+            yield empty, [Finding("failed", "", error.message, next=error.hint)]
+    else:
+        yield stored, []
 
 
 def flow_statuses(site: Site, objects: Sequence[SyncedObject]) -> list[FlowStatus]:

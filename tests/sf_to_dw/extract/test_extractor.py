@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -101,15 +101,15 @@ class Site:
         )
         return Org(settings)
 
-    def extractor(self, org: Org) -> Extractor:
+    @contextmanager
+    def extractor(self) -> Iterator[Extractor]:
         registry = SchemaRegistry(self.lake)
-        return Extractor(
-            org, self.lake, self.bus, self.settings, registry=registry, state=state_in_memory()
-        )
+        with self.org() as org, state_in_memory() as state:
+            yield Extractor(org, self.lake, self.bus, self.settings, registry=registry, state=state)
 
     def run(self, *objects: SyncedObject, full: bool = False) -> ExtractReport:
-        with self.org() as org:
-            return self.extractor(org).run(objects, full=full)
+        with self.extractor() as extractor:
+            return extractor.run(objects, full=full)
 
     def landed(self) -> pa.Table:
         keys = [entry.key for entry in self.lake.landing.list("in/")]
@@ -364,8 +364,8 @@ def test_stop_in_the_middle_keeps_what_has_landed(site: Site) -> None:
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
-    with site.org() as org, pytest.raises(KeyboardInterrupt):
-        site.extractor(org).run([UNKNOWN, ORDER_ITEM], on_flow=interrupt)
+    with site.extractor() as extractor, pytest.raises(KeyboardInterrupt):
+        extractor.run([UNKNOWN, ORDER_ITEM], on_flow=interrupt)
     site.no_faults()
     (flow,) = site.run(ORDER_ITEM).flows
     assert flow.error is None

@@ -131,10 +131,10 @@ def test_a_decided_field_is_where_it_was_decided(
     obj = SyncedObject(api_name="Order")
     decision = Decision("size", policy, "me", "2026-01-01T00:00:00+00:00")
     decision = Decision(**{**vars(decision), "old": "int64", "new": "string", "target": "size_2"})
-    decisions = state_in_memory().decisions
-    decisions.add("Order", [decision])
     curator.file([{"Id": "a", "Size": "x"}])
-    row = counted(lake, warehouse, obj, ["Id", "Size"], decisions=decisions)
+    with state_in_memory() as state:
+        state.decisions.add("Order", [decision])
+        row = counted(lake, warehouse, obj, ["Id", "Size"], decisions=state.decisions)
     assert row.balanced
     assert row.columns_left_out == (
         "Size: dropped by `seil schema accept`" if policy == "drop" else ""

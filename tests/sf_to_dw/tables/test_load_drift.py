@@ -197,10 +197,11 @@ def test_a_column_may_be_allowed_to_become_text(
     curator.file(column("a", 1, INT), run="run-1")
     curator.file(column("b", "12 apples", TEXT), run="run-2")
     assert not run().ok
-    decisions = state_in_memory().decisions
-    report = run(as_text=["Order.V__c"], decisions=decisions)
+    with state_in_memory() as state:
+        report = run(as_text=["Order.V__c"], decisions=state.decisions)
+        decided = state.decisions.get("Order")
     assert report.ok
-    assert [(entry.column, entry.policy) for entry in decisions.get("Order")] == [("v__c", "text")]
+    assert [(entry.column, entry.policy) for entry in decided] == [("v__c", "text")]
     assert [str(c) for c in report.objects[0].changes] == [
         "salesforce.order.v__c: new-type text (was bigint)"
     ]
