@@ -146,8 +146,17 @@ def test_delivery_writes_each_record_once(tmp_path: Path) -> None:
     assert [turn["written"] for turn in turns] == [301, 0]
 
 
-@pytest.mark.parametrize(("function", "share"), [("delta", 100), ("whole", 1), ("upsert", 100)])
-def test_published_tables(tmp_path: Path, function: str, share: int) -> None:
+@pytest.mark.parametrize(
+    ("function", "share", "options"),
+    [
+        ("delta", 100, {"memory": "1GB"}),
+        ("whole", 1, {"memory": "1GB"}),
+        ("upsert", 100, {}),
+    ],
+)
+def test_published_tables(
+    tmp_path: Path, function: str, share: int, options: dict[str, str]
+) -> None:
     iceberg.make(tmp_path / "tables", rows=1_000)
     folder = str(tmp_path / "tables")
-    assert measured(f"iceberg:{function}", folder=folder) == 1_000 // share
+    assert measured(f"iceberg:{function}", folder=folder, **options) == 1_000 // share

@@ -307,8 +307,8 @@ def test_a_file_that_is_no_journal_is_named(tmp_path: Path, damage: object, mess
     path = tmp_path / "journal.sqlite"
     assert callable(damage)
     damage(path)
-    with pytest.raises(JournalError) as caught:
-        list(Journal(path).read())
+    with Journal(path) as journal, pytest.raises(JournalError) as caught:
+        list(journal.read())
     assert str(path) in str(caught.value)
     assert message in str(caught.value)
 

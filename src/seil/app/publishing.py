@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -269,4 +269,5 @@ def opened_catalog(
     url = catalog_place(site, to)
     with requires(EXTRA):
         from seil.iceberg.catalog import open_catalog
-    yield open_catalog(site.settings.publish, url, creates=creates)
+    with closing(open_catalog(site.settings.publish, url, creates=creates)) as catalog:
+        yield catalog

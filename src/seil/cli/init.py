@@ -98,19 +98,21 @@ def config_text(org: LoginMethod) -> str:
             if setting.name in yours:
                 lines.append(f'{setting.name} = "{yours[setting.name]}"')
             else:
-                empty = _PATHS.get((name, setting.name)) or _EMPTY.get(setting.kind)
+                empty = _EXAMPLES.get((name, setting.name)) or _EMPTY.get(setting.kind)
                 lines.append(f"# {setting.name} = {setting.default or empty}")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 
 
-_PATHS = {
+_EXAMPLES = {
     ("catalog", "file"): '"objects.toml"',
     ("models", "folder"): '"models"',
     ("push", "folder"): '"pushes"',
     ("subscribe", "ca"): '"ca.pem"',
     ("warehouse.spark", "jars"): '["iceberg-spark-runtime-3.5_2.12-1.10.2.jar"]',
     ("warehouse.spark", "options"): '{ "spark.executor.memory" = "8g" }',
+    ("warehouse.spark", "partition_by"): '{ "salesforce.orderitem" = "bucket(16, id)" }',
+    ("warehouse.spark", "sort_by"): '{ sales_orders = "account_id, id desc" }',
 }
 # Settings without a default are shown with the shape of a value.
 _EMPTY = {

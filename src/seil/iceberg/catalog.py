@@ -127,6 +127,9 @@ class IcebergCatalog:
         self._catalog = catalog
         self._is_folder = is_folder
 
+    def close(self) -> None:
+        self._catalog.close()
+
     @property
     def moves_together(self) -> bool:
         """Whether several tables can be committed at one moment."""

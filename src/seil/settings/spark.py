@@ -58,11 +58,10 @@ class SparkSettings(Section):
     )
     partition_by: LayoutTable = Field(
         {},
-        description='Hidden partitions by table: { "salesforce.orderitem" = "bucket(16, id)", '
-        'sales_orders = "months(created_date)" }. Others: as they are.',
+        description="Hidden partitions by table: columns or Spark's transforms. Others: as they are.",
     )
     sort_by: LayoutTable = Field(
-        {}, description='Sort order of files by table: { sales_orders = "account_id, id desc" }.'
+        {}, description="Sort order of files by table: columns, each with `desc` where it falls."
     )
     file_mb: int = Field(512, ge=1, description="Size of data files that writes and upkeep aim at.")
 
