@@ -58,7 +58,7 @@ class SparkSettings(Section):
     )
     partition_by: LayoutTable = Field(
         {},
-        description="Hidden partitions by table: columns or Spark's transforms. Others: as they are.",
+        description="Hidden partitions by table: columns or transforms. Others: as they are.",
     )
     sort_by: LayoutTable = Field(
         {}, description="Sort order of files by table: columns, each with `desc` where it falls."
