@@ -134,7 +134,7 @@ def _call(
     place = database.place(table)
     catalog, *_ = place.split(".")
     text = procedure.format(
-        catalog=catalog, table=place, older=older and older.strftime("%Y-%m-%d %H:%M:%S")
+        catalog=catalog, table=place, older=older and older.strftime("%Y-%m-%d %H:%M:%S.%f")
     )
     with database.errors():
         rows = collect(database.session.sql(text)).to_pylist()
