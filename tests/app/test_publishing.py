@@ -180,10 +180,15 @@ def test_status_says_which_version_each_table_has(site: PublishedSite) -> None:
     assert (behind.version, behind.commit) == (current.version, current.commit)
 
 
-def test_doctor_makes_no_catalog(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_there", [False, True], ids=["no folder", "an empty folder"])
+def test_doctor_makes_no_catalog(tmp_path: Path, is_there: bool) -> None:
+    folder = tmp_path / "published"
+    if is_there:
+        folder.mkdir()
     with PublishedSite(tmp_path).opened() as opened:
         assert [check.state for check in catalog_checks(opened)] == ["ok"]
-    assert not (tmp_path / "published").exists()
+    assert folder.exists() == is_there
+    assert not list(tmp_path.glob("published/*"))
 
 
 @pytest.mark.matrix

@@ -19,11 +19,12 @@ def catalog_checks(site: Site) -> Iterator[SiteCheck]:
         return
     from seil.app.published_tables import identifier_of, table_names
     from seil.app.publishing import catalog_place, opened_catalog, refuse_iceberg_warehouse
+    from seil.iceberg import CATALOG_FILE
 
     refuse_iceberg_warehouse(site)
     names = table_names(site, site.settings.publish.tables)
     folder = _folder(catalog_place(site))
-    if folder is not None and not folder.exists():
+    if folder is not None and not (folder / CATALOG_FILE).exists():
         yield SiteCheck("published tables", "ok", f"{folder} is made by the first publication")
         return
     with opened_catalog(site) as catalog:

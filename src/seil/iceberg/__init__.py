@@ -5,3 +5,6 @@ manifests and commits. A snapshot carries the id of its commit (`seil.commit`) a
 the table's rows (`seil.version`), so that a repeat changes nothing. Format version 2,
 unpartitioned, merge-on-read.
 """
+
+# In a folder of published tables.
+CATALOG_FILE = "catalog.sqlite"

@@ -34,6 +34,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from seil.errors import IcebergError
+from seil.iceberg import CATALOG_FILE
 from seil.iceberg.data_files import local_path
 from seil.masking import mask
 
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 _SERVER_ERROR = 500
 # Seconds to connect, and between two parts of an answer.
 _PATIENCE = (10, 60)
-_CATALOG_FILE = "catalog.sqlite"
 _POINTER = "version-hint.text"
 # Readers take a table's location as a URL without escapes: what follows these would be lost.
 _SIGNS_OF_URLS = frozenset("#?%")
@@ -246,10 +246,10 @@ def _folder(url: str, options: dict[str, str], *, creates: bool) -> IcebergCatal
     if creates:
         folder.mkdir(parents=True, exist_ok=True)
         os.utime(folder)  # Fails where the folder is closed to us, before anything is read.
-    elif not (folder / _CATALOG_FILE).is_file():
+    elif not (folder / CATALOG_FILE).is_file():
         hint = f"`seil publish iceberg {folder}` publishes there"
         raise IcebergError(str(folder), "has no published tables", hint=hint)
-    places = {"uri": f"sqlite:///{folder / _CATALOG_FILE}", "warehouse": f"file://{folder}"}
+    places = {"uri": f"sqlite:///{folder / CATALOG_FILE}", "warehouse": f"file://{folder}"}
     catalog = load_catalog("seil", type="sql", **places, **options)
     return IcebergCatalog(url, catalog, is_folder=True)
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 # A delta of more rows is written faster as the whole table, and read faster (docs/iceberg.md).
 _WHOLE_SHARE = 0.5
 
-_HASHED = "SELECT {place}hash({columns}) AS h, hash({reversed}) AS g FROM ({rows}) AS r"
+# 128 bits: the second hash begins with a constant, so that it differs also for one column.
+_HASHED = "SELECT {place}hash({columns}) AS h, hash(0, {reversed}) AS g FROM ({rows}) AS r"
 _DIFFERING = """
     CREATE OR REPLACE TEMP TABLE seil_differing AS
     SELECT h, g, sum(entering) AS entering FROM (
@@ -38,7 +39,7 @@ _LEAVING = """
     SEMI JOIN seil_differing AS d ON d.h = o.h AND d.g = o.g"""
 _ENTERING = """
     SELECT r.* FROM ({rows}) AS r
-    SEMI JOIN seil_differing AS d ON d.h = hash({columns}) AND d.g = hash({reversed})"""
+    SEMI JOIN seil_differing AS d ON d.h = hash({columns}) AND d.g = hash(0, {reversed})"""
 _BY_KEY = """
     CREATE OR REPLACE TEMP TABLE seil_leaving AS
     SELECT o.{file}, o.{pos} FROM ({rows}) AS o SEMI JOIN seil_keys AS k ON {same}"""
