@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST_ARGS ?= -n 5 --hypothesis-seed=0
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench conformance demo docs wheel test matrix spark test-all quick kill lint types check format coverage proto lock clean
+.PHONY: help install bench conformance demo docs wheel test matrix spark test-all pythons quick kill lint types check format coverage proto lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -89,6 +89,9 @@ spark: install .venv-spark4/.installed .venv-spark-jars/.installed ## The tests 
 
 test-all: matrix spark ## The matrix, Spark, kills, other Pythons
 	$(MAKE) --no-print-directory kill LIVES=6 SEED=1
+	$(MAKE) --no-print-directory pythons
+
+pythons: $(UV) ## The quick tests on each other Python that the machine has
 	for version in $(OTHER_PYTHONS); do $(MAKE) --no-print-directory python-$$version || exit 1; done
 
 python-%: $(UV)
