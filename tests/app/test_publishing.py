@@ -191,6 +191,15 @@ def test_doctor_makes_no_catalog(tmp_path: Path, is_there: bool) -> None:
     assert not list(tmp_path.glob("published/*"))
 
 
+def test_doctor_names_a_place_where_no_catalog_can_be_made(tmp_path: Path) -> None:
+    (tmp_path / "published").write_text("")
+    with PublishedSite(tmp_path).opened() as opened:
+        (check,) = catalog_checks(opened)
+    assert check.state == "fail"
+    assert str(tmp_path / "published") in check.detail
+    assert "[publish] catalog" in check.cure
+
+
 @pytest.mark.matrix
 def test_the_rows_of_a_postgresql_warehouse_are_published(
     site: PublishedSite,

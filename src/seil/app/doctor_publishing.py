@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,13 +26,24 @@ def catalog_checks(site: Site) -> Iterator[SiteCheck]:
     names = table_names(site, site.settings.publish.tables)
     folder = _folder(catalog_place(site))
     if folder is not None and not (folder / CATALOG_FILE).exists():
-        yield SiteCheck("published tables", "ok", f"{folder} is made by the first publication")
+        yield _of_new_folder(folder)
         return
     with opened_catalog(site) as catalog:
         catalog.find(identifier_of(names[0], site.settings.publish.namespace))
         together = "at one moment" if catalog.moves_together else "one by one"
         detail = f"{len(names):,} tables to {catalog.url}, {together}"
         yield SiteCheck("published tables", "ok", detail)
+
+
+def _of_new_folder(folder: Path) -> SiteCheck:
+    """Whether the first publication can make the catalog there."""
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return SiteCheck("published tables", "ok", f"{folder} is filled by the first publication")
+    cure = "Give this user the right to write there, or change [publish] catalog"
+    return SiteCheck(
+        "published tables", "fail", f"{nearest} is no folder that can be written", cure
+    )
 
 
 def _folder(url: str) -> Path | None:
