@@ -112,3 +112,16 @@ def _column_type(kind: str | dict[str, Any]) -> pa.DataType:
 def name_of(name: str) -> Sql:
     """An identifier in Spark's own dialect."""
     return Sql("`" + name.replace("`", "``") + "`")
+
+
+def is_widened(old: pa.DataType, new: pa.DataType) -> bool:
+    return (
+        isinstance(old, pa.Decimal128Type)
+        and isinstance(new, pa.Decimal128Type)
+        and old.scale == new.scale
+        and old.precision <= new.precision
+    )
+
+
+def unquoted(name: Sql) -> str:
+    return name.removeprefix('"').removesuffix('"').replace('""', '"')

@@ -21,11 +21,13 @@ from seil.warehouse.spark.columns import (
     TIME,
     TIME_COLUMNS,
     column_list,
+    is_widened,
     name_of,
     spark_type,
     stored_columns,
     stored_name,
     time_columns,
+    unquoted,
 )
 from seil.warehouse.spark.commit_log import COMMIT_ID, CREATED_ON, CommitLog
 from seil.warehouse.spark.commits import OpenCommit, Publisher
@@ -415,7 +417,7 @@ class SparkConnection:
         """Iceberg widens few types: the others take a copy of the table."""
         columns = self.existing_columns(table)
         current = columns.field(column.name)
-        if _is_widened(current.type, column.type):
+        if is_widened(current.type, column.type):
             self.run(
                 f"ALTER TABLE {self.place(table)} ALTER COLUMN {name_of(column.name)} "
                 f"TYPE {spark_type(column.type)}"
@@ -483,7 +485,7 @@ class SparkConnection:
     def append(self, table: TableName | Sql, rows: pa.Table | pa.RecordBatchReader) -> None:
         batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
         if isinstance(table, Sql):
-            self._append_temporary(_unquoted(table), batches, rows.schema)
+            self._append_temporary(unquoted(table), batches, rows.schema)
             return
         columns = self.existing_columns(table)
         schema = pa.schema([columns.field(name) for name in rows.schema.names])
@@ -554,7 +556,7 @@ class SparkConnection:
             schema = pa.schema([stored.field(stored_name(n)).with_name(n) for n in columns.names])
             part = spark_rows.frame_of(self.session, batches, schema)
             frames.append(part)
-            whole = reduce(_union, frames[1:], frames[0])
+            whole = reduce(spark_rows.union, frames[1:], frames[0])
             whole.createOrReplaceTempView(name_of(name))
 
     def drop_temporary(self, name: str) -> None:
@@ -595,20 +597,3 @@ class SparkConnection:
         self, files: Sequence[StagedFile]
     ) -> AbstractContextManager[Sequence[StagedFile]]:
         return reachable_files(self.session, self.url, files, self._open_url)
-
-
-def _is_widened(old: pa.DataType, new: pa.DataType) -> bool:
-    return (
-        isinstance(old, pa.Decimal128Type)
-        and isinstance(new, pa.Decimal128Type)
-        and old.scale == new.scale
-        and old.precision <= new.precision
-    )
-
-
-def _unquoted(name: Sql) -> str:
-    return name.removeprefix('"').removesuffix('"').replace('""', '"')
-
-
-def _union(one: DataFrame, other: DataFrame) -> DataFrame:
-    return one.unionByName(other, allowMissingColumns=True)
