@@ -137,6 +137,7 @@ LINES = [
     "rebuild",
     "move duckdb:moved.duckdb --dry-run",
     "move duckdb:moved.duckdb",
+    "move duckdb:warehouse.duckdb --switch",
     "warehouse upkeep",
     "status",
     "status --all",

@@ -44,9 +44,12 @@ class MoveResult:
 
 def plan_move(site: Site, url: str, *, config: Path | None, switch: bool) -> MovePlan:
     """What `move` would do. Waits for a run under way; raises as `move` does."""
-    place = _place(config, switch=switch)
+    place = SettingPlace(config, "warehouse", "url")
+    task = _move(site, _target(site, url, place), SILENT)
+    if switch and not task.is_same_place():
+        place.check()
     with _run_lock(site, SILENT, brief=True):
-        return _move(site, _target(site, url, place), SILENT).plan()
+        return task.plan()
 
 
 def move(
@@ -58,7 +61,8 @@ def move(
     progress: Progress = SILENT,
 ) -> MoveResult:
     """Fills the warehouse at `url` from curated, proves it equal to the site's, and with `switch`
-    writes its URL into the settings. `url` is as in the settings; `config` is their file.
+    writes its URL into the settings. `url` is as in the settings; `config` is their file. Where the
+    site is there already, nothing is done.
 
     Waits for a run under way, at its begin and before its end. Raises ConfigurationError where the
     target cannot be used, before anything is changed, and AlreadyRunningError where another move is
@@ -66,8 +70,12 @@ def move(
     """
     from seil.sf_to_dw.lock import run_lock
 
-    place = _place(config, switch=switch)
+    place = SettingPlace(config, "warehouse", "url")
     target = _target(site, url, place)
+    if _move(site, target, SILENT).is_same_place():
+        return _nothing_to_do(site, target, place, url)
+    if switch:
+        place.check()
     with site.runs.run("move", to=url) as results, run_lock(site.lake, key=_LOCK) as lock:
         task = _move(site, target, results.progress(progress))
         with _run_lock(site, task.progress, brief=True):
@@ -84,6 +92,19 @@ def move(
         _record(results, result)
         site.bus.publish([_event(result)])
     return result
+
+
+def _nothing_to_do(
+    site: Site, target: WarehouseSettings, place: SettingPlace, url: str
+) -> MoveResult:
+    """As where an earlier move has switched to it."""
+    from seil.modeling.build import BuildReport
+    from seil.sf_to_dw.load.loader import LoadReport
+    from seil.sf_to_dw.move import MovePlan, MoveReport
+
+    plan = MovePlan(site.settings.warehouse.url, target.url, is_current=True)
+    report = MoveReport(plan, LoadReport(), BuildReport("", ()))
+    return MoveResult(report, str(place), place.line(url))
 
 
 def _record(results: RunResults, result: MoveResult) -> None:
@@ -111,13 +132,6 @@ def _event(result: MoveResult) -> Event:
         "differing": list(report.differing),
     }
     return Event(SOURCE, "move", detail)
-
-
-def _place(config: Path | None, *, switch: bool) -> SettingPlace:
-    place = SettingPlace(config, "warehouse", "url")
-    if switch:
-        place.check()
-    return place
 
 
 def _target(site: Site, url: str, place: SettingPlace) -> WarehouseSettings:

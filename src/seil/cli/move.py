@@ -61,6 +61,9 @@ def _answer_plan(call: Call, plan: MovePlan) -> int:
 
         call.answer(MovePlanDocument.of(plan))
         return 0
+    if plan.is_current:
+        _show_nothing_to_do(plan)
+        return 0
     begun = ", which an earlier move has begun to fill" if plan.is_begun else ""
     output.line(f"From {plan.source} to {plan.target}{begun}:")
     output.line(f"  {plan.files:,} curated files, {len(plan.tables):,} tables to compare")
@@ -73,8 +76,15 @@ def _show_left_behind(plan: MovePlan) -> None:
         output.line(f"  stays behind: {name}")
 
 
+def _show_nothing_to_do(plan: MovePlan) -> None:
+    output.line(f"{plan.target} is the site's warehouse already: nothing to do.")
+
+
 def _show(result: MoveResult) -> None:
     report = result.report
+    if report.plan.is_current:
+        _show_nothing_to_do(report.plan)
+        return
     _show_left_behind(report.plan)
     for reason in (*report.refused, result.publish_problem):
         if reason:

@@ -56,16 +56,18 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class MovePlan:
-    """`is_begun`: an earlier move has filled the new warehouse, in part or whole. `left_behind` are
-    people's tables, views and the like, and tables whose object or model is gone.
+    """`is_begun`: an earlier move has filled the new warehouse, in part or whole. `is_current`: the
+    target is the site's warehouse already, and there is nothing to do. `left_behind` are people's
+    tables, views and the like, and tables whose object or model is gone.
     """
 
     source: str
     target: str
-    is_begun: bool
-    files: int
-    tables: tuple[str, ...]
-    left_behind: tuple[str, ...]
+    is_begun: bool = False
+    is_current: bool = False
+    files: int = 0
+    tables: tuple[str, ...] = ()
+    left_behind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,8 @@ class WarehouseMove:
         """The caller holds the run lock. Raises ConfigurationError where the target cannot become
         the site's warehouse, and WarehouseError where either cannot be read.
         """
-        if self._is_same_place():
-            reason = f"{self.target.url} is the site's warehouse already"
-            raise ConfigurationError([Problem(_SETTING, reason, "name another one")])
+        if self.is_same_place():
+            return MovePlan(self.current.url, self.target.url, is_current=True)
         self._check_target()
         replacement = open_replacement(
             self.current, fence=self.lake.fence, open_url=self.lake.open_url
@@ -206,7 +207,6 @@ class WarehouseMove:
         return MovePlan(
             self.current.url,
             self.target.url,
-            is_begun=False,
             files=files,
             tables=tables,
             left_behind=tuple(dict.fromkeys(names)),
@@ -222,7 +222,8 @@ class WarehouseMove:
         if problems:
             raise ConfigurationError(problems)
 
-    def _is_same_place(self) -> bool:
+    def is_same_place(self) -> bool:
+        """Whether the target is the site's warehouse already."""
         if self.current.url == self.target.url:
             return True
         file, other = local_file(self.current), local_file(self.target)

@@ -13,8 +13,10 @@ import duckdb
 import pytest
 from tests.limits import HANGS
 from tests.sites import Site
+from typer.testing import CliRunner
 
 from seil.app.move import MoveResult, move, plan_move
+from seil.cli.app import app
 from seil.errors import ConfigurationError
 from seil.observe.progress import SILENT, Step
 from seil.sf_to_dw.lock import run_lock
@@ -93,8 +95,10 @@ def test_a_move_that_is_interrupted_goes_on_where_it_was(site: Site) -> None:
     assert plan.is_begun
     result = move_to(site)
     assert result.ok, result.report.refused
-    with pytest.raises(ConfigurationError, match="is the site's warehouse already"):
-        move_to(site)
+    switched = settings_of(site)
+    again = move_to(site)
+    assert (again.ok, again.report.plan.is_current, again.is_switched) == (True, True, False)
+    assert settings_of(site) == switched
 
 
 KILLED_MOVE = """
@@ -151,6 +155,20 @@ def test_without_a_switch_the_line_to_change_is_named(site: Site) -> None:
         assert warehouse.bookkeeping.load_totals().files == result.report.files
 
 
+@pytest.mark.parametrize("options", [(), ("--switch",), ("--dry-run",)], ids=str)
+def test_a_site_that_is_there_already_has_nothing_to_do(
+    site: Site, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    before = settings_of(site)
+    monkeypatch.chdir(site.folder)
+    moved = CliRunner().invoke(app, ["move", "duckdb:./warehouse.duckdb", *options])
+    assert (moved.exit_code, moved.stdout.split(" is ")[1:]) == (
+        0,
+        ["the site's warehouse already: nothing to do.\n"],
+    )
+    assert settings_of(site) == before
+
+
 def not_empty(site: Site) -> str:
     with duckdb.connect(str(site.folder / "full.duckdb")) as people:
         people.execute("CREATE TABLE theirs AS SELECT 1 AS number")
@@ -160,13 +178,12 @@ def not_empty(site: Site) -> str:
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        (lambda _: "duckdb:./warehouse.duckdb", "is the site's warehouse already"),
         (not_empty, "is not empty: it has theirs"),
         (lambda _: "mysql://host/db", "no engine has the scheme 'mysql'"),
         (lambda _: "postgresql://me:secret@host/db", "holds a password"),
         (lambda _: "duckdb:journal.sqlite", "is the file of warehouse.url, too"),
     ],
-    ids=["same", "not-empty", "unknown", "password", "journal"],
+    ids=["not-empty", "unknown", "password", "journal"],
 )
 def test_a_target_that_cannot_be_the_warehouse_is_refused(
     site: Site, url: Callable[[Site], str], reason: str

@@ -41,6 +41,7 @@ class ComparedPart:
 class MoveDocument(JsonDocument, schema="seil.move/1", command="seil move"):
     source: str
     target: str
+    already_there: bool
     resumed: bool
     equal: bool
     switched: bool
@@ -58,6 +59,7 @@ class MoveDocument(JsonDocument, schema="seil.move/1", command="seil move"):
         return cls(
             source=report.plan.source,
             target=report.plan.target,
+            already_there=report.plan.is_current,
             resumed=report.plan.is_begun,
             equal=report.is_equal,
             switched=result.is_switched,
@@ -75,6 +77,7 @@ class MoveDocument(JsonDocument, schema="seil.move/1", command="seil move"):
 class MovePlanDocument(JsonDocument, schema="seil.move-plan/1", command="seil move --dry-run"):
     source: str
     target: str
+    already_there: bool
     resumed: bool
     files: int
     tables: Sequence[str]
@@ -85,6 +88,7 @@ class MovePlanDocument(JsonDocument, schema="seil.move-plan/1", command="seil mo
         return cls(
             source=plan.source,
             target=plan.target,
+            already_there=plan.is_current,
             resumed=plan.is_begun,
             files=plan.files,
             tables=plan.tables,
