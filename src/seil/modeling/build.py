@@ -344,7 +344,8 @@ class _Build:
             yield
         except StatementError as error:
             if mode == "full" or model.name in self.full_for:
-                self.refused[model.name] = error.reason
+                reason = f"{error.reason}. {error.hint}" if error.hint else error.reason
+                self.refused[model.name] = reason
             else:
                 self.full_for[model.name] = error.reason
             raise _FailedStatementError from error

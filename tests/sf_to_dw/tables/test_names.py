@@ -126,7 +126,7 @@ def test_a_file_that_cannot_be_merged_holds_back_no_other(
     (entry,) = loaded(warehouse, lake, obj, limits=BatchLimits(files=2)).objects
     (error,) = entry.errors
     assert files[position] in error
-    assert "cannot be merged: " in error
+    assert "cannot be merged into salesforce.order (2 columns): " in error
     assert ids(warehouse) == [f"r{run}" for run in range(3) if run != position]
 
 

@@ -169,7 +169,7 @@ class ObjectLoader:
             except FileRejectedError as error:
                 self._reject(file.key, error)
             except StatementError as error:
-                self._reject(file.key, _rejection(file, error))
+                self._reject(file.key, self._rejection(file, error))
             else:
                 self.files.append(file)
         self.changes = self._plan.changes() if self.files else []
@@ -213,7 +213,7 @@ class ObjectLoader:
             with_reason(self._change_table)
         except StatementError as error:
             if len(files) == 1:
-                self._reject(files[0].key, _rejection(files[0], error))
+                self._reject(files[0].key, self._rejection(files[0], error))
                 self.changes = []
                 return
             changes: list[SchemaChange] = []
@@ -344,7 +344,7 @@ class ObjectLoader:
                 if not isinstance(error, StatementError):
                     raise
                 if len(batch) == 1:
-                    self._reject(batch[0].key, _rejection(batch[0], error))
+                    self._reject(batch[0].key, self._rejection(batch[0], error))
                     return []
         middle = (len(sound) + 1) // 2 if len(sound) == len(batch) else len(sound)
         halves = (sound[:middle], sound[middle:])
@@ -400,6 +400,15 @@ class ObjectLoader:
             return False
         return True
 
+    def _rejection(self, file: CuratedFile, error: StatementError) -> FileRejectedError:
+        table = f"{self.table} ({len(self._plan.columns):,} columns)"
+        next_step = "Deliver it again, corrected"
+        if error.hint:
+            next_step = f"{error.hint}; then `seil files retry {file.key}` and `seil run`"
+        hint = f"It stays in curated; the object's other files were loaded. {next_step}"
+        reason = f"cannot be merged into {table}: {error.reason}"
+        return FileRejectedError(file.key, "merge", reason, hint=hint)
+
     def _reject(self, key: str, error: FileRejectedError) -> None:
         about = {"object": self.object.api_name, "file": key}
         log.warning("%s is left out: %s", key, error, extra=about)
@@ -409,8 +418,3 @@ class ObjectLoader:
 def _id_of(kind: str, files: Iterable[CuratedFile]) -> str:
     """`written_at` is part of it: another version of a file is another commit."""
     return commit_id(kind, *(f"{file.key} {file.written_at.isoformat()}" for file in files))
-
-
-def _rejection(file: CuratedFile, error: StatementError) -> FileRejectedError:
-    hint = "It stays in curated; the object's other files were loaded. Deliver it again, corrected"
-    return FileRejectedError(file.key, "merge", f"cannot be merged: {error.reason}", hint=hint)

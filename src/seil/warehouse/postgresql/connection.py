@@ -16,7 +16,7 @@ from seil.errors import StatementError, WarehouseError
 from seil.postgres_server import connect, refusal, server_place
 from seil.warehouse.postgresql.arrow import result_batch, result_schema
 from seil.warehouse.postgresql.copying import copy_in, copy_out
-from seil.warehouse.postgresql.errors import translated_errors
+from seil.warehouse.postgresql.errors import LEAVE_OUT, translated_errors
 from seil.warehouse.postgresql.forms import PostgresForms
 from seil.warehouse.postgresql.readers import readers_set_aside
 from seil.warehouse.postgresql.statistics import ROUGH, Statistics
@@ -40,6 +40,9 @@ _SESSION = """
 SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET extra_float_digits = 1;
 SET client_min_messages = 'notice';
 SELECT set_config('lock_timeout', '30s', false) WHERE current_setting('lock_timeout') = '0'"""
+# PostgreSQL has 1,600; the stage of a merge and the view of a history need some more of them.
+# https://www.postgresql.org/docs/current/limits.html
+_MOST_COLUMNS = 1_590
 _NO_ROWS = "SELECT * FROM {relation} AS result LIMIT 0"
 _EXISTS = "SELECT to_regclass({table}) IS NOT NULL AS is_there"
 
@@ -223,6 +226,7 @@ class PostgresConnection:
         return columns
 
     def create_table(self, table: TableName, columns: pa.Schema, *, key: str = "") -> None:
+        self._check_width(table, len(columns))
         self.create_schema(table.schema or self.schema)
         parts = [self._column(column) for column in columns]
         if key:
@@ -250,7 +254,13 @@ class PostgresConnection:
         if not self.query(select).num_rows:
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
 
+    def _check_width(self, table: TableName, columns: int) -> None:
+        if columns > _MOST_COLUMNS:
+            reason = f"{table} would have {columns:,} columns, of at most {_MOST_COLUMNS:,}"
+            raise StatementError(self.url, reason, hint=LEAVE_OUT)
+
     def add_column(self, table: TableName, column: Column) -> None:
+        self._check_width(table, len(self.existing_columns(table)) + 1)
         self.execute(f"ALTER TABLE {self.qualify(table)} ADD COLUMN {self._column(column)}")
 
     def change_type(self, table: TableName, column: Column) -> None:

@@ -12,6 +12,10 @@ from psycopg import errors
 from seil.errors import StatementError, WarehouseError
 from seil.postgres_server import server_hint, server_reason
 
+LEAVE_OUT = (
+    "Leave out columns, by `exclude` in objects.toml or in the model's SELECT (docs/postgresql.md,"
+    " Limits)"
+)
 _AGAIN = "Nothing was changed. Run the same command again"
 _HINTS: dict[type[psycopg.Error], str] = {
     errors.InsufficientPrivilege: "Let the database's owner grant that right to the user of"
@@ -23,11 +27,12 @@ _HINTS: dict[type[psycopg.Error], str] = {
     " the same command again; nothing is lost",
     errors.SerializationFailure: _AGAIN,
     errors.DeadlockDetected: _AGAIN,
-    errors.ProgramLimitExceeded: "PostgreSQL cannot hold so much in one row or index: docs/"
-    "postgresql.md, Limits. Nothing is lost",
-    errors.TooManyColumns: "PostgreSQL cannot hold so many columns: docs/postgresql.md, Limits."
-    " Nothing is lost",
+    errors.ProgramLimitExceeded: LEAVE_OUT,
+    errors.TooManyColumns: LEAVE_OUT,
 }
+# Rows, tables and index entries that are too large: the statement's content, hence one file's or
+# one model's. https://www.postgresql.org/docs/current/errcodes-appendix.html
+_LIMIT_CLASS = "54"
 _STATEMENT_ERRORS = (
     psycopg.ProgrammingError,
     psycopg.DataError,
@@ -55,6 +60,7 @@ def warehouse_error(url: str, error: psycopg.Error) -> WarehouseError:
     hint = server_hint(error, "warehouse", _HINTS)
     if isinstance(error, errors.OutOfMemory):
         hint = error.diag.message_hint or hint  # Such as to raise max_locks_per_transaction.
-    if not hint and isinstance(error, _STATEMENT_ERRORS):
-        return StatementError(url, reason)
+    is_limit = (error.sqlstate or "").startswith(_LIMIT_CLASS)
+    if is_limit or (not hint and isinstance(error, _STATEMENT_ERRORS)):
+        return StatementError(url, reason, hint=hint)
     return WarehouseError(url, reason, hint=hint)
