@@ -25,6 +25,7 @@ SeilError
     ├── LakeError             the lake cannot be read or written
     ├── WarehouseError        the warehouse cannot be read or written
     │   ├── StatementError        it refused a statement for its content
+    │   ├── TableInUseError       another transaction holds a table that has to change
     │   └── LostReasonError       a statement failed without a reason
     ├── IcebergError          the published tables cannot be read or written
     ├── JournalError          the event journal cannot be read or written
@@ -527,6 +528,12 @@ class StatementError(WarehouseError):
     cure = (
         "The message quotes the engine; for a model, correct its SQL, for a file see `seil files`."
     )
+
+
+class TableInUseError(WarehouseError):
+    """Another transaction holds a table that has to change."""
+
+    cure = "Nothing is lost: wait until that transaction ends, then run the same command again."
 
 
 class LostReasonError(WarehouseError):

@@ -51,7 +51,7 @@ _CONNECTIONS = "Raise the server's max_connections, or let other programs end"
 _AGAIN = "Nothing was changed. Run the same command again"
 _LIMIT = (
     "Nothing was changed. Lift that limit for the user of [{section}] url, as in"
-    " `ALTER ROLE ... SET {limit} = 0`, then run the same command again"
+    " `ALTER ROLE ... SET {limit} = {value}`, then run the same command again"
 )
 
 _HINTS: Mapping[type[psycopg.Error], str] = {
@@ -63,14 +63,13 @@ _HINTS: Mapping[type[psycopg.Error], str] = {
     errors.DiskFull: "The server's disk is full: free some space, then run the same command again;"
     " nothing is lost",
     errors.TooManyConnections: _CONNECTIONS,
-    errors.IdleInTransactionSessionTimeout: _LIMIT,
-    errors.TransactionTimeout: _LIMIT,
     errors.QueryCanceled: _AGAIN,
     errors.AdminShutdown: _AGAIN,
     errors.CrashShutdown: _AGAIN,
     errors.CannotConnectNow: "The server is starting or stopping: wait until it runs, then run the"
     " same command again",
 }
+_NO_LIMIT = {"temp_file_limit": "-1"}
 # libpq reports a failed connection by its words alone, without a code.
 _WORDS: tuple[tuple[str, str], ...] = (
     ("password authentication failed", _LOGIN),
@@ -90,11 +89,16 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ),
     ("invalid connection option", "Correct [{section}] url: its options are those of libpq"),
 )
-# The limit's name, by the words of the error of the statement or transaction that it ends.
-_LIMITS = {
+# The limit that ended a statement, a transaction or a session: by its code, and by its words where
+# others share the code.
+_LIMITS: Mapping[type[psycopg.Error], str] = {
+    errors.IdleInTransactionSessionTimeout: "idle_in_transaction_session_timeout",
+    errors.TransactionTimeout: "transaction_timeout",
+    errors.IdleSessionTimeout: "idle_session_timeout",
+}
+_LIMIT_WORDS = {
     "statement timeout": "statement_timeout",
-    "idle-in-transaction timeout": "idle_in_transaction_session_timeout",
-    "transaction timeout": "transaction_timeout",
+    "temp_file_limit": "temp_file_limit",
 }
 # The place says it already: connection to server at "127.0.0.1", port 5432 failed: FATAL: ...
 _PREFIX = re.compile(r"^.*\bconnection to server .*? failed: (FATAL: +)?")
@@ -156,10 +160,13 @@ def server_hint(
 ) -> str:
     """What to do about it, if that is known; `own` goes before what both sections share."""
     reason = server_reason(error)
-    limit = next((name for words, name in _LIMITS.items() if words in reason), "")
+    limits = [name for kind, name in _LIMITS.items() if isinstance(error, kind)]
+    limits += [name for words, name in _LIMIT_WORDS.items() if words in reason]
+    if limits:
+        return _LIMIT.format(section=section, limit=limits[0], value=_NO_LIMIT.get(limits[0], "0"))
     hints = {**_HINTS, **own}
     hint = next((text for kind, text in hints.items() if isinstance(error, kind)), "")
     # What the driver cannot read has no code either.
     if not error.sqlstate and not hint and not isinstance(error, psycopg.DataError):
         hint = next((text for words, text in _WORDS if words in reason), _START)
-    return (_LIMIT if limit else hint).format(section=section, limit=limit)
+    return hint.format(section=section)

@@ -6,21 +6,26 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from tests.limits import until
 from tests.postgresql import PASSWORD, Server, Version, losing_answers, refusing, standby
+from tests.sf_to_dw.tables.conftest import Curator
 from tests.warehouse.postgresql.conftest import SELECT
 from tests.warehouse.records import TABLE, Accounts
 
-from seil.errors import WarehouseError
+from seil.catalog import load_catalog
+from seil.errors import StatementError, WarehouseError
 from seil.interruption import TerminatedError, raised_signals
+from seil.lake import Lake
 from seil.secret import Secret
 from seil.settings import WarehouseSettings
+from seil.sf_to_dw.load.loader import LoadReport, load
 from seil.warehouse import Warehouse, open_warehouse
 
 FULL = 'could not extend file "base/5/16391": No space left on device'
@@ -209,3 +214,139 @@ def test_a_password_over_tls_admits(
     other = WarehouseSettings(url=url.replace("server.crt", "none.crt"), password=settings.password)
     with pytest.raises(WarehouseError, match=r"none\.crt.*sslrootcert"):
         open_warehouse(other)
+
+
+_SLOW = "PERFORM pg_sleep(60)"
+_SORTED = "PERFORM g FROM generate_series(1, 300000) AS g ORDER BY -g"
+_FULL = f"RAISE EXCEPTION '{FULL}' USING ERRCODE = 'disk_full'"
+
+
+@contextmanager
+def trigger(url: str, body: str) -> Iterator[None]:
+    """Before each row of the table."""
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute(f"""
+            CREATE FUNCTION public.hinder() RETURNS trigger LANGUAGE plpgsql
+                AS $$ BEGIN {body}; RETURN NEW; END $$;
+            CREATE TRIGGER hinder BEFORE INSERT ON salesforce.account
+                FOR EACH ROW EXECUTE FUNCTION public.hinder()""")
+        yield
+        owner.execute("DROP TRIGGER hinder ON salesforce.account")
+
+
+@pytest.mark.parametrize(
+    ("option", "body", "words"),
+    [
+        ("statement_timeout=50ms", _SLOW, "statement timeout.*SET statement_timeout = 0"),
+        ("transaction_timeout=500ms", _SLOW, "transaction timeout.*SET transaction_timeout = 0"),
+        ("default_transaction_read_only=on", "NULL", "read-only transaction.*primary server"),
+        (
+            "temp_file_limit=1kB",
+            _SORTED,
+            "temp_file_limit.*SET temp_file_limit = -1",
+        ),
+        ("work_mem=4MB", _FULL, "No space left.*free some space.*nothing is lost"),
+    ],
+    ids=["statement", "transaction", "read-only", "temporary files", "disk"],
+)
+def test_a_limit_of_the_server_is_named_and_a_load_without_it_goes_on(
+    server: Server, url: str, accounts: Accounts, option: str, body: str, words: str
+) -> None:
+    file = accounts.file(2, [{"id": "B", "size": 2, "stamp": 2}])
+    limited = server.url(urlsplit(url).path[1:], options=f"-c%20{option.replace('=', '%3D')}")
+    with trigger(url, body), opened(limited) as warehouse:
+        accounts.warehouse = warehouse
+        with pytest.raises(WarehouseError) as refusal:
+            accounts.merge(file)
+    assert re.search(words, str(refusal.value))
+    assert not isinstance(refusal.value, StatementError)
+    assert stored(url) == [("A", 1)]
+    with opened(url) as warehouse:
+        accounts.warehouse = warehouse
+        accounts.merge(file)
+    assert stored(url) == [("A", 1), ("B", 2)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "in_transaction"),
+    [("idle_in_transaction_session_timeout", True), ("idle_session_timeout", False)],
+)
+def test_a_limit_of_idle_sessions_is_named(
+    server: Server, url: str, accounts: Accounts, limit: str, in_transaction: bool
+) -> None:
+    options = {"options": f"-c%20{limit}%3D50ms", "application_name": "idle"}
+    session = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'idle'"
+
+    def idle() -> None:
+        until(lambda: not server.admin(session))
+
+    with opened(server.url(urlsplit(url).path[1:], **options)) as warehouse:
+        if not in_transaction:
+            idle()
+        with (
+            pytest.raises(WarehouseError, match=f"Lift that limit.*SET {limit} = 0"),
+            warehouse.commit("idle") as commit,
+        ):
+            commit.tables.drop(TABLE)
+            idle()
+    assert stored(url) == [("A", 1)]
+
+
+def test_a_table_that_a_reader_holds_is_named_and_the_others_are_loaded(
+    server: Server, warehouse: Warehouse, url: str, tmp_path: Path
+) -> None:
+    """Its change of columns waits for the next load."""
+    lake = Lake.at((tmp_path / "lake").as_uri(), env="dev", project="seil")
+    accounts, orders = Curator(lake, "Account", "Account"), Curator(lake)
+
+    def loaded() -> LoadReport:
+        return load(warehouse, lake, load_catalog(), objects=["Account", "Order"])
+
+    accounts.file([{"Id": "a1", "Name": "one"}])
+    assert loaded().ok
+    accounts.file([{"Id": "a2", "Name": "two", "Size__c": 1}], run="run-2")
+    orders.file([{"Id": "o1", "Name": "one"}])
+    with psycopg.connect(url) as reader:
+        reader.execute("SELECT * FROM salesforce.account")
+        report = loaded()
+    account, order = report.objects
+    (error,) = account.errors
+    assert re.search(r"salesforce\.account is in use: .*lock timeout.*`seil doctor` names", error)
+    assert account.changes == ()
+    assert order.outcome.inserted == 1
+    report = loaded()
+    assert report.ok
+    assert [change.column for change in report.objects[0].changes] == ["size__c"]
+    assert warehouse.query("SELECT id FROM salesforce.account").num_rows == 2
+
+
+@pytest.mark.matrix
+def test_a_server_whose_connections_are_all_taken_is_named(server: Server, url: str) -> None:
+    reader = url.replace("//seil@", "//reader@")
+    with ExitStack() as taken:
+        with suppress(psycopg.OperationalError):
+            while True:
+                taken.enter_context(psycopg.connect(reader))
+        with pytest.raises(WarehouseError, match=r"connection slots.*Raise the server's max_conn"):
+            opened(reader)
+        with suppress(psycopg.OperationalError):
+            while True:
+                taken.enter_context(psycopg.connect(url))
+        with pytest.raises(WarehouseError, match=r"too many clients.*Raise the server's max_conn"):
+            opened(url)
+
+
+def test_settings_of_a_role_do_not_change_what_a_statement_means(
+    server: Server, url: str, accounts: Accounts
+) -> None:
+    options = (
+        "standard_conforming_strings=off",
+        "transform_null_equals=on",
+        "IntervalStyle=iso_8601",
+    )
+    words = "%20".join(f"-c%20{option.replace('=', '%3D')}" for option in options)
+    with opened(server.url(urlsplit(url).path[1:], options=words)) as warehouse:
+        rows = warehouse.query(
+            "SELECT 'a\\b' AS a, NULL = NULL AS b, CAST(INTERVAL '1 day' AS text) AS c"
+        )
+    assert rows.to_pylist() == [{"a": "a\\b", "b": None, "c": "1 day"}]

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from seil.catalog import SyncedObject
-from seil.errors import FileRejectedError, StatementError, WarehouseError
+from seil.errors import (
+    FileRejectedError,
+    StatementError,
+    TableInUseError,
+    WarehouseError,
+)
 from seil.events.envelope import Event
 from seil.lake import Entry, Lake
 from seil.observe.progress import Progress, Step
@@ -200,9 +205,12 @@ class ObjectLoader:
         return []
 
     def load(self, limits: BatchLimits, progress: Progress) -> None:
-        """In commits of its own."""
+        """In commits of its own. A table that a reader holds is left to the next load."""
         with self.step(progress) as step:
-            self._load(limits, step)
+            try:
+                self._load(limits, step)
+            except TableInUseError as error:
+                self.errors.append(f"{self.table} is in use: {error}")
             if self.errors:
                 step.conclude("; ".join(self.errors), ok=False)
 
@@ -211,6 +219,9 @@ class ObjectLoader:
         files = self.files
         try:
             with_reason(self._change_table)
+        except TableInUseError:
+            self.changes = []
+            raise
         except StatementError as error:
             if len(files) == 1:
                 self._reject(files[0].key, self._rejection(files[0], error))

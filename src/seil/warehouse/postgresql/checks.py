@@ -51,9 +51,10 @@ SELECT n.nspname AS name, pg_get_userbyid(n.nspowner) AS owner,
        pg_has_role(n.nspowner, 'USAGE') AS is_own
 FROM pg_namespace AS n WHERE n.nspname IN ({schemas}) ORDER BY 1"""
 _LIMITS = """
-SELECT name, current_setting(name) AS value FROM pg_settings
-WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')
-AND setting <> '0' ORDER BY 1"""
+SELECT name, current_setting(name) AS value, CAST(min_val AS bigint) AS none FROM pg_settings
+WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout',
+               'idle_session_timeout', 'temp_file_limit')
+AND setting <> min_val ORDER BY 1"""
 # Of the others, those that a load waits for are modes that exclude ROW EXCLUSIVE.
 _HOLDERS = """
 SELECT a.pid, coalesce(CAST(a.usename AS text), '') AS user_name, a.application_name AS program,
@@ -190,16 +191,17 @@ def _connections(server: _Server) -> SiteCheck:
 def _limits(database: PostgresConnection, server: _Server) -> Iterator[SiteCheck]:
     limits = _rows(database, _LIMITS)
     for row in limits:
-        detail = f"{row['name']} is {row['value']}: a load or a rebuild that takes longer is ended"
+        detail = f"{row['name']} is {row['value']}: a load or a rebuild that takes more is ended"
         cure = compose(
-            "ALTER ROLE {user} IN DATABASE {database} SET {limit} = 0",
+            "ALTER ROLE {user} IN DATABASE {database} SET {limit} = {none}",
             user=SqlName(server.user_name),
             database=SqlName(server.database_name),
             limit=Sql(row["name"]),
+            none=row["none"],
         )
         yield SiteCheck("warehouse limits", "warn", detail, cure)
     if not limits:
-        yield SiteCheck("warehouse limits", "ok", "no statement or transaction is cut off by time")
+        yield SiteCheck("warehouse limits", "ok", "no limit of time or temporary files ends a run")
 
 
 def _holders(database: PostgresConnection) -> Iterator[SiteCheck]:

@@ -34,12 +34,20 @@ if TYPE_CHECKING:
     from seil.warehouse.types import Column
 
 _BATCH_ROWS = 16_384
-# A reader's open transaction holds up a change of columns, which would hold up every other reader
-# behind it: without a limit of the user's own, for 30 seconds at most.
+# Whatever a role's or a database's settings say. A reader's open transaction holds up a change of
+# columns, which would hold up every other reader behind it: without a limit of the user's own, for
+# 30 seconds at most. What is committed is noted elsewhere as well, so that it has to last.
 _SESSION = """
-SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET extra_float_digits = 1;
-SET client_min_messages = 'notice';
-SELECT set_config('lock_timeout', '30s', false) WHERE current_setting('lock_timeout') = '0'"""
+SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres';
+SET extra_float_digits = 1; SET client_min_messages = 'notice';
+SET standard_conforming_strings = on; SET transform_null_equals = off;
+SET default_transaction_isolation = 'read committed';
+SELECT set_config('lock_timeout', '30s', false) WHERE current_setting('lock_timeout') = '0';
+SELECT set_config('synchronous_commit', 'on', false)
+WHERE current_setting('synchronous_commit') = 'off'"""
+# A policy that hides rows from SEIL would have it merge them again: then a statement fails.
+_WRITING = "SET row_security = off"
+_READING = "SET default_transaction_read_only = on"
 # PostgreSQL has 1,600; the stage of a merge and the view of a history need some more of them.
 # https://www.postgresql.org/docs/current/limits.html
 _MOST_COLUMNS = 1_590
@@ -85,8 +93,7 @@ class PostgresConnection:
         self._connection.add_notice_handler(self._note)
         self.execute(f"{ROUGH}; {_SESSION}")
         self.execute(f"SET search_path = {quote(self.schema)}")
-        if self.read_only:
-            self.execute("SET default_transaction_read_only = on")
+        self.execute(_READING if self.read_only else _WRITING)
 
     def close(self) -> None:
         if self.staging:

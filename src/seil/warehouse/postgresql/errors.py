@@ -9,7 +9,7 @@ import psycopg
 import pyarrow as pa
 from psycopg import errors
 
-from seil.errors import StatementError, WarehouseError
+from seil.errors import StatementError, TableInUseError, WarehouseError
 from seil.postgres_server import server_hint, server_reason
 
 LEAVE_OUT = (
@@ -23,8 +23,6 @@ _HINTS: dict[type[psycopg.Error], str] = {
     errors.DependentObjectsStillExist: "Change or drop what reads it, then run the same command"
     " again; nothing is lost",
     errors.OutOfMemory: "Let the server have more memory, or lower its work_mem",
-    errors.LockNotAvailable: "A reader's transaction holds the table: wait until it ends, then run"
-    " the same command again; nothing is lost",
     errors.SerializationFailure: _AGAIN,
     errors.DeadlockDetected: _AGAIN,
     errors.ProgramLimitExceeded: LEAVE_OUT,
@@ -33,6 +31,10 @@ _HINTS: dict[type[psycopg.Error], str] = {
 # Rows, tables and index entries that are too large: the statement's content, hence one file's or
 # one model's. https://www.postgresql.org/docs/current/errcodes-appendix.html
 _LIMIT_CLASS = "54"
+_IN_USE = (
+    "A reader's transaction holds the table, `seil doctor` names it: wait until it ends, then run"
+    " the same command again; nothing is lost"
+)
 _STATEMENT_ERRORS = (
     psycopg.ProgrammingError,
     psycopg.DataError,
@@ -57,6 +59,8 @@ def warehouse_error(url: str, error: psycopg.Error) -> WarehouseError:
     reason = server_reason(error)
     if isinstance(error, _WITH_DETAIL) and error.diag.message_detail:
         reason = f"{reason}: {error.diag.message_detail.splitlines()[0]}"
+    if isinstance(error, errors.LockNotAvailable):
+        return TableInUseError(url, reason, hint=_IN_USE)
     hint = server_hint(error, "warehouse", _HINTS)
     if isinstance(error, errors.OutOfMemory):
         hint = error.diag.message_hint or hint  # Such as to raise max_locks_per_transaction.
