@@ -138,6 +138,7 @@ LINES = [
     "move duckdb:moved.duckdb --dry-run",
     "move duckdb:moved.duckdb",
     "move duckdb:warehouse.duckdb --switch",
+    "warehouse upkeep --dry-run",
     "warehouse upkeep",
     "status",
     "status --all",

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from seil.app.upkeep_mark import mark_compact, upkeep_due
 from seil.errors import AlreadyRunningError, WarehouseError
 from seil.observe.progress import SILENT, Progress
+from seil.sizes import size
 
 if TYPE_CHECKING:
     from seil.app.site import Site
     from seil.warehouse.readers import Publication
-    from seil.warehouse.upkeep import UpkeepResult
+    from seil.warehouse.upkeep import UpkeepPlan, UpkeepResult
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,13 @@ def upkeep(site: Site, *, progress: Progress = SILENT) -> UpkeepReport:
     return UpkeepReport(done, publication)
 
 
+def plan_upkeep(site: Site) -> Sequence[UpkeepPlan]:
+    """What `upkeep` would do now; changes nothing, and goes on beside a run."""
+    from seil import warehouse
+
+    return warehouse.plan_upkeep(site.settings.warehouse)
+
+
 def upkeep_if_due(site: Site, *, progress: Progress = SILENT) -> UpkeepReport | None:
     """Between two runs. What stops it is logged and in its report: the next pause tries again."""
     if not (reason := upkeep_due(site.state, site.settings.warehouse)):
@@ -57,6 +65,18 @@ def upkeep_if_due(site: Site, *, progress: Progress = SILENT) -> UpkeepReport | 
     except (AlreadyRunningError, WarehouseError) as error:
         log.warning("no upkeep of the warehouse now: %s", error)
         return None
+
+
+def outlook(plan: UpkeepPlan) -> str:
+    """In words."""
+    parts = (
+        "laid out anew" if plan.is_laid_out else "",
+        f"{plan.files:,} files of {size(plan.bytes)} to rewrite" if plan.files else "",
+        f"{plan.snapshots:,} snapshots to expire" if plan.snapshots else "",
+        f"{plan.lost_files:,} lost files to remove" if plan.lost_files else "",
+        f"{plan.branches:,} branches of killed commits to remove" if plan.branches else "",
+    )
+    return f"{plan.place}: {', '.join(filter(None, parts))}"
 
 
 def summary(result: UpkeepResult) -> str:

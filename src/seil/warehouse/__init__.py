@@ -16,7 +16,7 @@ from seil.warehouse.protocol import Warehouse
 from seil.warehouse.readers import Publication, WarehouseReader
 from seil.warehouse.replacement import Replacement
 from seil.warehouse.tables import TableName
-from seil.warehouse.upkeep import UpkeepMark, UpkeepResult
+from seil.warehouse.upkeep import UpkeepMark, UpkeepPlan, UpkeepResult
 
 __all__ = [
     "LOCK_WAIT",
@@ -27,6 +27,7 @@ __all__ = [
     "StagedFile",
     "TableName",
     "UpkeepMark",
+    "UpkeepPlan",
     "UpkeepResult",
     "Warehouse",
     "checks",
@@ -36,6 +37,7 @@ __all__ = [
     "open_reading",
     "open_replacement",
     "open_warehouse",
+    "plan_upkeep",
     "publish",
     "stored_bytes",
     "upkeep",
@@ -132,6 +134,11 @@ def upkeep(
     old tables or the new ones, which hold the same. Raises WarehouseError and LeaseLostError.
     """
     return engine_of(settings.url).upkeep(settings, fence=fence, wait=wait)
+
+
+def plan_upkeep(settings: WarehouseSettings) -> Sequence[UpkeepPlan]:
+    """What `upkeep` would do now; changes nothing. Requires no lock. Raises WarehouseError."""
+    return engine_of(settings.url).plan_upkeep(settings)
 
 
 def local_file(settings: WarehouseSettings) -> Path | None:

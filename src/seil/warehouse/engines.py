@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from seil.warehouse.protocol import Warehouse
     from seil.warehouse.readers import Publication, WarehouseReader
     from seil.warehouse.replacement import Replacement
-    from seil.warehouse.upkeep import UpkeepMark, UpkeepResult
+    from seil.warehouse.upkeep import UpkeepMark, UpkeepPlan, UpkeepResult
 
 
 class Engine(Protocol):
@@ -63,6 +63,8 @@ class Engine(Protocol):
     def upkeep(
         self, settings: WarehouseSettings, *, fence: Fence, wait: timedelta
     ) -> Sequence[UpkeepResult]: ...
+
+    def plan_upkeep(self, settings: WarehouseSettings) -> Sequence[UpkeepPlan]: ...
 
     def is_shared(self, settings: WarehouseSettings) -> bool:
         """Whether it can be read while a run writes it."""

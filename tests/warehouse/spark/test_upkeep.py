@@ -13,6 +13,7 @@ from seil.warehouse import TableName, open_warehouse
 from seil.warehouse.spark.commit_log import COMMIT_ID
 from seil.warehouse.spark.rows import collect
 from seil.warehouse.spark.upkeep import upkeep, upkeep_due
+from seil.warehouse.spark.upkeep_plan import plan_upkeep
 from seil.warehouse.spark.warehouse import SparkWarehouse
 from seil.warehouse.upkeep import UpkeepMark
 
@@ -57,7 +58,15 @@ def settings(spark: None, tmp_path: Path) -> WarehouseSettings:
     return settings
 
 
-def test_small_files_and_old_snapshots_go(settings: WarehouseSettings) -> None:
+def files_read(warehouse: SparkWarehouse) -> list[tuple[int, int]]:
+    """Their content, 0 where they hold rows, and size."""
+    database = warehouse.database
+    select = f"SELECT content, file_size_in_bytes AS size FROM {database.place(NUMBERS)}.files"
+    rows = collect(database.session.sql(select)).to_pylist()
+    return [(row["content"], row["size"]) for row in rows]
+
+
+def test_small_files_and_old_snapshots_go(settings: WarehouseSettings, tmp_path: Path) -> None:
     with open_warehouse(settings) as warehouse:
         assert isinstance(warehouse, SparkWarehouse)
         database = warehouse.database
@@ -65,6 +74,14 @@ def test_small_files_and_old_snapshots_go(settings: WarehouseSettings) -> None:
         assert before
         # As a commit leaves it that is killed before it is decided.
         before.java.manageSnapshots().createBranch("seil_dead", before.head()).commit()
+        files = sorted((tmp_path / "iceberg").rglob("*"))
+        (plan,) = [p for p in plan_upkeep(settings) if p.place == str(NUMBERS)]
+        assert sorted((tmp_path / "iceberg").rglob("*")) == files
+        snapshots = before.java.snapshots
+        assert plan.snapshots == sum(1 for _ in snapshots()) - 1
+        assert (plan.branches, plan.lost_files, plan.is_laid_out) == (1, 0, False)
+        sizes = [size for content, size in files_read(warehouse) if content == 0]
+        assert (plan.files, plan.bytes) == (len(sizes), sum(sizes))
         (result,) = [
             entry
             for entry in upkeep(settings, fence=_Lock(), wait=WAIT)
@@ -74,13 +91,13 @@ def test_small_files_and_old_snapshots_go(settings: WarehouseSettings) -> None:
         assert "of expired snapshots" in result.act
         after = database.load(NUMBERS)
         assert after
-        files = database.session.sql(f"SELECT content FROM {database.place(NUMBERS)}.files")
-        assert collect(files)["content"].to_pylist() == [0]
+        assert [content for content, _ in files_read(warehouse)] == [0]
         assert after.refs() == {"main"}
         assert after.summary()[COMMIT_ID] == before.summary()[COMMIT_ID]
         assert warehouse.query(ROWS).equals(rows)
     again = upkeep(settings, fence=_Lock(), wait=WAIT)
     assert [entry.act for entry in again if entry.place == str(NUMBERS)] == []
+    assert [plan for plan in plan_upkeep(settings) if plan.place == str(NUMBERS)] == []
 
 
 def test_upkeep_is_due_once_a_day(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ ANSWERS: tuple[type[JsonDocument], ...] = (
     move.MoveDocument,
     move.MovePlanDocument,
     upkeep.WarehouseUpkeepDocument,
+    upkeep.UpkeepPlanDocument,
     listen.ListenDocument,
     subscribe.SubscribeDocument,
     start.StartDocument,

@@ -8,7 +8,7 @@ from typing import Self
 
 from seil.app.documents.base import JsonDocument
 from seil.app.upkeep import UpkeepReport
-from seil.warehouse.upkeep import UpkeepResult
+from seil.warehouse.upkeep import UpkeepPlan, UpkeepResult
 
 
 @dataclass(frozen=True)
@@ -21,3 +21,12 @@ class WarehouseUpkeepDocument(
     @classmethod
     def of(cls, report: UpkeepReport) -> Self:
         return cls(report.results, report.publication.problem)
+
+
+@dataclass(frozen=True)
+class UpkeepPlanDocument(
+    JsonDocument,
+    schema="seil.warehouse-upkeep-plan/1",
+    command="seil warehouse upkeep --dry-run",
+):
+    plans: Sequence[UpkeepPlan]

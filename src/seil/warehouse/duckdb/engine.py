@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from seil.warehouse.duckdb.growth import stored_bytes, upkeep_due
 from seil.warehouse.duckdb.location import local_file
+from seil.warehouse.upkeep import UpkeepPlan
 
 if TYPE_CHECKING:
     from seil.checks import SiteCheck
@@ -30,6 +31,7 @@ __all__ = [
     "open_reading",
     "open_replacement",
     "open_warehouse",
+    "plan_upkeep",
     "publish",
     "stored_bytes",
     "upkeep",
@@ -88,3 +90,9 @@ def upkeep(settings: WarehouseSettings, *, fence: Fence, wait: timedelta) -> lis
     from seil.warehouse.duckdb.rewriting import rewrite
 
     return rewrite(settings, fence=fence, wait=wait)
+
+
+def plan_upkeep(settings: WarehouseSettings) -> list[UpkeepPlan]:
+    """The file is written anew, whole."""
+    size = stored_bytes(settings)
+    return [UpkeepPlan(local_file(settings).name, files=1, bytes=size)] if size else []

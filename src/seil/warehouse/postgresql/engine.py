@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from seil.settings import WarehouseSettings
     from seil.warehouse.fencing import Fence
     from seil.warehouse.merges import OpenUrl
-    from seil.warehouse.upkeep import UpkeepMark, UpkeepResult
+    from seil.warehouse.upkeep import UpkeepMark, UpkeepPlan, UpkeepResult
 
 __all__ = [
     "checks",
@@ -26,6 +26,7 @@ __all__ = [
     "open_reading",
     "open_replacement",
     "open_warehouse",
+    "plan_upkeep",
     "publish",
     "stored_bytes",
     "upkeep",
@@ -62,4 +63,8 @@ def upkeep_due(settings: WarehouseSettings, mark: UpkeepMark) -> str:
 
 
 def upkeep(settings: WarehouseSettings, *, fence: Fence, wait: timedelta) -> list[UpkeepResult]:
+    return []
+
+
+def plan_upkeep(settings: WarehouseSettings) -> list[UpkeepPlan]:
     return []

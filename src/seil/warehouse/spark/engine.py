@@ -12,6 +12,7 @@ from seil.warehouse.served import is_shared, local_file, publish, stored_bytes
 from seil.warehouse.spark.checks import checks
 from seil.warehouse.spark.replacement import NamespaceReplacement
 from seil.warehouse.spark.upkeep import upkeep, upkeep_due
+from seil.warehouse.spark.upkeep_plan import plan_upkeep
 from seil.warehouse.spark.warehouse import SparkWarehouse, connect
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "open_reading",
     "open_replacement",
     "open_warehouse",
+    "plan_upkeep",
     "publish",
     "stored_bytes",
     "upkeep",

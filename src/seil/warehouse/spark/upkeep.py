@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seil.warehouse.spark.commit_log import COMMIT_ID, COMMITS
 from seil.warehouse.spark.layout import quoted
 from seil.warehouse.spark.properties import FILE_BYTES
 from seil.warehouse.spark.rows import collect
-from seil.warehouse.spark.warehouse import connect
+from seil.warehouse.spark.warehouse import SparkWarehouse, connect
 from seil.warehouse.sql import Sql, compose
 from seil.warehouse.tables import SCHEMAS, TableName
 from seil.warehouse.upkeep import UpkeepMark, UpkeepResult
@@ -25,17 +25,15 @@ if TYPE_CHECKING:
     from seil.warehouse.spark.connection import SparkConnection
     from seil.warehouse.spark.iceberg import IcebergTable
 
-# A data file with so many deletes is written anew, and files when there are so many small ones.
 _REWRITE = """CALL {catalog}.system.rewrite_data_files(table => '{table}',
-    strategy => '{strategy}',
-    options => map('delete-file-threshold', '5', 'min-input-files', '5', 'rewrite-all', '{all}'))"""
+    strategy => '{strategy}', options => map({options}))"""
 # Rewritten data files leave deletes behind that apply to nothing.
 _DELETES = """CALL {catalog}.system.rewrite_position_delete_files(table => '{table}',
     options => map('rewrite-all', 'true'))"""
 _EXPIRE = """CALL {catalog}.system.expire_snapshots(table => '{table}',
     older_than => TIMESTAMP '{older}', retain_last => 1)"""
 _ORPHANS = """CALL {catalog}.system.remove_orphan_files(table => '{table}',
-    older_than => TIMESTAMP '{older}')"""
+    older_than => TIMESTAMP '{older}', dry_run => {dry})"""
 
 
 def upkeep_due(settings: WarehouseSettings, mark: UpkeepMark) -> str:
@@ -47,11 +45,28 @@ def upkeep(settings: WarehouseSettings, *, fence: Fence, wait: timedelta) -> lis
     with connect(settings, fence=fence) as warehouse:
         results = []
         warehouse.database.recover()
-        for schema in sorted({*SCHEMAS, ""}):
-            for name in warehouse.tables(schema):
-                fence.check()
-                results.append(_keep_up(warehouse.database, TableName(schema, name), settings))
+        for table in tables_of(warehouse):
+            fence.check()
+            results.append(_keep_up(warehouse.database, table, settings))
     return [result for result in results if result is not None]
+
+
+def tables_of(warehouse: SparkWarehouse) -> Iterator[TableName]:
+    """Those that upkeep is for."""
+    for schema in sorted({*SCHEMAS, ""}):
+        for name in warehouse.tables(schema):
+            yield TableName(schema, name)
+
+
+def rewrite_options(database: SparkConnection, *, is_whole: bool) -> Mapping[str, str]:
+    """Of Iceberg's rewrite of data files."""
+    return {
+        # A file with so many deletes is written anew, and files when there are so many small ones.
+        "delete-file-threshold": "5",
+        "min-input-files": "5",
+        "rewrite-all": str(is_whole).lower(),
+        "target-file-size-bytes": database.file_bytes,
+    }
 
 
 def _keep_up(
@@ -68,10 +83,16 @@ def _keep_up(
         # Its last snapshot holds the fencing token; it has no rows to rewrite.
         if is_changed := _lay_out(database, table, loaded):
             acts.append("laid out anew")
-        strategy = "sort" if database.layout(table).order else "binpack"
-        rewrite = _REWRITE.replace("{strategy}", strategy).replace("{all}", str(is_changed).lower())
+        options = rewrite_options(database, is_whole=is_changed)
         with _same_commit(database, loaded.summary()):
-            if _call(database, table, rewrite)["rewritten_data_files_count"]:
+            done = _call(
+                database,
+                table,
+                _REWRITE,
+                strategy="sort" if database.layout(table).order else "binpack",
+                options=", ".join(f"'{name}', '{value}'" for name, value in options.items()),
+            )
+            if done[0]["rewritten_data_files_count"]:
                 acts.append("rewritten")
                 _call(database, table, _DELETES)
     acts += _remove_old(database, table, settings)
@@ -82,8 +103,19 @@ def _keep_up(
 
 def _lay_out(database: SparkConnection, table: TableName, loaded: IcebergTable) -> bool:
     """Gives the table the partitions and the sort order of the settings, where they changed."""
-    old, new = loaded.layout(), database.layout(table)
     place = database.place(table)
+    size = database.file_bytes
+    if loaded.properties().get(FILE_BYTES) != size:
+        database.run(f"ALTER TABLE {place} SET TBLPROPERTIES ('{FILE_BYTES}'='{size}')")
+    changes = layout_changes(database, table, loaded)
+    for change in changes:
+        database.run(f"ALTER TABLE {place} {change}")
+    return bool(changes)
+
+
+def layout_changes(database: SparkConnection, table: TableName, loaded: IcebergTable) -> list[str]:
+    """The clauses of ALTER TABLE that give it the layout of the settings."""
+    old, new = loaded.layout(), database.layout(table)
     changes = [
         f"DROP PARTITION FIELD {quoted(f)}" for f in old.partitions if f not in new.partitions
     ]
@@ -92,12 +124,7 @@ def _lay_out(database: SparkConnection, table: TableName, loaded: IcebergTable) 
     ]
     if list(old.order) != list(new.order):
         changes.append(new.order_clause())
-    size = database.file_bytes
-    if loaded.properties().get(FILE_BYTES) != size:
-        database.run(f"ALTER TABLE {place} SET TBLPROPERTIES ('{FILE_BYTES}'='{size}')")
-    for change in changes:
-        database.run(f"ALTER TABLE {place} {change}")
-    return bool(changes)
+    return changes
 
 
 def _bytes(database: SparkConnection, table: TableName) -> int:
@@ -111,12 +138,24 @@ def _bytes(database: SparkConnection, table: TableName) -> int:
 def _remove_old(
     database: SparkConnection, table: TableName, settings: WarehouseSettings
 ) -> Iterator[str]:
-    spark, now = settings.spark, datetime.now(UTC)
-    expired = _call(database, table, _EXPIRE, older=now - spark.keep_snapshots)
+    older = _before(settings.spark.keep_snapshots)
+    (expired,) = _call(database, table, _EXPIRE, older=older)
     if files := sum(count or 0 for name, count in expired.items() if name.endswith("_count")):
         yield f"{files:,} files of expired snapshots removed"
-    if orphans := _call(database, table, _ORPHANS, older=now - spark.keep_orphans):
-        yield f"{orphans['rows']:,} lost files removed"
+    if lost := lost_files(database, table, settings, is_dry_run=False):
+        yield f"{lost:,} lost files removed"
+
+
+def lost_files(
+    database: SparkConnection, table: TableName, settings: WarehouseSettings, *, is_dry_run: bool
+) -> int:
+    """Removes those that no snapshot has, or counts them only."""
+    older, dry = _before(settings.spark.keep_orphans), str(is_dry_run).lower()
+    return len(_call(database, table, _ORPHANS, older=older, dry=dry))
+
+
+def _before(age: timedelta) -> str:
+    return f"{datetime.now(UTC) - age:%Y-%m-%d %H:%M:%S.%f}"
 
 
 def _same_commit(
@@ -128,16 +167,11 @@ def _same_commit(
 
 
 def _call(
-    database: SparkConnection, table: TableName, procedure: str, older: datetime | None = None
-) -> dict[str, int]:
-    """The counts that a procedure answers; the number of its rows where it lists files."""
+    database: SparkConnection, table: TableName, procedure: str, **values: str
+) -> list[dict[str, Any]]:
+    """The rows that a procedure answers: counts, or files."""
     place = database.place(table)
     catalog, *_ = place.split(".")
-    text = procedure.format(
-        catalog=catalog, table=place, older=older and older.strftime("%Y-%m-%d %H:%M:%S.%f")
-    )
     with database.errors():
-        rows = collect(database.session.sql(text)).to_pylist()
-    if procedure is _ORPHANS:
-        return {"rows": len(rows)} if rows else {}
-    return dict(rows[0])
+        text = procedure.format(catalog=catalog, table=place, **values)
+        return list(collect(database.session.sql(text)).to_pylist())
