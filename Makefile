@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST_ARGS ?= -n 5 --hypothesis-seed=0
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench conformance demo docs wheel test matrix spark test-all pythons quick kill lint types check format coverage proto lock clean
+.PHONY: help install bench conformance demo docs wheel test matrix spark spark-many test-all pythons quick kill lint types check format coverage proto lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -86,6 +86,11 @@ matrix: install ## What takes long beside `make test`: every combination, proper
 # One process, so that all share a Spark session: it takes seconds to start, and a gigabyte.
 spark: install .venv-spark4/.installed .venv-spark-jars/.installed ## The tests that need Spark, hence Java
 	$(RUN) pytest -q -n 0 --hypothesis-seed=0 --timeout 1800 -m spark
+
+# Minutes each, hours together: MANY names paths, or tests by `-k`.
+MANY ?= tests/conformance tests/modeling
+spark-many: install .venv-spark-jars/.installed ## What takes too long even for `make spark`; MANY names paths
+	$(RUN) pytest -q -n 0 --hypothesis-seed=0 --timeout 7200 --durations 0 -m "spark and many" $(MANY)
 
 test-all: matrix spark ## The matrix, Spark, kills, other Pythons
 	$(MAKE) --no-print-directory kill LIVES=6 SEED=1

@@ -52,7 +52,8 @@ def pytest_collection(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    left_out = {item for item in items if _is_dear(item)}
+    by_hand = "many" in config.option.markexpr
+    left_out = set() if by_hand else {item for item in items if _is_dear(item)}
     if left_out:
         config.hook.pytest_deselected(items=list(left_out))
     rest = [item for item in items if item not in left_out]
@@ -60,7 +61,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_dear(item: pytest.Item) -> bool:
-    """On Spark each case takes seconds."""
+    """On Spark each case takes seconds: those are run by hand, by `-m "spark and many"`."""
     return bool(item.get_closest_marker("spark") and item.get_closest_marker("many"))
 
 

@@ -20,7 +20,10 @@ __all__ = [
 ]
 
 # Each takes ten seconds on Spark.
-ON_SPARK = ("test_broken_tests_name_the_rows[spark-unique: [n, kind]",)
+ON_SPARK = (
+    "test_broken_tests_name_the_rows[spark-unique: [n, kind]",
+    "test_incremental_builds_are_full_builds_on_every_engine[spark-some]",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
