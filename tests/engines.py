@@ -21,6 +21,14 @@ from seil.settings import WarehouseSettings
 from seil.warehouse import Warehouse, open_warehouse
 from seil.warehouse.dialect import render
 
+# As the team writes it, in the dialect of whichever warehouse it has.
+FACTS_QUERY = """
+    SELECT o.order_id, o.account_name, o.order_date, COUNT(*) AS line_item_count
+    FROM sales_orders o JOIN sales_order_line_items li ON o.id = li.order_id
+    WHERE o.created_at >= CURRENT_DATE - INTERVAL '7 days'
+    GROUP BY o.id, o.order_id, o.account_name, o.order_date
+    ORDER BY o.order_date DESC"""
+
 
 def select(warehouse: Warehouse, sql: str) -> pa.Table:
     """The rows of a SELECT that is written as DuckDB reads it."""

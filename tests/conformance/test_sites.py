@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.engines import ENGINES, EngineUnderTest
+from tests.engines import ENGINES, FACTS_QUERY, EngineUnderTest
 from tests.sites import CATALOG, CONFIG, Site
 from tests.spark import spark_section
 
@@ -24,12 +24,6 @@ from seil.modeling.model import Models
 from seil.settings import load_settings
 from seil.sf_to_dw.site_models import site_models
 
-FACTS_QUERY = """
-    SELECT o.order_id, o.account_name, o.order_date, COUNT(*) AS line_item_count
-    FROM sales_orders o JOIN sales_order_line_items li ON o.id = li.order_id
-    WHERE o.created_at >= CURRENT_DATE - INTERVAL '7 days'
-    GROUP BY o.id, o.order_id, o.account_name, o.order_date
-    ORDER BY o.order_date DESC"""
 OWN_MODEL = {
     "account_sizes.sql": """
         SELECT account.id, upper(account.name) AS name, count(contact.id) AS contacts,

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from tests.conformance.test_sites import FACTS_QUERY
+from tests.engines import FACTS_QUERY
 from tests.sf_to_dw.models import on_spark
 from tests.sites import Site
 from tests.spark import require_spark
