@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
 import psycopg
+import pyarrow as pa
 import pytest
 from tests.postgresql import Server
 
 from seil.errors import StatementError, WarehouseError
 from seil.settings import WarehouseSettings
-from seil.warehouse import Warehouse, open_warehouse
+from seil.warehouse import TableName, Warehouse, open_warehouse
 
+_TYPES = (
+    *("int2", "int8", "float4", "varchar(9)", "text", "bool", "date", "timestamptz", "timestamp"),
+    *("time", "numeric", "numeric(12,2)", "numeric(50,2)", "numeric(3,5)", "numeric(3,-2)"),
+    *("money", "uuid", "jsonb", "int[]", "public.price"),
+)
 THIRD = Decimal("0.333333333333333333")
 
 
@@ -94,3 +101,41 @@ def test_a_question_cannot_smuggle_a_second_statement(server: Server) -> None:
                 with pytest.raises(StatementError):
                     opened.query(question)
         assert owner.execute("SELECT * FROM public.kept").fetchall() == []
+
+
+def test_columns_of_a_table_are_those_that_a_select_returns(server: Server) -> None:
+    url = server.url(server.new_database())
+    columns = ", ".join(f'"C {n}" {kind}' for n, kind in enumerate(_TYPES))
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute("CREATE SCHEMA analytics; CREATE DOMAIN public.price AS numeric(9,3)")
+        owner.execute(f"CREATE TABLE analytics.every (gone text, {columns})".encode())
+        owner.execute("ALTER TABLE analytics.every DROP COLUMN gone")
+        owner.execute("CREATE VIEW analytics.seen AS SELECT * FROM analytics.every")
+    with open_warehouse(WarehouseSettings(url=url), read_only=True) as opened:
+        for name in ("every", "seen"):
+            selected = opened.query(f"SELECT * FROM analytics.{name}").schema
+            assert opened.columns(TableName("", name)) == selected
+        assert opened.columns(TableName("", "none")) is None
+
+
+def test_columns_that_change_within_a_commit_are_seen_there(warehouse: Warehouse) -> None:
+    table = TableName("", "growing")
+
+    def names() -> list[str] | None:
+        columns = warehouse.columns(table)
+        return None if columns is None else columns.names
+
+    with suppress(ZeroDivisionError), warehouse.commit("lost") as commit:
+        assert names() is None
+        commit.tables.create_table(table, pa.schema([pa.field("a", pa.string())]), key="a")
+        assert names() == ["a"]
+        commit.tables.add_columns(table, pa.schema([pa.field("b", pa.int64())]))
+        assert names() == ["a", "b"]
+        commit.tables.change_type(table, pa.field("b", pa.string()))
+        assert warehouse.columns(table) == pa.schema([("a", pa.string()), ("b", pa.string())])
+        commit.tables.replace(table, pa.table({"c": ["x"]}), key="c")
+        assert names() == ["c"]
+        commit.tables.drop(table)
+        assert names() is None
+        raise ZeroDivisionError
+    assert names() is None

@@ -33,20 +33,36 @@ _KINDS: dict[str, pa.DataType] = {
 }
 _BY_OID = {types[name].oid: kind for name, kind in _KINDS.items()}
 _NUMERIC = types["numeric"].oid
+_HEADER = 4  # A numeric's modifier is that of a varlena: its header is counted in.
+_SCALE_BITS = 0x7FF  # A negative scale is taken for a large one.
 
 
 def result_schema(description: Sequence[ResultColumn]) -> pa.Schema:
-    return pa.schema([pa.field(column.name, _kind(column)) for column in description])
+    fields = ((c.name, _kind(c.type_code, c.precision, c.scale)) for c in description)
+    return pa.schema([pa.field(name, kind) for name, kind in fields])
 
 
-def _kind(column: ResultColumn) -> pa.DataType:
-    if column.type_code != _NUMERIC:
-        return _BY_OID.get(column.type_code, TEXT)
-    if column.precision is None or column.scale is None:
+def stored_columns(rows: Sequence[tuple[str, int, int]]) -> pa.Schema:
+    """Of names, types and their modifiers, as pg_attribute has them."""
+    return pa.schema([pa.field(name, _kind(kind, *_digits(mod))) for name, kind, mod in rows])
+
+
+def _digits(modifier: int) -> tuple[int, int] | tuple[None, None]:
+    """Of a numeric: precision and scale, if it has any."""
+    if modifier < 0:
+        return None, None
+    return (modifier - _HEADER) >> 16, (modifier - _HEADER) & _SCALE_BITS
+
+
+def _kind(oid: int, precision: int | None, scale: int | None) -> pa.DataType:
+    if oid != _NUMERIC:
+        return _BY_OID.get(oid, TEXT)
+    if precision is None or scale is None:
         return FREE_DECIMAL
-    if column.precision > FREE_DECIMAL.precision:
+    # PostgreSQL admits a scale that is negative or larger than the precision.
+    if not 0 <= scale <= precision <= FREE_DECIMAL.precision:
         return FREE_DECIMAL
-    return pa.decimal128(column.precision, column.scale)
+    return pa.decimal128(precision, scale)
 
 
 def result_batch(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:

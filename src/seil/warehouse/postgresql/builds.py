@@ -29,7 +29,6 @@ _REMOVED = """
     SELECT {columns} FROM {table} WHERE {scope} IN (SELECT scope FROM {keys})
     EXCEPT ALL SELECT {columns} FROM {candidate}"""
 _NEXT = """
-    CREATE TEMPORARY VIEW {next} AS
     SELECT {columns} FROM {table} AS t
     WHERE NOT EXISTS (SELECT 1 FROM {keys} AS k WHERE k.scope = t.{scope})
     UNION ALL SELECT {columns} FROM {candidate}"""
@@ -70,7 +69,7 @@ class PostgresBuilder:
         added, removed = f"{table.name}__added", f"{table.name}__removed"
         database.create_temporary(added, compose(_ADDED, **names))
         database.create_temporary(removed, compose(_REMOVED, **names))
-        database.execute(compose(_NEXT, **names))
+        database.create_temporary_view(_next(table), compose(_NEXT, **names))
         (counts,) = database.query(compose(_COUNTS, **names)).to_pylist()
         before, removals, additions = (int(counts[n]) for n in ("before", "removed", "added"))
         self._scopes[table] = scope
@@ -128,7 +127,7 @@ class PostgresBuilder:
         database.drop_temporary(relation)
 
     def _drop_change(self, table: TableName) -> None:
-        self._run("DROP VIEW {view}", view=SqlName(_next(table)))
+        self._database.drop_temporary_view(_next(table))
         for name in (
             f"{table.name}__added",
             f"{table.name}__removed",
@@ -142,7 +141,6 @@ class PostgresBuilder:
         columns = self._database.existing_columns(table)
         names: dict[str, str | TableName] = {
             "table": self._database.qualify(table),
-            "next": SqlName(_next(table)),
             "candidate": temporary(_candidate(table)),
             "added": temporary(f"{table.name}__added"),
             "removed": temporary(f"{table.name}__removed"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from sqlglot.errors import SqlglotError
 
 from seil.errors import StatementError, WarehouseError
 from seil.postgres_server import connect, refusal, server_place
-from seil.warehouse.postgresql.arrow import result_batch, result_schema
+from seil.warehouse.postgresql.arrow import result_batch, result_schema, stored_columns
 from seil.warehouse.postgresql.copying import copy_in, copy_out
 from seil.warehouse.postgresql.errors import LEAVE_OUT, translated_errors
 from seil.warehouse.postgresql.forms import PostgresForms
@@ -52,7 +53,14 @@ _READING = "SET default_transaction_read_only = on"
 # https://www.postgresql.org/docs/current/limits.html
 _MOST_COLUMNS = 1_590
 _NO_ROWS = "SELECT * FROM {relation} AS result LIMIT 0"
-_EXISTS = "SELECT to_regclass({table}) IS NOT NULL AS is_there"
+# A domain is the type that it restricts.
+_COLUMNS = """
+SELECT a.attname AS name,
+       CAST(CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END AS bigint) AS kind,
+       CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE a.atttypmod END AS modifier
+FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+WHERE a.attrelid = to_regclass({table}) AND a.attnum > 0 ORDER BY a.attnum"""
+_CHANGES_TABLES = re.compile(r"\b(CREATE|ALTER|DROP|ROLLBACK)\b")
 
 
 class PostgresConnection:
@@ -76,6 +84,8 @@ class PostgresConnection:
         self._in_transaction = False
         self._is_streaming = False
         self._cut_name = ""
+        # Of this transaction; what changes tables clears it.
+        self._columns: dict[str, pa.Schema | None] = {}
         self.is_one_transaction = False
         self._statistics = Statistics(self, schema)
         self.staging: Staging | None = None
@@ -125,6 +135,7 @@ class PostgresConnection:
             raise
         finally:
             self._in_transaction = False
+            self._columns.clear()
 
     def begin(self) -> None:
         """Until `end`, every `transaction` is a part of one."""
@@ -138,6 +149,7 @@ class PostgresConnection:
         else:
             self.execute("ROLLBACK")
         self._in_transaction = self.is_one_transaction = False
+        self._columns.clear()
 
     def _conclude(self) -> None:
         """The last statements of a transaction's part."""
@@ -173,6 +185,11 @@ class PostgresConnection:
             self._cut_name = notice.message_primary or ""
 
     def execute(self, sql: str) -> None:
+        if _CHANGES_TABLES.search(sql):
+            self._columns.clear()
+        self._run(sql)
+
+    def _run(self, sql: str) -> None:
         with self._errors():
             self._connection.execute(_encoded(sql))
 
@@ -216,8 +233,14 @@ class PostgresConnection:
 
     def columns(self, table: TableName) -> pa.Schema | None:
         place = self.qualify(table)
-        exists = self.query(compose(_EXISTS, table=literal(place)))["is_there"][0].as_py()
-        return self._columns_of(place) if exists else None
+        if place not in self._columns:
+            rows = self.query(compose(_COLUMNS, table=literal(place))).to_pylist()
+            entries = [(row["name"], row["kind"], row["modifier"]) for row in rows]
+            columns = stored_columns(entries) if entries else None
+            if not self._in_transaction:
+                return columns
+            self._columns[place] = columns
+        return self._columns[place]
 
     def _columns_of(self, relation: Sql) -> pa.Schema:
         # The binary protocol admits one statement: what a person wrote cannot end this one.
@@ -233,12 +256,15 @@ class PostgresConnection:
         return columns
 
     def create_table(self, table: TableName, columns: pa.Schema, *, key: str = "") -> None:
+        if self.columns(table) is not None:
+            return
         self._check_width(table, len(columns))
         self.create_schema(table.schema or self.schema)
         parts = [self._column(column) for column in columns]
         if key:
             parts.append(compose("PRIMARY KEY ({key})", key=SqlName(key)))
-        self.execute(f"CREATE TABLE IF NOT EXISTS {self.qualify(table)} ({', '.join(parts)})")
+        self._run(f"CREATE TABLE IF NOT EXISTS {self.qualify(table)} ({', '.join(parts)})")
+        self._columns.pop(self.qualify(table), None)
 
     @contextmanager
     def replaced_table(
@@ -259,7 +285,7 @@ class PostgresConnection:
         """Without the right to create one, an existing one does."""
         select = compose("SELECT 1 FROM pg_namespace WHERE nspname = {schema}", schema=schema)
         if not self.query(select).num_rows:
-            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
+            self._run(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
 
     def _check_width(self, table: TableName, columns: int) -> None:
         if columns > _MOST_COLUMNS:
@@ -289,24 +315,36 @@ class PostgresConnection:
             self.execute(change)
 
     def append(self, table: TableName | Sql, rows: pa.Table | pa.RecordBatchReader) -> None:
-        place = table if isinstance(table, Sql) else self.qualify(table)
-        stored = self._columns_of(place)
+        if isinstance(table, Sql):
+            place, stored = table, self._columns.get(table) or self._columns_of(table)
+        else:
+            place, stored = self.qualify(table), self.existing_columns(table)
         schema = pa.schema([stored.field(name) for name in rows.schema.names])
         batches = rows.to_batches(_BATCH_ROWS) if isinstance(rows, pa.Table) else rows
         with self._errors(), self._connection.cursor() as cursor:
             copy_in(cursor, place, schema, batches)
 
     def create_temporary(self, name: str, content: Sql | pa.Schema) -> None:
-        self.execute(f"DROP TABLE IF EXISTS {self.forms.temporary(name)}")
+        """`_run`, since other tables keep their columns."""
+        self._run(f"DROP TABLE IF EXISTS {self.forms.temporary(name)}")
+        self._columns.pop(self.forms.temporary(name), None)
         if isinstance(content, Sql):
-            self.execute(f"CREATE TEMPORARY TABLE {quote(name)} AS {content}")
-            self.execute(f"ANALYZE {self.forms.temporary(name)}")
+            self._run(f"CREATE TEMPORARY TABLE {quote(name)} AS {content}")
+            self._run(f"ANALYZE {self.forms.temporary(name)}")
         else:
             columns = join(", ", map(self._column, content))
-            self.execute(f"CREATE TEMPORARY TABLE {quote(name)} ({columns})")
+            self._run(f"CREATE TEMPORARY TABLE {quote(name)} ({columns})")
+            self._columns[self.forms.temporary(name)] = content
 
     def drop_temporary(self, name: str) -> None:
-        self.execute(f"DROP TABLE {self.forms.temporary(name)}")
+        self._run(f"DROP TABLE {self.forms.temporary(name)}")
+        self._columns.pop(self.forms.temporary(name), None)
+
+    def create_temporary_view(self, name: str, select: Sql) -> None:
+        self._run(f"CREATE TEMPORARY VIEW {quote(name)} AS {select}")
+
+    def drop_temporary_view(self, name: str) -> None:
+        self._run(f"DROP VIEW {self.forms.temporary(name)}")
 
     def create_view(self, view: TableName, select: Sql) -> None:
         """PostgreSQL replaces a view only by one with the same columns before new ones."""
