@@ -41,11 +41,11 @@ def copy_in(
     with cursor.copy(into.encode()) as copy:
         copy.write(encoder.write_header())
         for batch in batches:
-            copy.write(encoder.write_batch(_storable(batch, schema)))
+            copy.write(encoder.write_batch(storable(batch, schema)))
         copy.write(encoder.finish())
 
 
-def _storable(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def storable(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     arrays = []
     for column, field in zip(batch.columns, schema, strict=True):
         array = column if column.type == field.type else column.cast(field.type)

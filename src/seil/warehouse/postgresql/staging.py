@@ -28,7 +28,7 @@ from seil.warehouse.merges import (
 from seil.warehouse.relational.merge_sql import MergeSql, RowKey
 from seil.warehouse.relational.row_merge import first_outcomes
 from seil.warehouse.relational.versions_sql import STAMPS
-from seil.warehouse.sql import Sql, compose, quote
+from seil.warehouse.sql import Sql, SqlName, compose, quote
 from seil.warehouse.tables import TableName
 from seil.warehouse.types import TEXT, TIMESTAMP
 
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from seil.warehouse.relational.database import RelationalDatabase
 
 _STAGED = "_seil_staged"
+# Keys are the same where the table cannot tell them apart: see `copying.storable`.
+_STORED_KEYS = """
+SELECT * REPLACE (replace(CAST({key} AS VARCHAR), chr(0), chr(65533)) AS {key}) FROM ({select})"""
 _PLACE = [
     pa.field(FILE, TEXT),
     pa.field(EXTRACTED_AT, TIMESTAMP),
@@ -84,7 +87,8 @@ class Staging:
         counted = pa.schema([c for c in columns if c.name in {key.column, "isdeleted", *STAMPS}])
         forms = self._reader.forms
         with self._parquet.rows(files, counted) as select:
-            sql = MergeSql(forms, table, select, key.sql(forms, counted), counted)
+            keys = compose(_STORED_KEYS, key=SqlName(key.column), select=select)
+            sql = MergeSql(forms, table, keys, key.sql(forms, counted), counted)
             outcomes = first_outcomes(self._reader, sql)
         if outcomes:
             with self._parquet.rows(files, columns) as select:
