@@ -19,7 +19,8 @@ from seil.warehouse.postgresql.arrow import result_batch, result_schema, stored_
 from seil.warehouse.postgresql.copying import copy_in, copy_out
 from seil.warehouse.postgresql.errors import LEAVE_OUT, translated_errors
 from seil.warehouse.postgresql.forms import PostgresForms
-from seil.warehouse.postgresql.readers import readers_set_aside
+from seil.warehouse.postgresql.readers import readers_set_aside, replace_view
+from seil.warehouse.postgresql.rights import copy_table_rights
 from seil.warehouse.postgresql.statistics import ROUGH, Statistics
 from seil.warehouse.relational.fencing import admit, stored_token
 from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
@@ -52,6 +53,7 @@ _READING = "SET default_transaction_read_only = on"
 # PostgreSQL has 1,600; the stage of a merge and the view of a history need some more of them.
 # https://www.postgresql.org/docs/current/limits.html
 _MOST_COLUMNS = 1_590
+_REPLACED = "__replaced"
 _NO_ROWS = "SELECT * FROM {relation} AS result LIMIT 0"
 # A domain is the type that it restricts.
 _COLUMNS = """
@@ -270,15 +272,23 @@ class PostgresConnection:
     def replaced_table(
         self, table: TableName, columns: pa.Schema, *, key: str = ""
     ) -> Iterator[None]:
-        """Without a lock that waits for readers where it has these columns."""
+        """Without a lock that waits for readers where it has these columns. What a DBA granted on
+        the table stays.
+        """
         existing = self.columns(table)
         if existing is not None and existing.equals(columns):
             self.execute(compose("DELETE FROM {table}", table=self.qualify(table)))
             yield
             return
-        with readers_set_aside(self, self.qualify(table)):
-            self.drop(table)
+        place = self.qualify(table)
+        replaced = table._replace(name=f"{table.name}{_REPLACED}")
+        with readers_set_aside(self, place):
+            if existing is not None:
+                self.execute(f"ALTER TABLE {place} RENAME TO {quote(replaced.name)}")
             self.create_table(table, columns, key=key)
+            if existing is not None:
+                copy_table_rights(self, self.qualify(replaced), place)
+                self.drop(replaced)
             yield
 
     def create_schema(self, schema: str) -> None:
@@ -353,9 +363,7 @@ class PostgresConnection:
             with self.savepoint():
                 self.execute(f"CREATE OR REPLACE VIEW {self.qualify(view)} AS {select}")
         except StatementError:
-            with readers_set_aside(self, self.qualify(view)):
-                self.execute(f"DROP VIEW IF EXISTS {self.qualify(view)}")
-                self.execute(f"CREATE VIEW {self.qualify(view)} AS {select}")
+            replace_view(self, self.qualify(view), "view", f"AS {select}")
 
     def drop(self, table: TableName) -> None:
         self.execute(f"DROP TABLE IF EXISTS {self.qualify(table)}")

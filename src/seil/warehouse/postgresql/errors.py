@@ -31,6 +31,11 @@ _HINTS: dict[type[psycopg.Error], str] = {
 # Rows, tables and index entries that are too large: the statement's content, hence one file's or
 # one model's. https://www.postgresql.org/docs/current/errcodes-appendix.html
 _LIMIT_CLASS = "54"
+_POLICY = "row-level security policy"
+_HIDDEN = (
+    "SEIL has to see every row: let its user own the table without FORCE ROW LEVEL SECURITY, or"
+    " have BYPASSRLS"
+)
 _IN_USE = (
     "A reader's transaction holds the table, `seil doctor` names it: wait until it ends, then run"
     " the same command again; nothing is lost"
@@ -62,6 +67,8 @@ def warehouse_error(url: str, error: psycopg.Error) -> WarehouseError:
     if isinstance(error, errors.LockNotAvailable):
         return TableInUseError(url, reason, hint=_IN_USE)
     hint = server_hint(error, "warehouse", _HINTS)
+    if _POLICY in reason:
+        hint = _HIDDEN
     if isinstance(error, errors.OutOfMemory):
         hint = error.diag.message_hint or hint  # Such as to raise max_locks_per_transaction.
     is_limit = (error.sqlstate or "").startswith(_LIMIT_CLASS)

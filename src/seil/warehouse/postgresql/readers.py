@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from seil.errors import WarehouseError
+from seil.warehouse.postgresql.rights import GRANTEE
 from seil.warehouse.sql import Sql, SqlName, compose, literal
 
 if TYPE_CHECKING:
@@ -27,26 +28,42 @@ WITH RECURSIVE readers AS (
 ), views AS (SELECT oid, max(depth) AS depth FROM readers GROUP BY oid)
 SELECT format('%I.%I', n.nspname, c.relname) AS name,
        CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END AS kind,
-       pg_get_viewdef(c.oid) AS sql, pg_get_userbyid(c.relowner) AS owner,
+       {body} AS sql, pg_get_userbyid(c.relowner) AS owner,
        coalesce(obj_description(c.oid, 'pg_class'), '') AS description,
-       coalesce((SELECT string_agg(format('GRANT %s ON %I.%I TO %s', a.privilege_type, n.nspname,
-           c.relname, CASE a.grantee WHEN 0 THEN 'PUBLIC'
-           ELSE quote_ident(pg_get_userbyid(a.grantee)) END), ';')
-           FROM aclexplode(c.relacl) AS a WHERE a.grantee <> c.relowner), '') AS grants,
+       concat_ws(';',
+           (SELECT string_agg(format('GRANT %s ON %I.%I TO %s', a.privilege_type, n.nspname,
+               c.relname, {grantee}), ';')
+            FROM aclexplode(c.relacl) AS a WHERE a.grantee <> c.relowner),
+           (SELECT string_agg(format('GRANT %s (%I) ON %I.%I TO %s', a.privilege_type, t.attname,
+               n.nspname, c.relname, {grantee}), ';')
+            FROM pg_attribute AS t, aclexplode(t.attacl) AS a
+            WHERE t.attrelid = c.oid AND a.grantee <> c.relowner),
+           (SELECT string_agg(format('COMMENT ON COLUMN %I.%I.%I IS %L', n.nspname, c.relname,
+               t.attname, col_description(c.oid, t.attnum)), ';')
+            FROM pg_attribute AS t
+            WHERE t.attrelid = c.oid AND col_description(c.oid, t.attnum) IS NOT NULL)
+       ) AS additions,
        coalesce((SELECT string_agg(pg_get_indexdef(i.indexrelid), ';')
            FROM pg_index AS i WHERE i.indrelid = c.oid), '') AS indexes
 FROM views AS v JOIN pg_class AS c ON c.oid = v.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('v', 'm') AND v.depth >= {least_depth} ORDER BY v.depth, 1"""
 
 
+# What follows the name in CREATE VIEW; options such as security_barrier are no part of the SELECT.
+VIEW_BODY = Sql("""concat('WITH (' || array_to_string(c.reloptions, ', ') || ') ', 'AS ',
+    pg_get_viewdef(c.oid))""")
+
+
 @dataclass(frozen=True)
 class View:
+    """`sql` is what follows the name; `additions` are rights and comments of columns."""
+
     name: str
     kind: str
     sql: str
     owner: str
     description: str
-    grants: str
+    additions: str
     indexes: str
 
     @property
@@ -57,11 +74,11 @@ class View:
     def create(self) -> str:
         place, owner = Sql(f"{self.kind} {self.name}"), SqlName(self.owner)
         statements = (
-            f"CREATE {place} AS {self.sql.rstrip(';')}",
+            f"CREATE {place} {self.sql.rstrip(';')}",
             self.indexes,
             compose("COMMENT ON {place} IS {text}", place=place, text=self.description),
             compose("ALTER {place} OWNER TO {owner}", place=place, owner=owner),
-            self.grants,
+            self.additions,
         )
         return "; ".join(statements)
 
@@ -89,11 +106,11 @@ def readers_set_aside(database: RelationalDatabase, table: Sql) -> Iterator[None
 
 
 def replace_view(database: RelationalDatabase, view: Sql, kind: str, sql: str) -> None:
-    """Keeps the rights of one that exists; takes its qualified name."""
+    """Keeps the rights of one that exists; takes its qualified name, and what follows it."""
     existing = _views(database, view, least_depth=0)
     if not existing:
         place = compose("{kind} {view}", kind=Sql(kind.upper()), view=view)
-        database.execute(f"CREATE {place} AS {sql}")
+        database.execute(f"CREATE {place} {sql}")
         return
     with readers_set_aside(database, view):
         database.execute(existing[0].drop)
@@ -102,5 +119,6 @@ def replace_view(database: RelationalDatabase, view: Sql, kind: str, sql: str) -
 
 def _views(database: RelationalDatabase, table: Sql, *, least_depth: int) -> list[View]:
     """At depth 0 itself."""
-    rows = database.query(compose(_LIST, table=literal(table), least_depth=least_depth))
+    parts = {"table": literal(table), "body": VIEW_BODY, "grantee": GRANTEE}
+    rows = database.query(compose(_LIST, least_depth=least_depth, **parts))
     return [View(**row) for row in rows.to_pylist()]

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from seil.errors import StatementError, WarehouseError
-from seil.warehouse.postgresql.readers import replace_view
+from seil.warehouse.postgresql.readers import VIEW_BODY, replace_view
+from seil.warehouse.postgresql.rights import without_suffix
 from seil.warehouse.replacement import UserObject
 from seil.warehouse.sql import compose, join, literal, quote
 from seil.warehouse.tables import TableName
@@ -31,11 +32,12 @@ WITH RECURSIVE inside AS (
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE d.classid = CAST('pg_rewrite' AS regclass) AND r.depth < 50
 )
-SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'table' END AS kind,
-       nspname AS schema, relname AS name,
-       CASE WHEN relkind IN ('v', 'm') THEN pg_get_viewdef(oid) ELSE '' END AS sql,
-       max(depth) AS depth
-FROM readers GROUP BY oid, relkind, nspname, relname ORDER BY max(depth), nspname, relname"""
+SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'table' END
+           AS kind,
+       r.nspname AS schema, r.relname AS name,
+       CASE WHEN c.relkind IN ('v', 'm') THEN {body} ELSE '' END AS sql
+FROM readers AS r JOIN pg_class AS c ON c.oid = r.oid
+GROUP BY c.oid, r.nspname, r.relname ORDER BY max(r.depth), r.nspname, r.relname"""
 
 
 def user_objects(
@@ -44,7 +46,7 @@ def user_objects(
     """In the order of their creation."""
     own = {(table.schema or database.schema, table.name) for table in own_tables}
     schema_list = join(", ", map(literal, sorted(schemas)))
-    rows = database.query(compose(_LIST_OBJECTS, schemas=schema_list)).to_pylist()
+    rows = database.query(compose(_LIST_OBJECTS, schemas=schema_list, body=VIEW_BODY)).to_pylist()
     return [
         UserObject(row["kind"], row["schema"], row["name"], row["sql"])
         for row in rows
@@ -77,13 +79,13 @@ def _copy(database: PostgresConnection, entry: UserObject, old: str) -> None:
         return
     if entry.kind == "view":
         with suppress(StatementError), database.transaction():
-            database.execute(f"CREATE OR REPLACE VIEW {place} AS {entry.sql}")
+            database.execute(f"CREATE OR REPLACE VIEW {place} {entry.sql}")
             return
     replace_view(database, place, entry.kind, entry.sql)
 
 
 def relation_names(database: PostgresConnection, schema: str) -> frozenset[str]:
-    select = compose(_LIST_OBJECTS, schemas=literal(schema))
+    select = compose(_LIST_OBJECTS, schemas=literal(schema), body=VIEW_BODY)
     rows = database.query(select).to_pylist()
     return frozenset(str(row["name"]) for row in rows if row["schema"] == schema)
 
@@ -99,7 +101,8 @@ def late_objects(
     since its names were those in `before`, if these are known.
     """
     names = [schema + old for schema in schemas]
-    select = compose(_LIST_OBJECTS, schemas=join(", ", map(literal, sorted(names))))
+    schema_list = join(", ", map(literal, sorted(names)))
+    select = compose(_LIST_OBJECTS, schemas=schema_list, body=VIEW_BODY)
     rows = database.query(select).to_pylist()
     objects = [UserObject(row["kind"], row["schema"], row["name"], row["sql"]) for row in rows]
     return [
@@ -122,5 +125,5 @@ def keep_late_object(database: PostgresConnection, entry: UserObject, *, old: st
             moved = quote(TableName(entry.schema, entry.name))
             database.execute(f"ALTER TABLE {moved} SET SCHEMA {quote(schema)}")
         else:
-            sql = entry.sql.replace(f"{old}.", ".").replace(f'{old}".', '".')
+            sql = without_suffix(entry.sql, old)
             replace_view(database, quote(TableName(schema, entry.name)), entry.kind, sql)
