@@ -264,17 +264,6 @@ def test_a_failure_that_was_passed_over_does_not_look_like_a_commit(warehouse: W
         warehouse.query("SELECT 1 / 0")
 
 
-def test_a_name_that_postgresql_would_cut_is_refused(warehouse: Warehouse) -> None:
-    for name in ("x" * 61 + "_one", "x" * 61 + "_two"):
-        with (
-            pytest.raises(WarehouseError, match=f"{name}.*will be truncated") as refusal,
-            warehouse.commit("long") as commit,
-        ):
-            commit.tables.create_table(TableName("salesforce", name), KEY, key="id")
-        assert "63 bytes" in refusal.value.hint
-    assert warehouse.tables("salesforce") == []
-
-
 def test_a_connection_lost_in_a_commit_changes_nothing(
     server: Server, warehouse: Warehouse, accounts: Accounts, url: str
 ) -> None:

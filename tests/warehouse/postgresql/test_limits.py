@@ -16,7 +16,7 @@ from seil.lake import Lake
 from seil.modeling.build import build as build_tables
 from seil.sf_to_dw.load.loader import load
 from seil.sf_to_dw.site_models import site_models
-from seil.warehouse import Warehouse
+from seil.warehouse import TableName, Warehouse
 
 LONG = "x" * 3_000
 
@@ -106,3 +106,60 @@ def test_a_model_too_wide_is_refused_beside_the_others(
 def ids(warehouse: Warehouse, table: str) -> list[object]:
     rows = warehouse.query(f"SELECT id FROM salesforce.{table} ORDER BY 1")
     return [*rows["id"].to_pylist()]
+
+
+SHORTER = r"Choose a name of at most 51 bytes for a table, of 63 for a column"
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "words"),
+    [
+        ("x" * 52, "a", f"the name salesforce.x{{52}} is too long. {SHORTER}"),
+        ("ä" * 26, "a", f"the name salesforce.ä{{26}} is too long. {SHORTER}"),
+        ("x", "y" * 64, f'"y{{64}}" will be truncated.*{SHORTER}'),
+        ("x" * 51, "y" * 63, ""),
+    ],
+    ids=["table", "bytes", "column", "both fit"],
+)
+def test_a_name_that_postgresql_would_cut_is_refused(
+    warehouse: Warehouse, table: str, column: str, words: str
+) -> None:
+    name = TableName("salesforce", table)
+    columns = pa.schema([pa.field("id", pa.string()), pa.field(column, pa.string())])
+
+    def create() -> None:
+        with warehouse.commit("long") as commit:
+            commit.tables.create_table(name, columns, key="id")
+
+    if words:
+        with pytest.raises(StatementError, match=words):
+            create()
+    else:
+        create()
+    assert warehouse.tables("salesforce") == ([] if words else [table])
+
+
+def test_a_model_whose_name_is_too_long_is_refused_beside_the_others(
+    warehouse: Warehouse, accounts: Accounts, tmp_path: Path
+) -> None:
+    """One of the longest name is built anew, by its keys, and by other columns."""
+    models = tmp_path / "models"
+    models.mkdir()
+    longest, longer = "m" * 51, "n" * 52
+    for name in (longest, longer):
+        (models / f"{name}.sql").write_text("SELECT a.id, a.size FROM salesforce.account AS a")
+
+    def built() -> list[str]:
+        tables = [longest, longer]
+        site = site_models(load_catalog(), models)
+        good, bad = build_tables(warehouse, site, tables=tables).tables
+        assert re.search(f"{longer} is too long. {SHORTER}", bad.message)
+        return [good.state, good.mode]
+
+    assert built() == ["built", "full"]
+    accounts.merge(accounts.file(2, [{"id": "A", "size": 2, "stamp": 2}]))
+    assert built()[0] == "built"
+    select = "SELECT a.id, 'x' AS other FROM salesforce.account AS a"
+    (models / f"{longest}.sql").write_text(select)
+    assert built()[0] == "built"
+    assert warehouse.query(f"SELECT other FROM {longest}").to_pylist() == [{"other": "x"}]

@@ -57,6 +57,7 @@ class PostgresBuilder:
 
     def stage_table(self, table: TableName, select: str) -> StagedBuild:
         relation = _next(table)
+        self._database.check_name(table)
         self._database.create_temporary(relation, Sql(select))
         rows = self._count(relation)
         return StagedBuild(table, relation, rows, inserted=rows)

@@ -54,6 +54,9 @@ _READING = "SET default_transaction_read_only = on"
 # https://www.postgresql.org/docs/current/limits.html
 _MOST_COLUMNS = 1_590
 _REPLACED = "__replaced"
+# PostgreSQL has 63 bytes; builds append `__candidate`, and others as much.
+_LONGEST_NAME = 51
+_SHORTER = f"Choose a name of at most {_LONGEST_NAME} bytes for a table, of 63 for a column"
 _NO_ROWS = "SELECT * FROM {relation} AS result LIMIT 0"
 # A domain is the type that it restricts.
 _COLUMNS = """
@@ -179,8 +182,7 @@ class PostgresConnection:
         with translated_errors(self.url):
             yield
         if self._cut_name:
-            hint = "Choose a name of at most 63 bytes"
-            raise WarehouseError(self.url, self._cut_name, hint=hint)
+            raise StatementError(self.url, self._cut_name, hint=_SHORTER)
 
     def _note(self, notice: Diagnostic) -> None:
         if notice.sqlstate == NameTooLong.sqlstate:
@@ -260,6 +262,7 @@ class PostgresConnection:
     def create_table(self, table: TableName, columns: pa.Schema, *, key: str = "") -> None:
         if self.columns(table) is not None:
             return
+        self.check_name(table)
         self._check_width(table, len(columns))
         self.create_schema(table.schema or self.schema)
         parts = [self._column(column) for column in columns]
@@ -296,6 +299,11 @@ class PostgresConnection:
         select = compose("SELECT 1 FROM pg_namespace WHERE nspname = {schema}", schema=schema)
         if not self.query(select).num_rows:
             self._run(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
+
+    def check_name(self, table: TableName) -> None:
+        """Of a table that others are named after, not of those."""
+        if len(table.name.encode()) > _LONGEST_NAME and not table.schema.startswith("seil_"):
+            raise StatementError(self.url, f"the name {table} is too long", hint=_SHORTER)
 
     def _check_width(self, table: TableName, columns: int) -> None:
         if columns > _MOST_COLUMNS:
