@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from seil.errors import IcebergError
+from seil.sizes import doubled
 from seil.warehouse.sql import Sql
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 class EmbeddedEngine:
     """`folder` is for files that are uploaded, and is removed with the engine."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path, memory: str) -> None:
         self._connection = connection
+        self._memory = memory
         self.folder = folder
 
     def run(self, sql: Sql) -> duckdb.DuckDBPyConnection:
@@ -32,7 +34,10 @@ class EmbeddedEngine:
             return self._connection.execute(sql)
         except duckdb.Error as error:
             reason = str(error).partition("\n")[0]
-            hint = "Free memory or disk space, or set [publish] memory; nothing was published"
+            hint = (
+                f"Free disk space, or raise [publish] memory in seil.toml (it is {self._memory}; "
+                f"try {doubled(self._memory)}); nothing was published"
+            )
             raise IcebergError("embedded DuckDB", reason, hint=hint) from error
 
     def count(self, sql: Sql) -> int:
@@ -64,4 +69,4 @@ def embedded_engine(*, memory: str = "1GB", threads: int | None = None) -> Itera
             settings["threads"] = threads
         with duckdb.connect(config=settings) as connection:
             connection.execute("SET TimeZone = 'UTC'")
-            yield EmbeddedEngine(connection, Path(folder))
+            yield EmbeddedEngine(connection, Path(folder), memory)

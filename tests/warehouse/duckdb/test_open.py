@@ -216,6 +216,17 @@ def test_errors_are_translated(error: duckdb.Error, kind: type[WarehouseError], 
     assert "Stack Trace" not in translated.reason
 
 
+def test_too_little_memory_names_a_value_to_try(tmp_path: Path) -> None:
+    settings = WarehouseSettings(url=f"duckdb:{tmp_path / 'w.duckdb'}", memory="32MB", threads=1)
+    with (
+        open_warehouse(settings) as warehouse,
+        pytest.raises(WarehouseError, match="Out of Memory") as caught,
+    ):
+        warehouse.query("SELECT list(range) FROM range(10_000_000)")
+    assert caught.value.hint == "Raise [warehouse] memory in seil.toml: it is 32MB; try 64MB"
+    assert "SET " not in caught.value.reason
+
+
 def test_advice_for_another_program_is_left_out() -> None:
     message = (
         'IO Error: Could not set lock on file "w": Conflicting lock is held in /usr/bin/x (PID 7). '

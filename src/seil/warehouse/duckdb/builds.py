@@ -45,6 +45,9 @@ _COUNTS = """
 _DELETE = "DELETE FROM {table} WHERE rowid IN (SELECT {row} FROM {rows})"
 _INSERT = "INSERT INTO {table} ({columns}) SELECT {columns} FROM {rows} WHERE {row} IS NULL"
 _ROW = "_seil_row"
+# DuckDB turns a LEFT JOIN whose left side is smaller into a RIGHT JOIN; of several such in one
+# statement not all can spill (1.5.5). Of whole tables it takes as long either way (docs/scale.md).
+_JOIN_AS_WRITTEN = "SET disabled_optimizers = 'build_side_probe_side'"
 
 
 class EmbeddedBuilder:
@@ -61,9 +64,11 @@ class EmbeddedBuilder:
 
     def stage_table(self, table: TableName, select: str) -> StagedBuild:
         relation = _next(table)
+        self._run(_JOIN_AS_WRITTEN)
         self._run(
             "CREATE OR REPLACE TABLE {t} AS {select}", t=SqlName(relation), select=Sql(select)
         )
+        self._run("RESET disabled_optimizers")
         rows = self._count(SqlName(relation))
         return StagedBuild(table, relation, rows, inserted=rows)
 

@@ -73,6 +73,8 @@ class DuckDBConnection:
         self._fence = fence
         self._staging = ParquetReader(self, open_url)
         self.url = f"duckdb:{file}"
+        self._errors = partial(translated_errors, self.url, memory=memory)
+        self._checked_batches = partial(translated_batches, self.url, memory=memory)
         self.read_only = read_only
         config: dict[str, _Setting] = {
             "memory_limit": memory,
@@ -101,7 +103,7 @@ class DuckDBConnection:
         self._open()
 
     def _open(self) -> None:
-        with translated_errors(self.url):
+        with self._errors():
             self._connection = self._connect()
             self._connection.execute("SET TimeZone = 'UTC'")
             row = self._connection.execute("SELECT current_database()").fetchone()
@@ -112,7 +114,7 @@ class DuckDBConnection:
                 self._connection.execute("SET lock_configuration = true")
 
     def close(self) -> None:
-        with translated_errors(self.url):
+        with self._errors():
             self._connection.close()
 
     @contextmanager
@@ -130,6 +132,8 @@ class DuckDBConnection:
             # After a failed COMMIT, or once DuckDB has invalidated the database, ROLLBACK fails.
             with suppress(WarehouseError):
                 self.execute("ROLLBACK")
+                # A full build that failed leaves it set: no transaction covers settings.
+                self.execute("RESET disabled_optimizers")
             raise
         finally:
             self._in_transaction = False
@@ -148,14 +152,14 @@ class DuckDBConnection:
 
     def query(self, sql: str) -> pa.Table:
         def run() -> pa.Table:
-            with translated_errors(self.url):
+            with self._errors():
                 return self._run(sql).to_arrow_table()
 
         return run() if self._in_transaction else with_reason(run)
 
     def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
         try:
-            with translated_errors(self.url):
+            with self._errors():
                 return self._connection.execute(sql)
         except RuntimeError as error:
             # DuckDB raises this on a signal. Its threads run on until interrupt(), and the next
@@ -172,12 +176,12 @@ class DuckDBConnection:
         yield pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, sql))
 
     def _reader(self, sql: str) -> pa.RecordBatchReader:
-        with translated_errors(self.url):
+        with self._errors():
             return self._run(sql).to_arrow_reader(_BATCH_ROWS)
 
     def _batches(self, reader: pa.RecordBatchReader, sql: str) -> Iterator[pa.RecordBatch]:
         try:
-            yield from translated_batches(self.url, reader)
+            yield from self._checked_batches(reader)
         except LostReasonError:
             if self._in_transaction:
                 raise
@@ -185,13 +189,13 @@ class DuckDBConnection:
             raise
 
     def _drain(self, sql: str) -> None:
-        for _ in translated_batches(self.url, self._reader(sql)):
+        for _ in self._checked_batches(self._reader(sql)):
             pass
 
     def _check_single_query(self, sql: str) -> None:
         """DuckDB returns nothing for an empty text, and only the last of several results."""
         sql.encode()  # DuckDB reads text that is not UTF-8 as empty.
-        with translated_errors(self.url):
+        with self._errors():
             statements = self._connection.extract_statements(sql)
         if not statements:
             raise StatementError(self.url, "there is no statement in it")
@@ -221,7 +225,7 @@ class DuckDBConnection:
             database=quote(self.name),
             table=qualify(table),
         )
-        with translated_errors(self.url):
+        with self._errors():
             try:
                 empty = self._connection.execute(select)
             except duckdb.CatalogException:
@@ -313,7 +317,7 @@ class DuckDBConnection:
 
     @contextmanager
     def registration(self, name: str, rows: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
-        with translated_errors(self.url):
+        with self._errors():
             self._connection.register(name, rows)
         try:
             yield

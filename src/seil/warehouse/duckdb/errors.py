@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from seil.errors import LostReasonError, StatementError, WarehouseError
+from seil.sizes import doubled
 
 # DuckDB has one exception class for all errors of the file system, so the message decides.
 _LOCKED = r"set lock on file.*held in"
@@ -58,24 +59,27 @@ _STATEMENT_ERRORS = (
 
 
 @contextmanager
-def translated_errors(url: str) -> Iterator[None]:
+def translated_errors(url: str, *, memory: str = "") -> Iterator[None]:
+    """`memory` is the limit as it is set."""
     try:
         yield
     except duckdb.Error as error:
-        raise translate(url, error) from error
+        raise translate(url, error, memory=memory) from error
 
 
-def translated_batches(url: str, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def translated_batches(
+    url: str, batches: Iterable[pa.RecordBatch], *, memory: str = ""
+) -> Iterator[pa.RecordBatch]:
     """Like `translated_errors` while a result is read: Arrow passes on only the message."""
     try:
         yield from batches
     except (OSError, pa.ArrowException) as error:
-        raise _describe(url, str(error), StatementError) from error
+        raise _describe(url, str(error), StatementError, memory) from error
 
 
-def translate(url: str, error: duckdb.Error) -> WarehouseError:
+def translate(url: str, error: duckdb.Error, *, memory: str = "") -> WarehouseError:
     kind = StatementError if isinstance(error, _STATEMENT_ERRORS) else WarehouseError
-    return _describe(url, str(error), kind)
+    return _describe(url, str(error), kind, memory)
 
 
 def is_broken(error: WarehouseError) -> bool:
@@ -83,11 +87,12 @@ def is_broken(error: WarehouseError) -> bool:
     return error.hint == _REBUILD
 
 
-def _describe(url: str, text: str, kind: type[WarehouseError]) -> WarehouseError:
+def _describe(url: str, text: str, kind: type[WarehouseError], memory: str) -> WarehouseError:
     message = _CLI_ADVICE.sub("", re.sub(r"\.? See also https?://\S+", "", text)).strip()
-    # Below the first line DuckDB repeats the statement with a caret, or lists its own calls.
+    # Below the first line DuckDB repeats the statement with a caret, lists its own calls, or names
+    # settings of its own.
     reason = (
-        re.split(r"\s+(?:LINE \d+:|Stack Trace:)", message, maxsplit=1)[0]
+        re.split(r"\s+(?:LINE \d+:|Stack Trace:|Possible solutions:)", message, maxsplit=1)[0]
         .replace("\n", " ")
         .removeprefix("IO Error: ")
     )
@@ -97,5 +102,8 @@ def _describe(url: str, text: str, kind: type[WarehouseError]) -> WarehouseError
                 reason = "a statement failed and DuckDB lost the reason"
             if pattern in (_STOPPED, _RACE):
                 return LostReasonError(url, reason, hint=hint)
-            return WarehouseError(url, reason, hint=hint)
+            more = (
+                f": it is {memory}; try {doubled(memory)}" if pattern == _MEMORY and memory else ""
+            )
+            return WarehouseError(url, reason, hint=f"{hint}{more}")
     return kind(url, reason)

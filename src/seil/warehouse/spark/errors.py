@@ -45,7 +45,10 @@ _HINTS = (
         r"No space left on device",
         "The disk is full: free some space, then run the same command again; nothing is lost",
     ),
-    (r"OutOfMemoryError|Java heap space", "Raise spark.driver.memory or spark.executor.memory"),
+    (
+        r"OutOfMemoryError|Java heap space",
+        "Raise [warehouse] memory, or spark.driver.memory and spark.executor.memory in its options",
+    ),
     (r"SparkContext was (shut down|stopped)|stopped SparkContext", _AGAIN),
 )
 # What a value did not fit, inside the report of a task that failed.
