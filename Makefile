@@ -110,7 +110,7 @@ python-%: $(UV)
 ENGINE ?= duckdb
 conformance: install ## What a warehouse has to pass, on the engine ENGINE
 	TEST_ALL=1 $(RUN) pytest -q $(PYTEST_ARGS) --timeout 1800 -m "" -k "$(ENGINE)" \
-		tests/conformance tests/warehouse tests/sf_to_dw/tables
+		tests/conformance tests/warehouse tests/sf_to_dw/tables tests/modeling
 
 # The lives are numbered from SEED; `make kill SEED=<number> LIVES=1` is one of them again.
 LIVES ?= 50

@@ -38,13 +38,15 @@ def select(warehouse: Warehouse, sql: str) -> pa.Table:
 @dataclass(frozen=True)
 class EngineUnderTest:
     """`new` gives the settings of a new, empty warehouse, from a folder for its files. Loads and
-    whole sites run on one version of an engine, its `is_main`.
+    whole sites run on one version of an engine, its `is_main`; where a statement takes a second,
+    `is_slow`, some objects stand for all.
     """
 
     name: str
     new: Callable[[pytest.FixtureRequest, Path], WarehouseSettings]
     marks: tuple[pytest.MarkDecorator, ...] = (pytest.mark.matrix,)
     is_main: bool = True
+    is_slow: bool = False
 
 
 def duckdb_file(folder: Path) -> WarehouseSettings:
@@ -69,7 +71,7 @@ ENGINES = (
     EngineUnderTest("postgresql-18", partial(_postgresql, 18)),
     EngineUnderTest("postgresql-17", partial(_postgresql, 17), is_main=False),
     EngineUnderTest("postgresql-16", partial(_postgresql, 16), is_main=False),
-    EngineUnderTest("spark", _spark, marks=(pytest.mark.matrix, pytest.mark.spark)),
+    EngineUnderTest("spark", _spark, marks=(pytest.mark.matrix, pytest.mark.spark), is_slow=True),
 )
 
 

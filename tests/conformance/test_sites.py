@@ -6,6 +6,7 @@ It grows on both: `seil move` compares what grew on the one with what the other 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -98,23 +99,20 @@ class MovingSite(Site):
         return feeds, sorted(rows, key=lambda row: row["order_id"])
 
 
-def _case(name: str, *, some: bool = False, marks: Any = ()) -> Any:
-    entry = next(entry for entry in ENGINES if entry.name == name)
-    which = (SOME, TABLES) if some else ((), ())
-    marks = (*(() if some else (pytest.mark.matrix,)), *(marks or ()))
-    return pytest.param(entry, *which, id=f"{name}-some" if some else name, marks=marks)
+def _cases() -> Iterator[Any]:
+    """Every engine, of slow ones some objects as well; and one that `make test` has time for."""
+    (quick,) = (entry for entry in ENGINES if entry.name == "postgresql-16")
+    yield pytest.param(quick, SOME, TABLES, id=f"{quick.name}-some")
+    for entry in ENGINES:
+        marks = (pytest.mark.matrix, *entry.marks)
+        if entry.is_slow:
+            yield pytest.param(entry, SOME, TABLES, id=f"{entry.name}-some", marks=marks)
+            marks = (*marks, pytest.mark.many)
+        if entry.is_main:
+            yield pytest.param(entry, (), (), id=entry.name, marks=marks)
 
 
-@pytest.mark.parametrize(
-    ("entry", "objects", "tables"),
-    [
-        _case("postgresql-16", some=True),
-        _case("spark", some=True, marks=[pytest.mark.matrix, pytest.mark.spark]),
-        _case("duckdb"),
-        _case("postgresql-18"),
-        _case("spark", marks=[pytest.mark.spark, pytest.mark.many]),
-    ],
-)
+@pytest.mark.parametrize(("entry", "objects", "tables"), list(_cases()))
 def test_a_site_grows_on_the_engine_as_on_duckdb(
     generated: Path,
     tmp_path: Path,
