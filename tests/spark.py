@@ -65,6 +65,15 @@ def spark_settings(folder: Path, **spark: Any) -> WarehouseSettings:
     return WarehouseSettings.model_validate(values)
 
 
+def has_ended(process: int) -> bool:
+    """Whether a process is gone, or nobody has asked for its exit code."""
+    stat = Path(f"/proc/{process}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 def spark_section(settings: WarehouseSettings) -> str:
     """`[warehouse.spark]` of a seil.toml."""
     spark = settings.spark

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -56,3 +57,19 @@ def test_a_remote_file_is_read_as_it_was_opened_for(engine: WarehouseSettings) -
 def test_a_remote_file_without_a_way_to_it_is_refused_by_name(warehouse: Warehouse) -> None:
     with pytest.raises(WarehouseError, match="cannot read s3://bucket/a"):
         merge_ids(warehouse, "s3://bucket/a.parquet")
+
+
+@pytest.mark.parametrize("name", ["_file", "_FILE", "_extracted_at"])
+def test_a_column_named_as_our_own_is_read_under_the_name_it_gets(
+    warehouse: Warehouse, tmp_path: Path, name: str
+) -> None:
+    rows = ROWS.append_column(name, pa.array(["theirs"]))
+    pq.write_table(rows, tmp_path / "a.parquet")
+    columns = {"id": rows.schema.field("Id"), "field_name": rows.schema.field(name)}
+    file = replace(staged((tmp_path / "a.parquet").as_uri()), columns=columns)
+    with warehouse.commit("load") as commit:
+        shape = COLUMNS.append(pa.field("field_name", TEXT))
+        commit.tables.create_table(TABLE, shape, key="id")
+        commit.merger.merge(Records(TABLE, "id"), [file])
+    query = f"SELECT field_name, _file FROM {TABLE}"
+    assert select(warehouse, query) == [("theirs", "a.parquet")]

@@ -1,4 +1,6 @@
-"""The Java of a process: started anew once it has ended, out of reach of signals to its group."""
+"""The Java of a process: started anew once it has ended, out of reach of signals to its group, and
+there until the process ends.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.limits import HANGS
-from tests.spark import require_spark
+from tests.limits import HANGS, until
+from tests.spark import has_ended, require_spark
 
 pytestmark = [pytest.mark.matrix, pytest.mark.spark]
 
@@ -34,10 +36,17 @@ for number in range(2):
             warehouse.query("SELECT 1 AS n")
         except WarehouseError as error:
             print(error.reason)
+with open_warehouse(settings):
+    java = SparkContext._gateway.proc
+assert java.poll() is None
+with open_warehouse(settings) as warehouse:
+    assert warehouse.query("SELECT 1 AS n")["n"].to_pylist() == [1]
+    assert SparkContext._gateway.proc is java
+print(java.pid)
 """
 
 
-def test_java_that_was_killed_is_started_anew(tmp_path: Path) -> None:
+def test_java_is_started_anew_if_it_was_killed_and_ends_with_its_process(tmp_path: Path) -> None:
     require_spark()
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, tmp_path],
@@ -47,4 +56,6 @@ def test_java_that_was_killed_is_started_anew(tmp_path: Path) -> None:
         timeout=HANGS,
         check=False,
     )
-    assert done.stdout.splitlines() == ["Spark ended (signal 9)"] * 2, done.stderr[-4000:]
+    *killed, java = done.stdout.splitlines()
+    assert killed == ["Spark ended (signal 9)"] * 2, done.stderr[-4000:]
+    until(lambda: has_ended(int(java)))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from tests.spark import spark_settings
-from tests.warehouse.spark.test_upkeep import WAIT, _Lock
+from tests.warehouse.spark.held_lock import HeldLock
+from tests.warehouse.spark.test_upkeep import WAIT
 
 from seil.settings import WarehouseSettings
 from seil.warehouse import TableName, open_warehouse
@@ -92,7 +93,9 @@ def test_partitions_and_sort_order_of_a_table(tmp_path: Path) -> None:
         assert layout(warehouse) == by_day
     (result,) = [
         entry
-        for entry in upkeep(laid_out(tmp_path, "months(day)", "day desc"), fence=_Lock(), wait=WAIT)
+        for entry in upkeep(
+            laid_out(tmp_path, "months(day)", "day desc"), fence=HeldLock(), wait=WAIT
+        )
         if entry.place == str(EVENTS)
     ]
     assert result.act.startswith("laid out anew, rewritten")

@@ -18,6 +18,7 @@ from seil.warehouse.spark.jvm import hadoop_configuration
 from seil.warehouse.spark.rows import collect
 from seil.warehouse.spark.session import open_session
 from seil.warehouse.spark.warehouse import connect
+from seil.warehouse.sql import compose
 
 pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
 
@@ -36,6 +37,8 @@ def test_what_values_depend_on_is_fixed(tmp_path: Path) -> None:
     options = {
         "spark.sql.session.timeZone": "Australia/Sydney",
         "spark.sql.ansi.enabled": "false",
+        "spark.sql.ansi.doubleQuotedIdentifiers": "true",
+        "spark.sql.parser.escapedStringLiterals": "true",
         "spark.sql.shuffle.partitions": "3",
     }
     session = open_session(spark_settings(tmp_path, options=options))
@@ -45,6 +48,10 @@ def test_what_values_depend_on_is_fixed(tmp_path: Path) -> None:
     assert rows == [{"t": "1600-01-01 00:00:00", "z": "UTC"}]
     with pytest.raises(NumberFormatException, match="CAST_INVALID_INPUT"):
         collect(session.sql("SELECT CAST('x' AS INT)"))
+    text = "it's ${env:HOME} ${spark.app.name} \\n"
+    with connect(spark_settings(tmp_path, options=options)) as warehouse:
+        query = compose("SELECT {text} AS text", text=text)
+        assert warehouse.database.query(query)["text"].to_pylist() == [text]
 
 
 def test_a_secret_is_set_after_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

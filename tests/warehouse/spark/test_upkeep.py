@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.spark import spark_settings
+from tests.warehouse.spark.held_lock import HeldLock
 
 from seil.settings import WarehouseSettings
 from seil.warehouse import TableName, open_warehouse
@@ -23,18 +24,6 @@ NUMBERS = TableName("", "numbers")
 ROWS = "SELECT id, n FROM numbers ORDER BY id"
 DELTAS = 6
 WAIT = timedelta(seconds=1)
-
-
-class _Lock:
-    """The run lock, held."""
-
-    token = None
-
-    def check(self) -> None:
-        pass
-
-    def admit(self, place: str, stored: int) -> int:
-        return stored
 
 
 @pytest.fixture
@@ -84,7 +73,7 @@ def test_small_files_and_old_snapshots_go(settings: WarehouseSettings, tmp_path:
         assert (plan.files, plan.bytes) == (len(sizes), sum(sizes))
         (result,) = [
             entry
-            for entry in upkeep(settings, fence=_Lock(), wait=WAIT)
+            for entry in upkeep(settings, fence=HeldLock(), wait=WAIT)
             if entry.place == str(NUMBERS)
         ]
         assert result.act.startswith("1 of killed commits' branches removed, rewritten, ")
@@ -95,7 +84,7 @@ def test_small_files_and_old_snapshots_go(settings: WarehouseSettings, tmp_path:
         assert after.refs() == {"main"}
         assert after.summary()[COMMIT_ID] == before.summary()[COMMIT_ID]
         assert warehouse.query(ROWS).equals(rows)
-    again = upkeep(settings, fence=_Lock(), wait=WAIT)
+    again = upkeep(settings, fence=HeldLock(), wait=WAIT)
     assert [entry.act for entry in again if entry.place == str(NUMBERS)] == []
     assert [plan for plan in plan_upkeep(settings) if plan.place == str(NUMBERS)] == []
 

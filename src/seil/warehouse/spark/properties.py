@@ -29,5 +29,9 @@ def clause(properties: Mapping[str, str]) -> Sql:
 
 
 def _text(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    return f"'{escaped(text)}'"
+
+
+def escaped(text: str) -> str:
+    """Between quotes in Spark's dialect."""
+    return text.replace("\\", "\\\\").replace("'", "\\'")

@@ -50,6 +50,17 @@ SEMANTICS = {
     "spark.sql.storeAssignmentPolicy": "ANSI",
     "spark.sql.timestampType": "TIMESTAMP_LTZ",
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
+    # A text with ${env:...} in a statement is that text: Spark would put a variable of the
+    # environment or an option, such as a catalog's token, in its place.
+    "spark.sql.variable.substitute": "false",
+    # How statements are read, whatever a cluster's own settings say.
+    "spark.sql.ansi.doubleQuotedIdentifiers": "false",
+    "spark.sql.ansi.enforceReservedKeywords": "false",
+    "spark.sql.groupByOrdinal": "true",
+    "spark.sql.orderByOrdinal": "true",
+    "spark.sql.parser.escapedStringLiterals": "false",
+    # Types of products and quotients of decimals.
+    "spark.sql.decimalOperations.allowPrecisionLoss": "true",
     # Else days before 1582 and times before 1900 are refused.
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from seil.warehouse.spark.commit_log import COMMIT_ID, COMMITS
 from seil.warehouse.spark.layout import quoted
-from seil.warehouse.spark.properties import FILE_BYTES
+from seil.warehouse.spark.properties import FILE_BYTES, escaped
 from seil.warehouse.spark.rows import collect
 from seil.warehouse.spark.warehouse import SparkWarehouse, connect
 from seil.warehouse.sql import Sql, compose
@@ -32,8 +32,9 @@ _DELETES = """CALL {catalog}.system.rewrite_position_delete_files(table => '{tab
     options => map('rewrite-all', 'true'))"""
 _EXPIRE = """CALL {catalog}.system.expire_snapshots(table => '{table}',
     older_than => TIMESTAMP '{older}', retain_last => 1)"""
+# Listed as Iceberg reads them: Spark may lack the storage's jars.
 _ORPHANS = """CALL {catalog}.system.remove_orphan_files(table => '{table}',
-    older_than => TIMESTAMP '{older}', dry_run => {dry})"""
+    older_than => TIMESTAMP '{older}', dry_run => {dry}, prefix_listing => true)"""
 
 
 def upkeep_due(settings: WarehouseSettings, mark: UpkeepMark) -> str:
@@ -173,5 +174,5 @@ def _call(
     place = database.place(table)
     catalog, *_ = place.split(".")
     with database.errors():
-        text = procedure.format(catalog=catalog, table=place, **values)
+        text = procedure.format(catalog=catalog, table=escaped(place), **values)
         return list(collect(database.session.sql(text)).to_pylist())
