@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import psycopg
+import pytest
 from tests.warehouse.postgresql.conftest import SELECT, SIZES, build, reader
 from tests.warehouse.records import TABLE, Accounts
 
@@ -15,7 +16,7 @@ KEYS = {SIZES: TableAccess(("id",)), TABLE: TableAccess(("id",))}
 LOOKUPS = {SIZES: TableAccess(("id",), frozenset({"size"})), TABLE: TableAccess(("id",))}
 BOTH_KEYS = ["account (id)", "sizes (id)"]
 _INDEXES = """
-SELECT tablename || regexp_replace(indexdef, '.*USING btree', '') FROM pg_indexes
+SELECT tablename || regexp_replace(indexdef, '.*USING( btree)?', '') FROM pg_indexes
 WHERE schemaname IN ('analytics', 'salesforce') ORDER BY 1"""
 
 
@@ -51,14 +52,52 @@ def test_another_key_replaces_the_key(warehouse: Warehouse, accounts: Accounts, 
     assert indexes(url) == ["account (id)", "sizes (size, id)"]
 
 
-def test_a_key_that_repeats_and_a_text_too_long_for_an_index_stop_no_build(
+def test_a_key_that_repeats_stops_no_build(
     warehouse: Warehouse, accounts: Accounts, url: str
 ) -> None:
-    select = "SELECT repeat('x', 5000000) AS id, 1 AS size FROM generate_series(1, 2)"
-    build(warehouse, select)
+    build(warehouse, "SELECT 'x' AS id, 1 AS size FROM generate_series(1, 2)")
     arrange(warehouse, {SIZES: TableAccess(("size",), frozenset({"id", "no_such_column"}))})
-    assert indexes(url) == ["account (id)"]
+    assert indexes(url) == ["account (id)", "sizes hash (id)"]
     assert warehouse.query("SELECT 1 FROM analytics.sizes").num_rows == 2
+
+
+_LONG = "(SELECT string_agg(md5(CAST(n AS text)), '') FROM generate_series(1, {n}) AS n)"
+
+
+@pytest.mark.parametrize("texts", [100, 300, 100_000], ids=["a third", "a page", "3 MB"])
+def test_a_later_value_too_long_for_an_index_stops_neither_load_nor_build(
+    warehouse: Warehouse, accounts: Accounts, url: str, texts: int
+) -> None:
+    access = TableAccess(("id",), frozenset({"name"}))
+    build(warehouse, "SELECT id, name FROM salesforce.account")
+    arrange(warehouse, {TABLE: access, SIZES: access})
+    assert indexes(url) == [
+        *("account (id)", "account hash (name)", "sizes (id)", "sizes hash (name)")
+    ]
+    name = warehouse.query(f"SELECT {_LONG.format(n=texts)} AS name")["name"][0].as_py()
+    accounts.merge(accounts.file(2, [{"id": "B", "name": name, "stamp": 2}]))
+    build(warehouse, "SELECT id, name FROM salesforce.account")
+    arrange(warehouse, {TABLE: access, SIZES: access})
+    plan = warehouse.query(f"SELECT id FROM analytics.sizes WHERE name = {_LONG.format(n=texts)}")
+    assert plan.to_pylist() == [{"id": "B"}]
+
+
+@pytest.mark.parametrize("texts", [100, 300], ids=["a third", "a page"])
+def test_a_value_too_long_for_the_primary_key_is_built_without_it(
+    warehouse: Warehouse,
+    accounts: Accounts,
+    url: str,
+    caplog: pytest.LogCaptureFixture,
+    texts: int,
+) -> None:
+    arrange(warehouse, KEYS)
+    build(warehouse, f"SELECT {_LONG.format(n=texts)} AS id, size FROM salesforce.account")
+    assert "has no primary key any more: index row" in caplog.text
+    arrange(warehouse, KEYS)
+    assert indexes(url) == ["account (id)"]
+    build(warehouse)
+    arrange(warehouse, KEYS)
+    assert indexes(url) == BOTH_KEYS
 
 
 def test_indexes_of_users_stay(warehouse: Warehouse, accounts: Accounts, url: str) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from seil.warehouse.builds import RowChange, StagedBuild, keys_relation
-from seil.warehouse.postgresql.indexes import Indexes
+from seil.warehouse.postgresql.indexes import Indexes, insert_rows
 from seil.warehouse.sql import Sql, SqlName, compose, join, quote
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ _COUNTS = """
            (SELECT count(*) FROM {added}) AS added"""
 _DIFFERING = "SELECT {scope} FROM {removed} UNION SELECT {scope} FROM {added}"
 _DELETE = "DELETE FROM {table} WHERE {scope} IN ({differing})"
+_INSERT_WHOLE = "INSERT INTO {table} ({c}) SELECT {c} FROM {staged}"
 _INSERT = """
     INSERT INTO {table} ({columns})
     SELECT {columns} FROM {candidate} WHERE {scope} IN ({differing}) OR {scope} IS NULL"""
@@ -104,7 +105,7 @@ class PostgresBuilder:
             names = self._names(entry.table, self._scopes[entry.table])
             if entry.deleted or entry.inserted:
                 self._run(_DELETE, **names)
-                self._run(_INSERT, **names)
+                insert_rows(self._database, entry.table, compose(_INSERT, **names))
             self._drop_change(entry.table)
 
     def discard(self, staged: Sequence[StagedBuild]) -> None:
@@ -124,7 +125,7 @@ class PostgresBuilder:
         names = {"table": database.qualify(table), "staged": place}
         names_list = join(", ", map(quote, columns.names))
         with database.replaced_table(table, columns):
-            self._run("INSERT INTO {table} ({c}) SELECT {c} FROM {staged}", **names, c=names_list)
+            insert_rows(database, table, compose(_INSERT_WHOLE, **names, c=names_list))
         database.drop_temporary(relation)
 
     def _drop_change(self, table: TableName) -> None:
