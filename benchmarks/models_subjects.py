@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +30,11 @@ def seil(
     full: bool,
     memory: str = MEMORY,
     threads: int | None = None,
+    section: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Loads what is not loaded yet, and builds. `full` makes every table anew."""
+    """Loads what is not loaded yet, and builds. `full` makes every table anew; `section` has
+    further settings of the warehouse.
+    """
     from seil.catalog import load_catalog
     from seil.lake import Lake
     from seil.modeling.build import build
@@ -43,7 +46,8 @@ def seil(
     catalog = load_catalog()
     models = site_models(catalog)
     lakes = Lake.at(Path(lake).as_uri(), env="dev", project="seil")
-    settings = WarehouseSettings(url=url, memory=memory, threads=threads)
+    at = {"url": url, "memory": memory, "threads": threads, **(section or {})}
+    settings = WarehouseSettings.model_validate(at)
     cpu = time.process_time()
     with clock, open_warehouse(settings) as opened:
         begun = time.perf_counter()

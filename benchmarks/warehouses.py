@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.command import run_alone
 from benchmarks.measure import Result, Subject, measured, say
@@ -27,7 +28,8 @@ _OF_COPY, _TIMES_DLT = 0.6, 10
 
 @dataclass(frozen=True)
 class MeasuredWarehouse:
-    """`start` gives, for a folder for its files, what makes an empty warehouse and returns its URL.
+    """`start` gives, for a folder for its files, what makes an empty warehouse and returns its URL;
+    `section` its further settings.
 
     `references` are others that load into it: a function of benchmarks.warehouses_subjects and its
     arguments, by name.
@@ -37,6 +39,7 @@ class MeasuredWarehouse:
     start: Callable[[Path], AbstractContextManager[Callable[[], str]]]
     is_installed: Callable[[], bool] = lambda: True
     references: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
+    section: Callable[[Path], Mapping[str, Any]] = lambda _: {}
 
 
 @contextmanager
@@ -51,6 +54,22 @@ def _postgresql(_: Path) -> Iterator[Callable[[], str]]:
 
     with running(18) as server:
         yield lambda: server.url(server.new_database())
+
+
+@contextmanager
+def _spark(_: Path) -> Iterator[Callable[[], str]]:
+    yield lambda: "spark://lakehouse"
+
+
+def _spark_section(folder: Path) -> Mapping[str, Any]:
+    from tests.spark import iceberg_jar
+
+    location = (folder / "iceberg").as_uri()
+    return {"spark": {"location": location, "jars": [str(iceberg_jar())]}}
+
+
+def _has_spark() -> bool:
+    return importlib.util.find_spec("snowpark_connect_deps_iceberg") is not None
 
 
 def _has_postgresql() -> bool:
@@ -69,6 +88,7 @@ WAREHOUSES = (
             _DLT_INSERT: ("dlt", {"file_format": "insert_values"}),
         },
     ),
+    MeasuredWarehouse("Spark", _spark, _has_spark, section=_spark_section),
 )
 
 
@@ -77,8 +97,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--order-products", type=int, default=30_000)
     parser.add_argument("--share", type=float, default=0.01, help="of the records in the delta")
     parser.add_argument("--warehouses", default=names, help="with commas")
-    parser.add_argument("--threads", type=int, help="DuckDB's; default: one per core")
-    parser.add_argument("--memory", default="4GB", help="DuckDB's limit")
+    parser.add_argument("--threads", type=int, help="DuckDB's, Spark's; default: one per core")
+    parser.add_argument("--memory", default="4GB", help="DuckDB's limit, Spark's heap")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -91,7 +111,8 @@ def run(args: argparse.Namespace) -> None:
     for engine in _chosen(args.warehouses):
         (folder / engine.name).mkdir()
         with engine.start(folder / engine.name) as new:
-            results |= _measured(engine, new(), org, args)
+            at = {"url": new(), "section": engine.section(folder / engine.name)}
+            results |= _measured(engine, at, org, args)
             if engine.references:
                 others = _measured_references(engine, new, org)
                 rows = list(_load_rows(results[f"{engine.name}, full"], others))
@@ -125,9 +146,9 @@ def _chosen(names: str) -> Iterator[MeasuredWarehouse]:
 
 
 def _measured(
-    engine: MeasuredWarehouse, url: str, org: CuratedOrg, args: argparse.Namespace
+    engine: MeasuredWarehouse, at: Mapping[str, Any], org: CuratedOrg, args: argparse.Namespace
 ) -> dict[str, Result]:
-    at = {"url": url, "threads": args.threads, "memory": args.memory}
+    at = {**at, "threads": args.threads, "memory": args.memory}
     full = {**at, "lake": str(org.full), "full": True}
     delta = {**at, "lake": str(org.delta), "full": False}
     return measured(
