@@ -28,6 +28,7 @@ _HERE = "benchmarks.iceberg"
 _DELTA, _UPSERT = "seil, delta", "pyiceberg upsert"
 _COLUMNS = 40
 _SHARE = 100
+_BATCH_ROWS = 10_000
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -98,6 +99,7 @@ class _Table:
 
     folder: Path
     turn: int = 0
+    memory: str = "1GB"
     name: str = "bench"
     description: str = ""
     identifier: tuple[str, str] = ("seil", "bench")
@@ -124,10 +126,11 @@ class _Table:
 
         file = self.folder / "rows.parquet"
         changed = f"number + CAST(number % {_SHARE} < {self.turn} AS BIGINT) * 1000"
-        with duckdb.connect() as connection:
+        # As the warehouse's own connection: bounded, and streaming.
+        with duckdb.connect(config={"memory_limit": self.memory}) as connection:
             yield connection.execute(
                 f"SELECT * REPLACE ({changed} AS c1) FROM '{file}' WHERE {which}"
-            ).to_arrow_reader()
+            ).to_arrow_reader(_BATCH_ROWS)
 
     def changed_since(self, version: str) -> _Changed:
         return _Changed(self)
@@ -213,7 +216,9 @@ def _publish(folder: Path, *, turn: int, mode: Any, memory: str = "1GB") -> int:
     from seil.iceberg.publisher import TablePublisher
 
     with embedded_engine(memory=memory) as engine:
-        (outcome,) = TablePublisher(_catalog(folder), engine, mode).publish([_Table(folder, turn)])
+        (outcome,) = TablePublisher(_catalog(folder), engine, mode).publish(
+            [_Table(folder, turn, memory)]
+        )
     assert not outcome.message, outcome.message
     return outcome.inserted
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 
+from seil.arrow_memory import without_read_ahead
 from seil.dw_to_sf.database import bounded_database
 from seil.dw_to_sf.definition import PushDefinition, PushField
 from seil.dw_to_sf.values import compared, plain, problem, stored
@@ -218,7 +219,7 @@ class Diff:
 
     def _run(self, statement: Sql, rows: pa.RecordBatchReader) -> None:
         """`statement` reads `rows` as the table `input`."""
-        self._database.register("input", rows)
+        self._database.register("input", without_read_ahead(rows))
         self._database.execute(statement)
         self._database.unregister("input")
 

@@ -29,7 +29,7 @@ _WHOLE_SHARE = 0.5
 _HASHED = "SELECT {place}hash({columns}) AS h, hash(0, {reversed}) AS g FROM ({rows}) AS r"
 _DIFFERING = """
     CREATE OR REPLACE TEMP TABLE seil_differing AS
-    SELECT h, g, sum(entering) AS entering FROM (
+    SELECT h, g, CAST(sum(entering) AS BIGINT) AS entering FROM (
         SELECT h, g, n AS entering, n FROM seil_new_hashes
         UNION ALL SELECT h, g, 0, -1 FROM seil_old_hashes
     ) AS hashes GROUP BY h, g HAVING sum(n) <> 0"""
@@ -38,7 +38,7 @@ _LEAVING = """
     SELECT {file}, {pos} FROM seil_old_hashes AS o
     SEMI JOIN seil_differing AS d ON d.h = o.h AND d.g = o.g"""
 _ENTERING = """
-    SELECT r.* FROM ({rows}) AS r
+    CREATE OR REPLACE TEMP TABLE seil_entering AS SELECT r.* FROM ({rows}) AS r
     SEMI JOIN seil_differing AS d ON d.h = hash({columns}) AND d.g = hash(0, {reversed})"""
 _BY_KEY = """
     CREATE OR REPLACE TEMP TABLE seil_leaving AS
@@ -114,15 +114,21 @@ class RowWriter:
             self._run(f"CREATE OR REPLACE TEMP TABLE seil_new_hashes AS {counted}", rows=hashed)
         self._run(_DIFFERING)
         self._run(_LEAVING)
+        self._drop("seil_old_hashes", "seil_new_hashes")
         entering = self.engine.count(Sql("SELECT sum(entering) FROM seil_differing"))
         leaving = self.engine.count(Sql("SELECT count(*) FROM seil_leaving"))
         if max(entering, leaving) > _WHOLE_SHARE * _count(live):
+            self._drop("seil_differing", "seil_leaving")
             return self.whole(source)
         added: list[DataFile] = []
         if entering:
             with source.rows() as reader, self._incoming(source.columns, reader) as rows:
-                select = compose(_ENTERING, **names, rows=rows)
-                added = write_rows(self.engine, self.table, self.schema, select)
+                self._run(_ENTERING, **names, rows=rows)
+            # On its own: beside a join, which holds its rows, the writer would run out of memory.
+            self._drop("seil_differing")
+            select = Sql("SELECT * FROM seil_entering")
+            added = write_rows(self.engine, self.table, self.schema, select)
+            self._drop("seil_entering")
         return WrittenRows(added, self._deletes(live))
 
     def _deletes(self, live: LiveRows) -> list[DataFile]:
@@ -153,6 +159,11 @@ class RowWriter:
 
     def _key_columns(self, keys: pa.Schema) -> Schema:
         return Schema(*(self.schema.find_field(name.lower()) for name in keys.names))
+
+    def _drop(self, *tables: str) -> None:
+        """Memory for what follows."""
+        for table in tables:
+            self._run("DROP TABLE {table}", table=SqlName(table))
 
     def _run(self, template: str, **parts: str) -> None:
         names = {"file": Sql(FILE), "pos": Sql(POSITION)}

@@ -39,7 +39,7 @@ _POSITIONS = Schema(
 _COPY = """
     COPY ({select}) TO {target}
     (FORMAT parquet, COMPRESSION zstd, FIELD_IDS {ids}, FILE_SIZE_BYTES {bytes},
-     FILENAME_PATTERN '{{uuid}}')"""
+     ROW_GROUP_SIZE_BYTES {group}, FILENAME_PATTERN '{{uuid}}')"""
 
 
 def write_rows(engine: EmbeddedEngine, table: Table, schema: Schema, select: Sql) -> list[DataFile]:
@@ -59,7 +59,12 @@ def _write(
     ids = join(", ", [f"{literal(f.name)}: {f.field_id}" for f in schema.fields])
     with _folder(engine, table) as (folder, url):
         copy = compose(
-            _COPY, select=select, target=str(folder), ids=Sql(f"{{{ids}}}"), bytes=_FILE_BYTES
+            _COPY,
+            select=select,
+            target=str(folder),
+            ids=Sql(f"{{{ids}}}"),
+            bytes=_FILE_BYTES,
+            group=engine.row_group_bytes,
         )
         engine.run(copy)
         files = []

@@ -28,7 +28,12 @@ FILE, POSITION = "_seil_file", "_seil_pos"
 _ARROW: Any = pa
 _COMPUTE: Any = pyarrow.compute
 _FIELD_ID = b"PARQUET:field_id"
-_BATCH_ROWS = 131_072
+_BATCH_ROWS = 16_384
+_DELETED_FIELDS: list[pa.Field[Any]] = [
+    pa.field("file_path", pa.string()),
+    pa.field("pos", pa.int64()),
+]
+_DELETED = pa.schema(_DELETED_FIELDS)
 _LIVE = """
     SELECT o.* FROM {rows} AS o
     ANTI JOIN (
@@ -115,14 +120,19 @@ class LiveRows:
                     names=[field.name for field in columns.fields],
                 )
 
-    def _deleted(self) -> pa.Table:
+    def _deleted(self) -> pa.RecordBatchReader:
         """`file_path` and `pos` of the rows that delete files mark."""
-        tables: list[pa.Table] = []
+        return pa.RecordBatchReader.from_batches(_DELETED, self._deleted_batches())
+
+    def _deleted_batches(self) -> Iterator[pa.RecordBatch]:
         for file in self.delete_files:
-            with self.table.io.new_input(file.file_path).open() as stream:
-                source: Any = stream
-                tables.append(pq.read_table(source, columns=["file_path", "pos"]))
-        return pa.concat_tables(tables)
+            with ExitStack() as stack:
+                source: Any = stack.enter_context(self.table.io.new_input(file.file_path).open())
+                parquet = stack.enter_context(pq.ParquetFile(source))
+                yield from (
+                    batch.select(_DELETED.names).cast(_DELETED)
+                    for batch in parquet.iter_batches(_BATCH_ROWS, columns=_DELETED.names)
+                )
 
 
 def _values(keys: pa.Table | None) -> dict[str, pa.Array[Any]]:

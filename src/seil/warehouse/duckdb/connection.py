@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
+from seil.arrow_memory import without_read_ahead
 from seil.errors import LostReasonError, StatementError, WarehouseError
 from seil.interruption import last_signal_error
 from seil.processes import process_start
@@ -318,7 +319,7 @@ class DuckDBConnection:
     @contextmanager
     def registration(self, name: str, rows: pa.Table | pa.RecordBatchReader) -> Iterator[None]:
         with self._errors():
-            self._connection.register(name, rows)
+            self._connection.register(name, without_read_ahead(rows))
         try:
             yield
         finally:
