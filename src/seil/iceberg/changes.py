@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyiceberg.schema import Schema
+from pyiceberg.types import DecimalType, NestedField, StringType
 
 from seil.iceberg.data_files import write_positions, write_rows
 from seil.iceberg.live_rows import FILE, POSITION, LiveRows
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 # A delta of more rows is written faster as the whole table, and read faster (docs/iceberg.md).
 _WHOLE_SHARE = 0.5
 
-# 128 bits: the second hash begins with a constant, so that it differs also for one column.
-_HASHED = "SELECT {place}hash({columns}) AS h, hash(0, {reversed}) AS g FROM ({rows}) AS r"
+# DuckDB's hash of a row combines the 64 bits of each value's hash: two texts of the same hash make
+# the same row, in whatever order. The second hash is therefore of other texts.
+_HASHED = "SELECT {place}hash({columns}) AS h, hash({altered}) AS g FROM ({rows}) AS r"
 _DIFFERING = """
     CREATE OR REPLACE TEMP TABLE seil_differing AS
     SELECT h, g, CAST(sum(entering) AS BIGINT) AS entering FROM (
@@ -39,7 +41,7 @@ _LEAVING = """
     SEMI JOIN seil_differing AS d ON d.h = o.h AND d.g = o.g"""
 _ENTERING = """
     CREATE OR REPLACE TEMP TABLE seil_entering AS SELECT r.* FROM ({rows}) AS r
-    SEMI JOIN seil_differing AS d ON d.h = hash({columns}) AND d.g = hash(0, {reversed})"""
+    SEMI JOIN seil_differing AS d ON d.h = hash({columns}) AND d.g = hash({altered})"""
 _BY_KEY = """
     CREATE OR REPLACE TEMP TABLE seil_leaving AS
     SELECT o.{file}, o.{pos} FROM ({rows}) AS o SEMI JOIN seil_keys AS k ON {same}"""
@@ -102,7 +104,7 @@ class RowWriter:
         columns = join(", ", [quote(field.name) for field in self.schema.fields])
         names = {
             "columns": columns,
-            "reversed": join(", ", [quote(field.name) for field in reversed(self.schema.fields)]),
+            "altered": join(", ", map(_altered, reversed(self.schema.fields))),
         }
         place = Sql(f"{FILE}, {POSITION}, ")
         with live.relation(self.engine, self.schema) as rows:
@@ -173,6 +175,12 @@ class RowWriter:
 def _same(name: str) -> Sql:
     """Keys may be null."""
     return compose("o.{name} IS NOT DISTINCT FROM k.{name}", name=SqlName(name))
+
+
+def _altered(field: NestedField) -> Sql:
+    """Another value of what is hashed to fewer bits than it has; other hashes are bijective."""
+    is_long = isinstance(field.field_type, StringType | DecimalType)
+    return compose("concat({name}, '.')" if is_long else "{name}", name=SqlName(field.name))
 
 
 def _count(live: LiveRows) -> int:
