@@ -146,3 +146,23 @@ def test_a_site_grows_on_the_engine_as_on_duckdb(
         feeds, rows = answers
         assert min(map(len, feeds.values())) > 0
         assert rows
+
+
+@pytest.mark.matrix
+@pytest.mark.spark
+@pytest.mark.many
+def test_a_site_moves_on_from_engine_to_engine(
+    generated: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    shutil.copytree(generated, tmp_path / "org")
+    names = ("spark", "postgresql-18")
+    spark, postgresql = (
+        entry.new(request, tmp_path) for name in names for entry in ENGINES if entry.name == name
+    )
+    site = MovingSite(tmp_path, SOME, TABLES, spark=spark_section(spark))
+    with site.serve():
+        assert site.run().ok
+    first = site.move(spark.url)
+    assert site.move(postgresql.url) == first
+    assert site.move("duckdb:back.duckdb") == first
+    assert min(first["sales_orders"], first["salesforce_history.contact"]) > 0

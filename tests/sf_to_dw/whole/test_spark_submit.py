@@ -37,15 +37,33 @@ def submit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_submitted_job_loads_what_curated_has(spark: None, site: Site) -> None:
-    location = site.folder / "iceberg"
+def run_job(site: Site, location: Path, *arguments: str) -> None:
     done = submit(
         site.folder,
-        *("--seil-config", str(site.folder / "seil.toml"), "--seil-steps", "load"),
+        *("--seil-config", str(site.folder / "seil.toml")),
         *("--SEIL_WAREHOUSE__URL", "spark://lakehouse"),
         *("--SEIL_WAREHOUSE__SPARK__LOCATION", location.as_uri()),
+        *arguments,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+
+
+@pytest.mark.many
+def test_a_job_with_the_arguments_of_glue_loads_and_builds(spark: None, site: Site) -> None:
+    location = site.folder / "iceberg"
+    # Those that Glue adds: https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-glue-arguments.html
+    own = ("--JOB_NAME", "nightly", "--JOB_RUN_ID", "jr_1", "--job-bookmark-option")
+    run_job(site, location, *own, "job-bookmark-disable", "--enable-metrics")
+    with open_warehouse(spark_settings(location), read_only=True) as warehouse:
+        assert len(warehouse.tables()) == 16
+        builds = warehouse.query("SELECT state FROM seil.builds")
+        assert builds["state"].to_pylist() == ["built"] * 16
+        assert warehouse.bookkeeping.positions()
+
+
+def test_a_submitted_job_loads_what_curated_has(spark: None, site: Site) -> None:
+    location = site.folder / "iceberg"
+    run_job(site, location, "--seil-steps", "load")
     with duckdb.connect(str(site.warehouse_file), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         expected = connection.execute(COUNT).to_arrow_table().to_pylist()

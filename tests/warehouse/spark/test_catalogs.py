@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,15 +14,13 @@ from tests.iceberg.rest_catalog import rest_server
 from tests.ministack import REGION, Ministack
 from tests.spark import OPTIONS, aws_jars, spark_settings
 from tests.warehouse.records import TABLE, Accounts, select
-from tests.warehouse.spark.held_lock import HeldLock
 from tests.warehouse.test_commits import content, everything
 
 from seil.errors import WarehouseError
 from seil.settings import WarehouseSettings
 from seil.warehouse import TableName, open_warehouse
 from seil.warehouse.spark.commit_log import COMMIT_ID
-from seil.warehouse.spark.upkeep import upkeep
-from seil.warehouse.spark.upkeep_plan import plan_upkeep
+from seil.warehouse.spark.upkeep import lost_files
 from seil.warehouse.spark.warehouse import SparkWarehouse
 
 pytestmark = [pytest.mark.matrix, pytest.mark.spark, pytest.mark.usefixtures("spark")]
@@ -36,8 +33,7 @@ COLUMNS = pa.schema([pa.field("id", pa.string())])
 @pytest.fixture
 def rest(tmp_path: Path) -> Iterator[WarehouseSettings]:
     with rest_server(tmp_path / "rest") as server:
-        settings = spark_settings(tmp_path, catalog="rest", uri=server.url, location="")
-        yield without_old_snapshots(settings)
+        yield spark_settings(tmp_path, catalog="rest", uri=server.url, location="")
 
 
 @pytest.fixture
@@ -63,14 +59,7 @@ def glue(s3: Ministack, tmp_path: Path) -> WarehouseSettings:
     own = {f"spark.sql.catalog.lakehouse.{name}": value for name, value in catalog.items()}
     options = {**OPTIONS, **own}
     place = "s3://glue-catalog/tables"
-    settings = spark_settings(tmp_path, catalog="glue", location=place, options=options)
-    return without_old_snapshots(settings)
-
-
-def without_old_snapshots(settings: WarehouseSettings) -> WarehouseSettings:
-    """Upkeep expires all snapshots but the last."""
-    spark = settings.spark.model_copy(update={"keep_snapshots": timedelta()})
-    return settings.model_copy(update={"spark": spark})
+    return spark_settings(tmp_path, catalog="glue", location=place, options=options)
 
 
 @pytest.fixture
@@ -113,10 +102,8 @@ def test_a_catalog_holds_loads_builds_and_repeated_commits(
         assert contents[0] == contents[1]
         assert contents[0][3] == [("a",), ("b",), ("c",)]
         check_a_commit_that_stops(warehouse, s3)
-        rows = content(warehouse)
-        assert upkeep(settings, fence=HeldLock(), wait=timedelta())
-        assert plan_upkeep(settings) == []
-        assert content(warehouse) == rows
+        # Listed without Hadoop, which has no file system for the files of Glue's catalog here.
+        assert lost_files(warehouse.database, FIRST, settings, is_dry_run=True) == 0
 
 
 def check_a_commit_that_stops(warehouse: SparkWarehouse, s3: Ministack) -> None:
