@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -102,6 +104,46 @@ def test_a_row_of_one_column_has_two_hashes(tmp_path: Path) -> None:
         assert row is not None
         first, second, of_text = row
         assert first == of_text != second
+
+
+class _BreaksOff(MemorySource):
+    @contextmanager
+    def rows(self) -> Iterator[pa.RecordBatchReader]:
+        def batches() -> Iterator[pa.RecordBatch]:
+            yield from self.table.to_batches()
+            raise OSError("the source broke off")
+
+        yield pa.RecordBatchReader.from_batches(self.columns, batches())
+
+
+def test_a_publication_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:
+    catalog = folder_catalog(tmp_path)
+    (outcome,) = publish(catalog, _BreaksOff(BEFORE))
+    assert outcome.state == "failed"
+    assert not list(tmp_path.rglob("*.parquet"))
+    (outcome,) = publish(catalog, MemorySource(BEFORE))
+    assert outcome.how == "first"
+    assert read_by_pyiceberg(catalog) == ordered(BEFORE)
+
+
+@pytest.mark.parametrize("lost", ["*.avro", "*.parquet"])
+def test_a_table_that_lost_its_files_fails_alone(tmp_path: Path, lost: str) -> None:
+    catalog = folder_catalog(tmp_path)
+    publish(catalog, MemorySource(BEFORE), MemorySource(BEFORE, name="others"))
+    for file in (tmp_path / "seil" / "orders").rglob(lost):
+        file.unlink()
+    versions = {"1": BEFORE}
+    broken, good = publish(
+        catalog,
+        MemorySource(AFTER, "2", versions=versions),
+        MemorySource(AFTER, "2", name="others", versions=versions),
+    )
+    assert (broken.state, good.state) == ("failed", "published")
+    assert str(tmp_path / "seil" / "orders") in broken.message
+    # Written anew, it needs nothing of what was lost.
+    (mended,) = publish(catalog, MemorySource(AFTER, "2"), mode="full")
+    assert mended.how == "whole"
+    assert read_by_pyiceberg(catalog) == ordered(AFTER)
 
 
 KEYS = st.one_of(st.none(), st.sampled_from(["a", "b", "ü", ""]), st.integers(0, 9).map(str))

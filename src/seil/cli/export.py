@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import unquote, urlsplit
 
 import typer
 
@@ -45,7 +46,7 @@ def feed(
 
         call.answer(documents.FeedDocument(as_of, written))
         return
-    rows = [(file.feed, file.rows, file.url) for file in written]
+    rows = [(file.feed, file.rows, _place(file.url)) for file in written]
     output.table(("feed", "rows", "file"), rows)
     if not call.quiet:
         output.age(as_of)
@@ -71,6 +72,13 @@ def _export_tables(call: Call, to: str, tables: Sequence[str], file_format: File
 
         call.answer(documents.ExportDocument(as_of, files))
         return
-    output.table(("table", "rows", "file"), [(file.table, file.rows, file.url) for file in files])
+    rows = [(file.table, file.rows, _place(file.url)) for file in files]
+    output.table(("table", "rows", "file"), rows)
     if not call.quiet:
         output.age(as_of)
+
+
+def _place(url: str) -> str:
+    """A path that can be pasted, where the file is local."""
+    parts = urlsplit(url)
+    return unquote(parts.path) if parts.scheme == "file" else url

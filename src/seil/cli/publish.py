@@ -88,9 +88,11 @@ def upkeep(call: Call, catalog: CatalogArgument = None, *, table: TableOptions =
 
         call.answer(UpkeepDocument(outcomes), problem="; ".join(problems))
     else:
-        titles = ("table", "rewritten", "snapshots expired", "files removed", "")
-        rows = [(o.table, o.compacted, o.expired, o.removed_files, o.message) for o in outcomes]
+        titles = ("table", "rewritten", "expired", "removed")
+        rows = [(o.table, o.compacted, o.expired, o.removed_files) for o in outcomes]
         output.table(titles, rows)
+        for problem in problems:
+            output.paragraph(problem)
     return UNBALANCED if problems else 0
 
 
@@ -101,9 +103,12 @@ def _show(call: Call, report: publishing.PublishReport) -> None:
         call.answer(PublishDocument.of(report), problem="; ".join(report.problems))
         return
     changed = [outcome for outcome in report.tables if outcome.state != "unchanged"]
-    rows = [(t.table, t.how or t.state, t.inserted, t.deleted, _remark(t)) for t in changed]
+    rows = [(t.table, t.how or t.state, t.inserted, t.deleted) for t in changed]
     if rows:
-        output.table(("table", "how", "inserted", "deleted", ""), rows)
+        output.table(("table", "how", "inserted", "deleted"), rows)
+    for outcome in changed:
+        if remark := _remark(outcome):
+            output.paragraph(f"{outcome.table}: {remark}")
     unchanged = len(report.tables) - len(changed)
     words = [f"{unchanged:,} tables are up to date" if unchanged else ""]
     words.append(f"not built yet: {', '.join(report.missing)}" if report.missing else "")
@@ -116,4 +121,5 @@ def _show(call: Call, report: publishing.PublishReport) -> None:
 
 def _remark(outcome: TableOutcome) -> str:
     changes = ", ".join(outcome.schema_changes)
-    return "; ".join(filter(None, (outcome.message, outcome.reason, changes)))
+    reason = "" if outcome.how == "first" else outcome.reason
+    return "; ".join(filter(None, (outcome.message, reason, changes)))

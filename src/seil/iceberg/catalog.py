@@ -136,7 +136,7 @@ class IcebergCatalog:
         return isinstance(self._catalog, _RestCatalog) and self._catalog.moves_together
 
     def find(self, identifier: tuple[str, str]) -> Table | None:
-        with self._translated(".".join(identifier)):
+        with self.translated(".".join(identifier)):
             try:
                 return self._catalog.load_table(identifier)
             except (NoSuchTableError, NoSuchNamespaceError):
@@ -144,7 +144,7 @@ class IcebergCatalog:
 
     def create(self, identifier: tuple[str, str], schema: Schema, comment: str) -> Table:
         """Without rows, and without a snapshot."""
-        with self._translated(".".join(identifier)):
+        with self.translated(".".join(identifier)):
             with suppress(NamespaceAlreadyExistsError):
                 self._catalog.create_namespace(identifier[0])
             try:
@@ -190,14 +190,15 @@ class IcebergCatalog:
             return
         hint = file.with_name(_POINTER)
         name = file.name.removesuffix(".metadata.json")
-        with self._translated(str(hint)):
+        with self.translated(str(hint)):
             if not hint.exists() or hint.read_text("utf-8") != name:
                 part = hint.with_name(f"{_POINTER}.{uuid4().hex}")
                 part.write_text(name, "utf-8")
                 part.replace(hint)
 
     @contextmanager
-    def _translated(self, place: str) -> Iterator[None]:
+    def translated(self, place: str) -> Iterator[None]:
+        """Errors of the catalog and of the table's files as IcebergError."""
         try:
             yield
         except _FAULTS as error:

@@ -90,7 +90,12 @@ def _folder(engine: EmbeddedEngine, table: Table) -> Iterator[tuple[Path, str]]:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(url, error) from error
-    yield folder, url
+    try:
+        yield folder, url
+    except BaseException:
+        # Half a file on a full disk would stay until upkeep.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     if final is None or not any(folder.iterdir()):
         shutil.rmtree(folder, ignore_errors=True)
 

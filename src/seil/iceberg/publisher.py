@@ -183,6 +183,10 @@ class TablePublisher:
             plan = new_schema(source.name, source.columns)
             table = self.catalog.create(source.identifier, plan.schema, source.description)
         _refuse_others_layout(source, table)
+        with self.catalog.translated(".".join(source.identifier)):
+            return self._planned(source, table)
+
+    def _planned(self, source: TableSource, table: Table) -> _Staged:
         state = published_state(table)
         plan = next_schema(
             source.name, table.schema(), table.metadata.last_column_id, source.columns

@@ -80,7 +80,8 @@ class Upkeep:
         """`only_due`: what is worth a commit of its own; otherwise everything that can be done."""
         name = ".".join(identifier)
         try:
-            return self._run(identifier, name, only_due=only_due)
+            with self.catalog.translated(name):
+                return self._run(identifier, name, only_due=only_due)
         except SeilError as error:
             return UpkeepOutcome(name, message=error.without(name))
         except (CommitRefusedError, CommitDoubtError) as error:
