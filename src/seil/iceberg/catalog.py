@@ -158,7 +158,7 @@ class IcebergCatalog:
         try:
             self._catalog.commit_table(staged.table, staged.requirements, staged.updates)
         except CommitFailedException as error:
-            raise CommitRefusedError(str(error)) from error
+            raise CommitRefusedError(_reason(error)) from error
         except _REFUSALS as error:
             raise self._error(".".join(staged.table.name()), error) from error
         except _DOUBTS as error:
@@ -173,11 +173,11 @@ class IcebergCatalog:
         except requests.RequestException as error:
             raise CommitDoubtError(_reason(error)) from error
         if answer.status_code == requests.codes.conflict:
-            raise CommitRefusedError(answer.text[:200])
+            raise CommitRefusedError(mask(answer.text)[:200])
         if answer.status_code >= _SERVER_ERROR:
             raise CommitDoubtError(f"it answered {answer.status_code}")
         if not answer.ok:
-            reason = f"it answered {answer.status_code}: {mask(answer.text[:200])}"
+            reason = f"it answered {answer.status_code}: {mask(answer.text)[:200]}"
             raise IcebergError(self.url, reason)
 
     def point(self, table: Table) -> None:
