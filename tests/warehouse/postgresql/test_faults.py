@@ -323,15 +323,15 @@ def test_a_table_that_a_reader_holds_is_named_and_the_others_are_loaded(
 @pytest.mark.matrix
 def test_a_server_whose_connections_are_all_taken_is_named(server: Server, url: str) -> None:
     reader = url.replace("//seil@", "//reader@")
-    with ExitStack() as taken:
+    with ExitStack() as connections:
         with suppress(psycopg.OperationalError):
             while True:
-                taken.enter_context(psycopg.connect(reader))
+                connections.enter_context(psycopg.connect(reader))
         with pytest.raises(WarehouseError, match=r"connection slots.*Raise the server's max_conn"):
             opened(reader)
         with suppress(psycopg.OperationalError):
             while True:
-                taken.enter_context(psycopg.connect(url))
+                connections.enter_context(psycopg.connect(url))
         with pytest.raises(WarehouseError, match=r"too many clients.*Raise the server's max_conn"):
             opened(url)
 

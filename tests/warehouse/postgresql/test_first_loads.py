@@ -81,14 +81,14 @@ def test_files_are_copied_if_no_key_repeats(
     counts: list[tuple[int, int]],
 ) -> None:
     outcomes = appended(accounts, *files)
-    expected = [MergeOutcome(inserted=live, deleted=gone) for live, gone in counts]
+    expected = [MergeOutcome(inserted=live, deleted=dead) for live, dead in counts]
     assert outcomes == dict(enumerate(expected))
     ids = [row["id"] for rows in files for row in rows] if counts else []
     stored = sorted(str(i).replace("\0", "\N{REPLACEMENT CHARACTER}") for i in ids)
     assert [row[0] for row in accounts.rows("id")] == stored
 
 
-def test_versions_of_a_record_are_told_apart_by_their_stamps(
+def test_versions_of_a_record_differ_by_their_stamps(
     warehouse: Warehouse, accounts: Accounts
 ) -> None:
     with warehouse.commit("versions") as commit:
@@ -99,7 +99,7 @@ def test_versions_of_a_record_are_told_apart_by_their_stamps(
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["copied", "merged"])
-def test_of_two_keys_that_the_table_cannot_tell_apart_the_newer_row_stays(
+def test_of_two_keys_that_are_one_in_the_table_the_newer_row_stays(
     accounts: Accounts, is_first: bool
 ) -> None:
     """As of one key that repeats, whichever way the rows take."""

@@ -91,7 +91,7 @@ class SchemaReplacement:
 
     def copy_user_objects(self, objects: Sequence[UserObject]) -> list[UserObject]:
         database = self._connected().database
-        rights.move_routines(database, old=_OLD)
+        rights.move_routines(database, database.schema, old=_OLD)
         copied = user_objects.copy_user_objects(database, objects, old=_OLD)
         rights.copy_rights(database, self._schemas, old=_OLD)
         return copied

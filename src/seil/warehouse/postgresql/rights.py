@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from seil.warehouse.sql import Sql, compose, join, literal
 
 if TYPE_CHECKING:
-    from seil.warehouse.postgresql.connection import PostgresConnection
+    from seil.warehouse.relational.database import RelationalDatabase
 
 _ROUTINES = """
 SELECT format('ALTER ROUTINE %s SET SCHEMA %I', CAST(p.oid AS regprocedure), {schema}) AS statement
@@ -86,12 +86,12 @@ GRANTEE = Sql("""CASE a.grantee WHEN 0 THEN 'PUBLIC'
     CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END""")
 
 
-def move_routines(database: PostgresConnection, *, old: str) -> None:
+def move_routines(database: RelationalDatabase, schema: str, *, old: str) -> None:
     """Of the default schema, before the views that call them; `old` is the suffix of what was."""
-    _run(database, compose(_ROUTINES, schema=literal(database.schema), old=literal(old)))
+    _run(database, compose(_ROUTINES, schema=literal(schema), old=literal(old)))
 
 
-def copy_rights(database: PostgresConnection, schemas: Collection[str], *, old: str) -> None:
+def copy_rights(database: RelationalDatabase, schemas: Collection[str], *, old: str) -> None:
     """Of what exists in both; comments that the new one has stay."""
     names = join(", ", (literal(schema + old) for schema in sorted(schemas)))
     parts = {"old": literal(old), "schemas": names, "grantee": GRANTEE}
@@ -99,13 +99,13 @@ def copy_rights(database: PostgresConnection, schemas: Collection[str], *, old: 
     _run(database, compose(_TABLES, pairs=compose(_MOVED_TABLES, **parts), **parts), old)
 
 
-def copy_table_rights(database: PostgresConnection, table: Sql, next_table: Sql) -> None:
+def copy_table_rights(database: RelationalDatabase, table: Sql, next_table: Sql) -> None:
     """From one table to another, by their qualified names."""
     pairs = compose(_ONE_TABLE, table=literal(table), next=literal(next_table))
     _run(database, compose(_TABLES, pairs=pairs, grantee=GRANTEE))
 
 
-def _run(database: PostgresConnection, select: Sql, old: str = "") -> None:
+def _run(database: RelationalDatabase, select: Sql, old: str = "") -> None:
     """What names the schemas of before, such as a policy, names the new ones then."""
     for statement in map(str, database.query(select)["statement"].to_pylist()):
         database.execute(without_suffix(statement, old) if old else statement)
