@@ -30,6 +30,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "seil.sizes",
     ),
     ("seil.extras",),
+    ("seil.aws_clients",),
     (
         "seil.deadline",
         "seil.retry_after",

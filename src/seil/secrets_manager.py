@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from seil.aws_clients import aws_client
 from seil.errors import ConfigurationError, Problem, UnavailableError
 from seil.extras import requires
 
@@ -141,18 +142,4 @@ def _problem(reference: str, reason: str) -> ConfigurationError:
     return ConfigurationError([Problem(f"aws:{reference}", reason)])
 
 
-def _client() -> SecretsManagerClient:
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        "secretsmanager",
-        config=Config(
-            connect_timeout=2,
-            read_timeout=3,
-            retries={"mode": "standard", "total_max_attempts": 3},
-        ),
-    )
-
-
-_secrets = Secrets(_client)
+_secrets = Secrets(lambda: aws_client("secretsmanager"))

@@ -18,6 +18,7 @@ import seil.secrets_manager
 from seil.api.calls import Answer, ServiceCall
 from seil.aws import gam_client, runtime, tech1_client
 from seil.aws.client import Client
+from seil.aws_clients import aws_client
 from seil.secrets_manager import Secrets
 from seil.settings import TechOneSettings
 from seil.techone.client import TechOne
@@ -29,7 +30,7 @@ ORDER = ServiceCall("gam.get-order", {"orderId": 1}, "c").to_json()
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    fresh = Secrets(seil.secrets_manager._client)
+    fresh = Secrets(lambda: aws_client("secretsmanager"))
     monkeypatch.setattr(seil.secrets_manager, "_secrets", fresh)
 
 

@@ -14,6 +14,7 @@ from tests.limits import HANGS
 from tests.ministack import Ministack
 
 import seil.secrets_manager
+from seil.aws_clients import aws_client
 from seil.errors import ConfigurationError, UnavailableError
 from seil.secret import Secret
 from seil.secrets_manager import Secrets
@@ -61,7 +62,7 @@ def test_binary_secret_is_text(aws: Ministack, secrets: Secrets, name: str) -> N
 def test_settings_reference_is_resolved_by_boto3(
     aws_environment: Ministack, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh = Secrets(seil.secrets_manager._client)
+    fresh = Secrets(lambda: aws_client("secretsmanager"))
     monkeypatch.setattr(seil.secrets_manager, "_secrets", fresh)
     stored(aws_environment, name, '{"client_secret": "s3cr3t"}')
     secret = Secret.parse(f"aws:{name}#client_secret")

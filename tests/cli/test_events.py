@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from seil.events import audit_trail
+from seil.events.audit_trail import AuditTrail
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event
 from seil.events.journal import Journal
@@ -122,11 +124,11 @@ def test_follow_goes_on_where_the_list_ends(
 ) -> None:
     journal.publish([ingestion_event(0), ingestion_event(1)])
 
-    def follow(self: Journal, after: int, **where: Any) -> Iterator[tuple[int, Event]]:
-        yield from self.read(after - 1, **where)
+    def follow(trail: AuditTrail, after: int, **where: Any) -> Iterator[tuple[int, Event]]:
+        yield from trail.read(after - 1, **where)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Journal, "follow", follow)
+    monkeypatch.setattr(audit_trail, "follow", follow)
     ran = seil("events", "--follow", "--limit", "1")
     assert [line.split()[0] for line in ran.out.splitlines()] == ["2", "2"]
     assert seil("events", "-f", "--state", "none", "--json").code == 130

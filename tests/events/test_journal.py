@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from tests.limits import HANGS
 
 from seil.errors import JournalError
+from seil.events.audit_trail import Where, follow
 from seil.events.dispatch import Dispatcher, Pattern, Subscriber
 from seil.events.envelope import Event
-from seil.events.journal import Journal, Where
+from seil.events.journal import Journal
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -135,7 +136,7 @@ def test_read_lets_others_write_meanwhile(journal: Journal) -> None:
 def test_follow_yields_what_comes_and_stops(journal: Journal) -> None:
     journal.publish([ingestion_event("in/old")])
     stop = threading.Event()
-    following = journal.follow(poll=0.01, stop=stop, state="success")
+    following = follow(journal, poll=0.01, stop=stop, state="success")
 
     def publish() -> None:
         with Journal(journal.path) as other:
@@ -153,7 +154,7 @@ def test_follow_yields_what_comes_and_stops(journal: Journal) -> None:
 
 def test_follow_starts_at_the_given_position(journal: Journal) -> None:
     journal.publish([ingestion_event("in/a"), ingestion_event("in/b")])
-    assert next(journal.follow(1))[0] == 2
+    assert next(follow(journal, 1))[0] == 2
 
 
 def test_history_follows_a_file_through_its_moves(journal: Journal) -> None:

@@ -141,6 +141,11 @@ def _lake(site: Site) -> Iterator[SiteCheck]:
 
 
 def _journal(site: Site) -> Iterator[SiteCheck]:
+    if site.settings.events.bus:
+        from seil.events.event_bridge import describe_bus
+
+        yield SiteCheck("bus", "ok", describe_bus(site.settings.events.bus))
+        return
     from seil.events.dispatch import dead_letters
 
     with site.journal.file.transaction():

@@ -1,4 +1,4 @@
-"""The journal: newest events, those to come, what could not be delivered."""
+"""The audit trail: newest events, those to come; what could not be delivered."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from seil.app.site import Site
+    from seil.events.audit_trail import Where
     from seil.events.dispatch_state import DeadLetter
     from seil.events.envelope import Event
-    from seil.events.journal import Where
 
 # SQLite's.
 _LAST_NUMBER = 2**63 - 1
@@ -17,17 +17,19 @@ _LAST_NUMBER = 2**63 - 1
 
 def newest(site: Site, where: Where, *, limit: int) -> list[tuple[int, Event]]:
     """Numbered, oldest first."""
-    if not site.has_journal:
-        return []
-    return list(site.journal.read(limit=limit, newest_first=True, **where))[::-1]
+    log = site.audit_trail_to_read
+    return list(log.read(limit=limit, newest_first=True, **where))[::-1] if log else []
 
 
 def follow(site: Site, where: Where, *, limit: int) -> Iterator[tuple[int, Event]]:
     """The newest ones, then each as it is published; never ends."""
-    last = site.journal.last()
+    from seil.events.audit_trail import follow as follow_trail
+
+    log = site.audit_trail
+    last = log.last()
     for last, event in newest(site, where, limit=limit):
         yield last, event
-    yield from site.journal.follow(last, **where)
+    yield from follow_trail(log, last, **where)
 
 
 def publish(site: Site, event: Event) -> None:

@@ -77,8 +77,8 @@ def why(site: Site, name: str) -> FileTrace:
     from seil.sf_to_dw.ingest.files import key_of
     from seil.sf_to_dw.ingest.files import why as read_story
 
-    journal = site.journal if site.has_journal else None
-    return read_story(site.lake, journal, key_of(site.lake, name))
+    log = site.audit_trail_to_read
+    return read_story(site.lake, log, key_of(site.lake, name))
 
 
 def records_set_aside(

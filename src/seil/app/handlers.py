@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from seil.errors import RejectError, RetryError, SeilError
+from seil.errors import ConfigurationError, Problem, RejectError, RetryError, SeilError
 
 if TYPE_CHECKING:
     from seil.app.site import Site
@@ -116,8 +116,15 @@ def listener(
     stop: threading.Event | None = None,
     turn: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> FileListener:
-    """`turn` is entered around each round that takes the run lock."""
+    """`turn` is entered around each round that takes the run lock.
+
+    Raises ConfigurationError where events go to EventBridge, whose rules deliver them.
+    """
     from seil.sf_to_dw.listen import FileListener
+
+    if bus := site.settings.events.bus:
+        reason = f"events go to EventBridge's bus {bus}, whose rules call functions"
+        raise ConfigurationError([Problem("events.bus", reason, "leave it empty to listen here")])
 
     handlers = file_handlers(site, report, command="listen")
     handlers.turn = turn

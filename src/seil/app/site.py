@@ -16,6 +16,7 @@ from seil.closing import Closing
 if TYPE_CHECKING:
     from seil.app.runs import Run, RunBook
     from seil.catalog import Catalog
+    from seil.events.audit_trail import AuditTrail
     from seil.events.bus import Bus
     from seil.events.journal import Journal
     from seil.lake import Lake
@@ -35,9 +36,8 @@ if TYPE_CHECKING:
 class Site(Closing):
     """One environment's parts. Files and connections are closed when it is left.
 
-    Events go to `bus`: to the journal where none is given. A function on AWS gives EventBridge's,
-    and then needs no journal. `sleep` makes the pauses between requests to the org; one that raises
-    ends the work.
+    Events go to `bus`: to that of the settings where none is given. `sleep` makes the pauses
+    between requests to the org; one that raises ends the work.
     """
 
     def __init__(
@@ -72,9 +72,28 @@ class Site(Closing):
         refuse_newer(lake)
         return lake
 
-    @property
+    @cached_property
     def bus(self) -> Bus:
-        return self._bus or self.journal
+        """Raises MissingExtraError for EventBridge."""
+        if self._bus:
+            return self._bus
+        if name := self.settings.events.bus:
+            from seil.events.event_bridge import EventBridge
+
+            return EventBridge(name, self.lake.staging)
+        return self.journal
+
+    @property
+    def audit_trail(self) -> AuditTrail:
+        """What has been published, in order."""
+        return self.state.events if self.settings.events.bus else self.journal
+
+    @property
+    def audit_trail_to_read(self) -> AuditTrail | None:
+        """Creates none; None where there is none yet."""
+        if self.settings.events.bus:
+            return self.state_to_read.events
+        return self.journal if self.has_journal else None
 
     @cached_property
     def journal(self) -> Journal:

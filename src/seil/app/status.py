@@ -219,10 +219,10 @@ def _of_files(site: Site, files: dict[FileState, list[FileInfo]]) -> Iterator[Fi
     from seil.sf_to_dw.ingest.files import why
 
     if failed := sorted(files["error"], key=lambda file: file.modified):
-        journal = site.journal if site.has_journal else None
+        log = site.audit_trail_to_read
         newest = failed[-1]
         name = newest.key.rpartition("/")[2]
-        reason = why(site.lake, journal, newest.key).reason
+        reason = why(site.lake, log, newest.key).reason
         count = wording.counted(len(failed), "file")
         message = f"{count} could not be ingested, the newest {name}: {reason}"
         look = f"seil files why {newest.key}" if len(failed) == 1 else "seil files --state error"

@@ -44,8 +44,8 @@ def run(
 ) -> RunReport:
     """All steps: read what changed, take it in, load it, build the tables."""
     chosen = site.catalog.select(names)
-    if site.has_journal:
-        site.journal.prune(site.settings.events.keep)
+    if log := site.audit_trail_to_read:
+        log.prune(site.settings.events.keep)
     with site.runs.run("run", objects=[obj.api_name for obj in chosen], full=full) as results:
         # The pipeline takes the lock itself, after what does not need it.
         report = site.pipeline.run(chosen, full=full, progress=results.progress(progress))

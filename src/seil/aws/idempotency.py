@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from seil.api.calls import Answer, too_long
 from seil.api.services.idempotency import Claim, KeyState
+from seil.aws_clients import aws_client
 from seil.errors import ConfigurationError, Problem, SeilError, UnavailableError
 from seil.settings import ApiSettings
 
@@ -173,18 +174,4 @@ def request_store(settings: ApiSettings) -> DynamoStore:
         reason = "is not set: SEIL_API__REQUESTS_TABLE"
         raise ConfigurationError([Problem("api.requests_table", reason)])
     age = settings.idempotency_age.total_seconds()
-    return DynamoStore(settings.requests_table, _dynamo, age=age)
-
-
-def _dynamo() -> DynamoDBClient:
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        "dynamodb",
-        config=Config(
-            connect_timeout=2,
-            read_timeout=3,
-            retries={"mode": "standard", "total_max_attempts": 3},
-        ),
-    )
+    return DynamoStore(settings.requests_table, lambda: aws_client("dynamodb"), age=age)

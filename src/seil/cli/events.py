@@ -14,8 +14,8 @@ from seil.cli.context import opened
 from seil.cli.frame import Call, command, default_command, group
 
 if TYPE_CHECKING:
+    from seil.events.audit_trail import Where
     from seil.events.envelope import Event
-    from seil.events.journal import Where
 
 _events = group(
     "List, filter and follow events; see what could not be delivered.", has_default=True

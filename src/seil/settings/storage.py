@@ -105,8 +105,14 @@ class WarehouseSettings(Section):
 
 
 class EventSettings(Section):
-    """Where events are kept."""
+    """Where events go, and are kept."""
 
+    bus: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9._/-]{1,256}|arn:aws[a-z-]*:events:[a-z0-9-]+:\d{12}:event-bus/[A-Za-z0-9._/-]{1,256})?$",
+        description="EventBridge's bus, by name or ARN; its events are then kept in the state. "
+        "Default: the journal.",
+    )
     journal: NonEmptyPath = Field(
         Path("seil-data/journal.sqlite"), description="The embedded journal's file."
     )

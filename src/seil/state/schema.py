@@ -185,6 +185,27 @@ CREATE TABLE stream_positions (
     changed_at TEXT NOT NULL
 )
 """,
+    """
+CREATE TABLE events (
+    number BIGINT PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    occurred_at TEXT NOT NULL,
+    source TEXT NOT NULL,
+    detail_type TEXT NOT NULL,
+    object TEXT NOT NULL,
+    state TEXT NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX events_occurred ON events (occurred_at);
+CREATE INDEX events_type ON events (detail_type, number);
+CREATE INDEX events_object ON events (object, number);
+CREATE TABLE event_files (
+    key TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    PRIMARY KEY (key, number)
+);
+CREATE INDEX event_files_number ON event_files (number)
+""",
 )
 VERSION = len(MIGRATIONS)
 # In an order in which each may refer to those before it.
@@ -202,6 +223,8 @@ TABLES = (
     "billing_jobs",
     "billing_job_files",
     "stream_positions",
+    "events",
+    "event_files",
 )
 
 META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from seil.settings import StateSettings
     from seil.state.billing import BillingStore
     from seil.state.database import Database
+    from seil.state.events import StoredEvents
     from seil.state.outcomes import Outcomes
 
 
@@ -60,6 +61,12 @@ class State(Closing):
     @cached_property
     def streams(self) -> StreamPositions:
         return StreamPositions(self.database)
+
+    @cached_property
+    def events(self) -> StoredEvents:
+        from seil.state.events import StoredEvents
+
+        return StoredEvents(self.database)
 
     def close(self) -> None:
         self.database.close()

@@ -1,0 +1,28 @@
+"""boto3's clients, as SEIL uses them: short timeouts, few attempts.
+
+Building one is not thread-safe, and takes a tenth of a second: keep it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seil.extras import requires
+
+__all__ = ["aws_client"]
+
+
+def aws_client(service: str, *, read_timeout: float = 3, attempts: int = 3) -> Any:
+    """`read_timeout` in seconds. Raises MissingExtraError."""
+    with requires("aws"):
+        import boto3
+        from botocore.config import Config
+
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            config=Config(
+                connect_timeout=2,
+                read_timeout=read_timeout,
+                retries={"mode": "standard", "total_max_attempts": attempts},
+            ),
+        )
