@@ -34,24 +34,35 @@ class EventOutcome:
     error: SeilError | None = None
 
 
-def handle_landed(site: Site, events: Sequence[Event]) -> list[EventOutcome]:
+def handle_landed(
+    site: Site, events: Sequence[Event], *, stop: threading.Event | None = None
+) -> list[EventOutcome]:
     """Takes in the files that `Object Created` events name. In the order of the events.
 
-    Raises AbortError where none of them can be handled until somebody changes something.
+    `stop` ends a wait for the run lock. Raises AbortError where none of them can be handled until
+    somebody changes something, AlreadyRunningError on `stop`.
     """
-    handlers = file_handlers(site, command="handle-landed", plan=_plan(events))
+    handlers = file_handlers(site, command="handle-landed", plan=_plan(events), stop=stop)
     with handlers.round() as report:
         return _handle(handlers.handle_landed, events, report)
 
 
-def handle_curated(site: Site, events: Sequence[Event]) -> list[EventOutcome]:
+def handle_curated(
+    site: Site, events: Sequence[Event], *, stop: threading.Event | None = None
+) -> list[EventOutcome]:
     """Loads what successful `file-ingestion` events put into curated, and builds.
 
     Raises AbortError, as `handle_landed` does.
     """
-    handlers = file_handlers(site, command="handle-curated", plan=_plan(events))
+    handlers = file_handlers(site, command="handle-curated", plan=_plan(events), stop=stop)
     with handlers.round() as report:
         return _handle(handlers.handle_curated, events, report)
+
+
+def keep_events(site: Site, events: Sequence[Event]) -> list[EventOutcome]:
+    """Adds them to the audit trail in the state; one that is there already stays as it is."""
+    site.state.events.publish(events)
+    return [EventOutcome(event.id, "done") for event in events]
 
 
 def _plan(events: Sequence[Event]) -> dict[str, Any]:
@@ -89,6 +100,7 @@ def file_handlers(
     *,
     command: str,
     plan: Mapping[str, Any] | None = None,
+    stop: threading.Event | None = None,
 ) -> FileHandlers:
     """Each of their rounds that does something is a run of `command`."""
     from seil.sf_to_dw.handlers import FileHandlers
@@ -105,6 +117,7 @@ def file_handlers(
         logs_keys=site.logs_keys,
         workers=site.settings.ingest.workers,
         report=report,
+        stop=stop or threading.Event(),
         open_round=partial(site.runs.round, command, **(plan or {})),
     )
 
@@ -126,9 +139,8 @@ def listener(
         reason = f"events go to EventBridge's bus {bus}, whose rules call functions"
         raise ConfigurationError([Problem("events.bus", reason, "leave it empty to listen here")])
 
-    handlers = file_handlers(site, report, command="listen")
+    handlers = file_handlers(site, report, command="listen", stop=stop)
     handlers.turn = turn
-    handlers.stop = stop or handlers.stop
     return FileListener(
         lake=site.lake,
         journal=site.journal,
