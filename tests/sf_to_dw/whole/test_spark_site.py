@@ -154,8 +154,8 @@ def test_a_killed_run_is_completed_by_the_next(site: SparkSite, moment: str) -> 
     after = site.snapshots()
     for table, snapshots in between.items():
         # What was published is not written again.
-        known = set(snapshots.values()) - {"None"}
-        again = {c for s, c in after[table].items() if s not in snapshots} & known
+        commits = set(snapshots.values()) - {"None"}
+        again = {c for s, c in after[table].items() if s not in snapshots} & commits
         assert not again, (table, again)
     assert site.query(f"SELECT 1 FROM contacts_of_accounts WHERE account_name = '{moment}'")
     if moment.startswith("after _publish"):
