@@ -52,8 +52,8 @@ def test_what_is_published_fits_80_columns(seil: Seil, site: Path) -> None:
     first = seil("publish", "iceberg", "-t", TABLE, "--full")
     assert first.code == 0
     again = seil("publish", "iceberg", "-t", TABLE, "--full")
-    kept = seil("publish", "upkeep", "-t", TABLE)
-    lines = [line for ran in (first, again, kept) for line in ran.out.splitlines()]
+    upkeep = seil("publish", "upkeep", "-t", TABLE)
+    lines = [line for ran in (first, again, upkeep) for line in ran.out.splitlines()]
     assert [line for line in lines if len(line) > 80 and str(site) not in line] == []
     assert re.search(rf"{TABLE}: asked for", again.out)
 

@@ -184,9 +184,9 @@ class TablePublisher:
             table = self.catalog.create(source.identifier, plan.schema, source.description)
         _refuse_others_layout(source, table)
         with self.catalog.translated(".".join(source.identifier)):
-            return self._planned(source, table)
+            return self._plan_table(source, table)
 
-    def _planned(self, source: TableSource, table: Table) -> _Staged:
+    def _plan_table(self, source: TableSource, table: Table) -> _Staged:
         state = published_state(table)
         plan = next_schema(
             source.name, table.schema(), table.metadata.last_column_id, source.columns
