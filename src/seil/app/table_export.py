@@ -67,6 +67,7 @@ def export_tables(
         files = []
         for name, schema in columns.items():
             key = f"{name}.{file_format}"
+            target.sweep_partial_of(key)
             with progress.step(f"export {name}") as step, target.writer(key) as file:
                 rows = _write(
                     reading.warehouse, name, schema, file=file, file_format=file_format, step=step

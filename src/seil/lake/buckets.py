@@ -264,6 +264,16 @@ class Bucket:
             raise
         sink.close()
 
+    def sweep_partial_of(self, key: str) -> None:
+        """Deletes what killed writers left of one key."""
+        if not self._root:
+            return
+        target = self._root / key
+        with _translate_errors(self.uri(key), "clean up"):
+            for path in list(target.parent.iterdir()) if target.parent.is_dir() else []:
+                if path.name.startswith(f"{target.name}#") and _PARTIAL.search(path.name):
+                    _delete_abandoned(path)
+
     def sweep_partial(self) -> Sequence[Path]:
         """Deletes the partial files of killed writers, and returns their paths.
 
