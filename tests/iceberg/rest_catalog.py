@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +22,8 @@ from pyiceberg.schema import Schema
 from pyiceberg.table import CommitTableRequest, Table
 from pyiceberg.table.update import AssertRefSnapshotId, TableRequirement
 
-Fault = Literal["", "409", "500", "503", "504", "close"]
+Fault = Literal["", "403", "404", "409", "500", "501", "503", "504", "close"]
+When = Literal["before", "after"]
 _BASE = [
     "GET /v1/{prefix}/namespaces",
     "POST /v1/{prefix}/namespaces",
@@ -40,7 +41,7 @@ TOGETHER = "POST /v1/{prefix}/transactions/commit"
 @dataclass
 class RestServer:
     """`fault` answers the next commit, which has landed by then if `lands`. `commits` counts those
-    that landed.
+    that landed. `on_commit` is called before and after a commit lands; the answer comes later.
     """
 
     catalog: SqlCatalog
@@ -49,6 +50,7 @@ class RestServer:
     fault: Fault = ""
     lands: bool = True
     commits: int = 0
+    on_commit: Callable[[When], None] = lambda _: None
     url: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -117,12 +119,16 @@ class RestServer:
 
     def _commit(self, changes: list[Any]) -> tuple[int, Any]:
         fault, self.fault = self.fault, ""
+        self.on_commit("before")
         with self.lock:
             if not fault or self.lands:
                 try:
                     tables = self._apply([CommitTableRequest.model_validate(c) for c in changes])
                 except CommitFailedException as error:
                     return 409, _problem("CommitFailedException", 409, str(error))
+                except NoSuchTableError as error:
+                    return 404, _problem("NoSuchTableException", 404, str(error))
+        self.on_commit("after")
         if fault == "close":
             raise ConnectionAbortedError
         if fault:

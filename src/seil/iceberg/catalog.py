@@ -23,9 +23,12 @@ from pyiceberg.exceptions import (
     CommitFailedException,
     ForbiddenError,
     NamespaceAlreadyExistsError,
+    NoSuchIdentifierError,
     NoSuchNamespaceError,
     NoSuchTableError,
+    NotInstalledError,
     RESTError,
+    SignError,
     TableAlreadyExistsError,
     UnauthorizedError,
 )
@@ -68,6 +71,11 @@ _REFUSALS: tuple[type[Exception], ...] = (
     BadRequestError,
     UnauthorizedError,
     ForbiddenError,
+    NoSuchIdentifierError,
+    NoSuchNamespaceError,
+    NotImplementedError,
+    NotInstalledError,
+    SignError,
 )
 # Whether a commit has landed is unknown.
 _DOUBTS: tuple[type[Exception], ...] = (
@@ -78,7 +86,8 @@ _DOUBTS: tuple[type[Exception], ...] = (
     ValueError,
     *_aws_errors(),
 )
-_FAULTS: tuple[type[Exception], ...] = (*_REFUSALS, *_DOUBTS, CommitFailedException)
+_CONFLICTS: tuple[type[Exception], ...] = (CommitFailedException, NoSuchTableError)
+_FAULTS: tuple[type[Exception], ...] = (*_REFUSALS, *_DOUBTS, *_CONFLICTS)
 # One metadata file a commit would stay for good.
 _PROPERTIES = {
     "format-version": "2",
@@ -92,7 +101,7 @@ _PROPERTIES = {
 
 
 class CommitRefusedError(Exception):
-    """The table has changed since the commit was staged: nothing was committed."""
+    """The table was changed or dropped since the commit was staged: nothing was committed."""
 
 
 class CommitDoubtError(Exception):
@@ -157,7 +166,7 @@ class IcebergCatalog:
         """Raises CommitRefusedError and CommitDoubtError."""
         try:
             self._catalog.commit_table(staged.table, staged.requirements, staged.updates)
-        except CommitFailedException as error:
+        except _CONFLICTS as error:
             raise CommitRefusedError(_reason(error)) from error
         except _REFUSALS as error:
             raise self._error(".".join(staged.table.name()), error) from error
@@ -172,7 +181,7 @@ class IcebergCatalog:
             answer = self._catalog.commit_together([_change(one) for one in staged])
         except requests.RequestException as error:
             raise CommitDoubtError(_reason(error)) from error
-        if answer.status_code == requests.codes.conflict:
+        if answer.status_code in (requests.codes.conflict, requests.codes.not_found):
             raise CommitRefusedError(mask(answer.text)[:200])
         if answer.status_code >= _SERVER_ERROR:
             raise CommitDoubtError(f"it answered {answer.status_code}")
