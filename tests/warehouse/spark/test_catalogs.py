@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pytest
+from py4j.protocol import Py4JJavaError
 from pyspark import SparkContext
 from tests.iceberg.rest_catalog import rest_server
 from tests.ministack import REGION, Ministack
@@ -20,6 +21,7 @@ from seil.errors import WarehouseError
 from seil.settings import WarehouseSettings
 from seil.warehouse import TableName, open_warehouse
 from seil.warehouse.spark.commit_log import COMMIT_ID
+from seil.warehouse.spark.jvm import current_catalog
 from seil.warehouse.spark.upkeep import lost_files
 from seil.warehouse.spark.warehouse import SparkWarehouse
 
@@ -129,3 +131,13 @@ def head(warehouse: SparkWarehouse, table: TableName) -> tuple[int | None, str |
     loaded = warehouse.database.load(table)
     assert loaded
     return loaded.head(), loaded.summary().get(COMMIT_ID)
+
+
+def test_a_warehouse_closes_its_catalog(rest: WarehouseSettings) -> None:
+    """Else a process that opens one each hour would keep every client and its threads."""
+    with open_warehouse(rest) as warehouse:
+        assert isinstance(warehouse, SparkWarehouse)
+        catalog = current_catalog(warehouse.database.session).icebergCatalog()
+        catalog.listNamespaces()
+    with pytest.raises(Py4JJavaError, match="Connection pool shut down"):
+        catalog.listNamespaces()

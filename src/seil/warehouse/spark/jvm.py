@@ -100,6 +100,10 @@ def java_session(session: SparkSession) -> Any:
     return session._jsparkSession
 
 
+def current_catalog(session: SparkSession) -> Any:
+    return session._jsparkSession.sessionState().catalogManager().currentCatalog()
+
+
 def java_frame(frame: DataFrame) -> Any:
     return frame._jdf
 

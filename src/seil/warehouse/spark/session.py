@@ -21,6 +21,7 @@ from pyspark.sql import SparkSession
 from seil.errors import ConfigurationError, Problem, WarehouseError
 from seil.warehouse.spark.java import require_java
 from seil.warehouse.spark.jvm import (
+    current_catalog,
     hadoop_configuration,
     is_running,
     java,
@@ -77,8 +78,19 @@ def open_session(settings: WarehouseSettings) -> SparkSession:
     session = _running(settings).newSession()
     _require_iceberg(session, settings)
     _configure(session, settings)
-    _use_catalog(session, settings)
+    try:
+        _use_catalog(session, settings)
+    except BaseException:
+        close_session(session)
+        raise
     return session
+
+
+def close_session(session: SparkSession) -> None:
+    """Closes the catalog's connections and threads, which Spark leaves open until Java ends."""
+    # Java may have ended, and a catalog that is not Iceberg's has nothing to close.
+    with suppress(Py4JError, OSError):
+        current_catalog(session).icebergCatalog().close()
 
 
 def catalog_name(settings: WarehouseSettings) -> str:

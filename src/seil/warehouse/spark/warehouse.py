@@ -15,7 +15,7 @@ from seil.warehouse.spark.builds import SparkBuilder
 from seil.warehouse.spark.connection import SparkConnection
 from seil.warehouse.spark.layout import TableLayouts
 from seil.warehouse.spark.rows import with_times
-from seil.warehouse.spark.session import open_session
+from seil.warehouse.spark.session import close_session, open_session
 
 if TYPE_CHECKING:
     from seil.settings import WarehouseSettings
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 class SparkWarehouse(RelationalWarehouse[SparkConnection]):
     dialect = "spark"
     traits = EngineTraits(atomic_across_tables=False, follows_changes=True)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            close_session(self.database.session)
 
     def prepare(self) -> None:
         self.database.recover()
@@ -72,14 +78,19 @@ def connect(
     fence: Fence | None = None,
     open_url: OpenUrl | None = None,
 ) -> SparkWarehouse:
-    database = SparkConnection(
-        open_session(settings),
-        settings.url,
-        schema=settings.schema_name,
-        suffix=suffix,
-        read_only=read_only,
-        fence=fence,
-        open_url=open_url,
-        layouts=TableLayouts.of(settings.spark),
-    )
+    session = open_session(settings)
+    try:
+        database = SparkConnection(
+            session,
+            settings.url,
+            schema=settings.schema_name,
+            suffix=suffix,
+            read_only=read_only,
+            fence=fence,
+            open_url=open_url,
+            layouts=TableLayouts.of(settings.spark),
+        )
+    except BaseException:
+        close_session(session)
+        raise
     return SparkWarehouse(database)
