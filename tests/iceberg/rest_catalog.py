@@ -42,6 +42,7 @@ TOGETHER = "POST /v1/{prefix}/transactions/commit"
 class RestServer:
     """`fault` answers the next commit, which has landed by then if `lands`. `commits` counts those
     that landed. `on_commit` is called before and after a commit lands; the answer comes later.
+    `authorization` is the last request's.
     """
 
     catalog: SqlCatalog
@@ -52,6 +53,7 @@ class RestServer:
     commits: int = 0
     on_commit: Callable[[When], None] = lambda _: None
     url: str = ""
+    authorization: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
@@ -181,6 +183,7 @@ def rest_server(folder: Path, *, moves_together: bool = True) -> Iterator[RestSe
         def _serve(self) -> None:
             size = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(size) or b"null")
+            server.authorization = self.headers.get("Authorization") or ""
             try:
                 status, answer = server.answer(self.command, self.path, body)
             except ConnectionAbortedError:

@@ -25,11 +25,9 @@ def settings(s3: Ministack, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     for name, value in s3.environment.items():
         monkeypatch.setenv(name, value)
     options = {"s3.endpoint": s3.url, "s3.region": REGION, "glue.endpoint": s3.url}
-    access = {
-        "s3.access-key-id": s3.environment["AWS_ACCESS_KEY_ID"],
-        "s3.secret-access-key": s3.environment["AWS_SECRET_ACCESS_KEY"],
-    }
-    return {"options": {**options, **access}}
+    access = {"s3.access-key-id": s3.environment["AWS_ACCESS_KEY_ID"]}
+    secrets = {"s3.secret-access-key": "env:AWS_SECRET_ACCESS_KEY"}
+    return {"options": {**options, **access}, "secrets": secrets}
 
 
 def check(catalog: IcebergCatalog) -> None:

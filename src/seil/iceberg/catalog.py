@@ -129,12 +129,18 @@ class _RestCatalog(RestCatalog):
 
 
 class IcebergCatalog:
-    """Raises IcebergError for every error of the catalog or its store."""
+    """Raises IcebergError for every error of the catalog or its store.
 
-    def __init__(self, url: str, catalog: Catalog, *, is_folder: bool = False) -> None:
+    `secrets` are masked in what they say.
+    """
+
+    def __init__(
+        self, url: str, catalog: Catalog, *, is_folder: bool = False, secrets: Sequence[str] = ()
+    ) -> None:
         self.url = url
         self._catalog = catalog
         self._is_folder = is_folder
+        self._secrets = secrets
 
     def close(self) -> None:
         self._catalog.close()
@@ -167,11 +173,11 @@ class IcebergCatalog:
         try:
             self._catalog.commit_table(staged.table, staged.requirements, staged.updates)
         except _CONFLICTS as error:
-            raise CommitRefusedError(_reason(error)) from error
+            raise CommitRefusedError(_reason(error, self._secrets)) from error
         except _REFUSALS as error:
             raise self._error(".".join(staged.table.name()), error) from error
         except _DOUBTS as error:
-            raise CommitDoubtError(_reason(error)) from error
+            raise CommitDoubtError(_reason(error, self._secrets)) from error
         self.point(staged.table)
 
     def commit_together(self, staged: Sequence[StagedCommit]) -> None:
@@ -180,13 +186,14 @@ class IcebergCatalog:
         try:
             answer = self._catalog.commit_together([_change(one) for one in staged])
         except requests.RequestException as error:
-            raise CommitDoubtError(_reason(error)) from error
+            raise CommitDoubtError(_reason(error, self._secrets)) from error
         if answer.status_code in (requests.codes.conflict, requests.codes.not_found):
-            raise CommitRefusedError(mask(answer.text)[:200])
+            raise CommitRefusedError(_first_line(answer.text, self._secrets))
         if answer.status_code >= _SERVER_ERROR:
             raise CommitDoubtError(f"it answered {answer.status_code}")
         if not answer.ok:
-            reason = f"it answered {answer.status_code}: {mask(answer.text)[:200]}"
+            text = _first_line(answer.text, self._secrets)
+            reason = f"it answered {answer.status_code}: {text}"
             raise IcebergError(self.url, reason)
 
     def point(self, table: Table) -> None:
@@ -215,7 +222,7 @@ class IcebergCatalog:
 
     def _error(self, place: str, error: Exception) -> IcebergError:
         hint = "`seil doctor` tries the catalog; the next run publishes again"
-        return IcebergError(f"{place} in {self.url}", _reason(error), hint=hint)
+        return IcebergError(f"{place} in {self.url}", _reason(error, self._secrets), hint=hint)
 
 
 def open_catalog(settings: PublishSettings, url: str, *, creates: bool = True) -> IcebergCatalog:
@@ -223,32 +230,36 @@ def open_catalog(settings: PublishSettings, url: str, *, creates: bool = True) -
     ConfigurationError for a secret that cannot be read.
     """
     place = mask(url)
-    scheme, _, rest = url.partition(":")
-    options = {**settings.options, **_secrets(settings)}
+    values = _secrets(settings)
+    options = {**settings.options, **values}
+    password = settings.password.reveal() if settings.password is not None else ""
+    secrets = _masked([*values.values(), password])
     try:
-        if scheme == "file":
-            return _folder(url, options, creates=creates)
-        if scheme in ("http", "https"):
-            return IcebergCatalog(place, _RestCatalog("seil", **_rest(settings, url, options)))
-        location = {"warehouse": settings.warehouse} if settings.warehouse else {}
-        if scheme == "glue":
-            region = {"glue.region": rest} if rest else {}
-            return IcebergCatalog(
-                place, load_catalog("seil", type="glue", **region, **location, **options)
-            )
-        uri = make_url(rest)
-        if settings.password is not None:
-            uri = uri.set(password=settings.password.reveal())
-        full_uri = uri.render_as_string(hide_password=False)
-        return IcebergCatalog(
-            place, load_catalog("seil", type="sql", uri=full_uri, **location, **options)
-        )
+        if url.startswith("file:"):
+            catalog: Catalog = _folder(url, options, creates=creates)
+            return IcebergCatalog(url, catalog, is_folder=True, secrets=secrets)
+        return IcebergCatalog(place, _served(settings, url, options, password), secrets=secrets)
     except _FAULTS as error:
         hint = "Check [publish] catalog; `seil doctor` tries it"
-        raise IcebergError(place, _reason(error), hint=hint) from error
+        raise IcebergError(place, _reason(error, secrets), hint=hint) from error
 
 
-def _folder(url: str, options: dict[str, str], *, creates: bool) -> IcebergCatalog:
+def _served(settings: PublishSettings, url: str, options: dict[str, str], password: str) -> Catalog:
+    scheme, _, rest = url.partition(":")
+    if scheme in ("http", "https"):
+        return _RestCatalog("seil", **_rest(settings, url, options))
+    location = {"warehouse": settings.warehouse} if settings.warehouse else {}
+    if scheme == "glue":
+        region = {"glue.region": rest} if rest else {}
+        return load_catalog("seil", type="glue", **region, **location, **options)
+    uri = make_url(rest)
+    if password:
+        uri = uri.set(password=password)
+    full_uri = uri.render_as_string(hide_password=False)
+    return load_catalog("seil", type="sql", uri=full_uri, **location, **options)
+
+
+def _folder(url: str, options: dict[str, str], *, creates: bool) -> Catalog:
     folder = Path(unquote(urlsplit(url).path))
     if signs := sorted(_SIGNS_OF_URLS & set(str(folder))):
         hint = "Publish to a folder without them"
@@ -260,8 +271,7 @@ def _folder(url: str, options: dict[str, str], *, creates: bool) -> IcebergCatal
         hint = f"`seil publish iceberg {folder}` publishes there"
         raise IcebergError(str(folder), "has no published tables", hint=hint)
     places = {"uri": f"sqlite:///{folder / CATALOG_FILE}", "warehouse": f"file://{folder}"}
-    catalog = load_catalog("seil", type="sql", **places, **options)
-    return IcebergCatalog(url, catalog, is_folder=True)
+    return load_catalog("seil", type="sql", **places, **options)
 
 
 def _rest(settings: PublishSettings, url: str, options: dict[str, str]) -> dict[str, str]:
@@ -277,12 +287,19 @@ def _rest(settings: PublishSettings, url: str, options: dict[str, str]) -> dict[
 
 def _secrets(settings: PublishSettings) -> dict[str, str]:
     """Pyiceberg's names of those that are set."""
-    secrets = {
+    named = {
         "token": settings.token,
         "credential": settings.credential,
         "s3.secret-access-key": settings.s3_secret_access_key,
     }
-    return {name: secret.reveal() for name, secret in secrets.items() if secret is not None}
+    secrets = settings.secrets | {n: value for n, value in named.items() if value is not None}
+    return {name: secret.reveal() for name, secret in secrets.items()}
+
+
+def _masked(values: Sequence[str]) -> list[str]:
+    """What no message may show, the longest first: values, and the secrets of `id:secret`."""
+    parts = [value.partition(":")[2] for value in values]
+    return sorted(filter(None, [*values, *parts]), key=len, reverse=True)
 
 
 def _change(staged: StagedCommit) -> CommitTableRequest:
@@ -294,7 +311,11 @@ def _change(staged: StagedCommit) -> CommitTableRequest:
     )
 
 
-def _reason(error: Exception) -> str:
-    """One line, without what may be a secret."""
-    text = mask(str(error) or type(error).__name__).strip()
-    return text.partition("\n")[0][:300]
+def _reason(error: Exception, secrets: Sequence[str]) -> str:
+    return _first_line(str(error) or type(error).__name__, secrets)
+
+
+def _first_line(text: str, secrets: Sequence[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "****")
+    return mask(text).strip().partition("\n")[0][:300]

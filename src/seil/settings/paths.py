@@ -38,7 +38,10 @@ def resolve(settings: Settings, base: Path) -> Settings:
     }
     updates["lake"] = {"url": _url(settings.lake.url, base)}
     updates["feed"] = {"url": _url(settings.feed.url, base)}
-    updates["publish"] |= {"catalog": catalog_url(settings.publish.catalog, base)}
+    updates["publish"] |= {
+        "catalog": catalog_url(settings.publish.catalog, base),
+        "secrets": settings.publish.resolve_secrets(base),
+    }
     updates["warehouse"] = {
         "url": warehouse_url(settings.warehouse.url, base),
         **settings.warehouse.resolve_spark(base),

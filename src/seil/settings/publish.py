@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -12,6 +14,11 @@ from seil.durations import Duration
 from seil.secret import Secret
 from seil.settings.section import NameList, Section, split_pairs
 
+# https://py.iceberg.apache.org/configuration/
+_SECRET_OPTION = re.compile(
+    r"(?i)(?:.*[.-])?(?:token|credential|secret|password|secret-access-key|account-key"
+    r"|connection-string)|header\..*(?:authorization|key|token|secret).*"
+)
 CATALOGS = ("file", "http", "https", "glue", "sql")
 
 
@@ -24,6 +31,13 @@ def require_catalog(url: str) -> str:
     if parts.password is not None:
         raise ValueError("holds a password: set [publish] password to a reference instead")
     return url
+
+
+def _require_no_secrets(options: dict[str, str]) -> dict[str, str]:
+    for name in options:
+        if _SECRET_OPTION.fullmatch(name):
+            raise ValueError(f"{name} is a secret, set it in [publish.secrets] as a reference")
+    return options
 
 
 class PublishSettings(Section):
@@ -62,9 +76,16 @@ class PublishSettings(Section):
     s3_secret_access_key: Secret | None = Field(
         None, description="Of an S3 store outside AWS; on AWS the usual chain of credentials."
     )
-    options: Annotated[dict[str, str], BeforeValidator(split_pairs)] = Field(
+    options: Annotated[
+        dict[str, str], BeforeValidator(split_pairs), AfterValidator(_require_no_secrets)
+    ] = Field(
         {},
         description="Further properties of pyiceberg, as s3.endpoint or s3.access-key-id.",
+    )
+    secrets: Annotated[dict[str, Secret], BeforeValidator(split_pairs)] = Field(
+        {},
+        description="Properties that are secret, as s3.session-token or adls.account-key: "
+        "references.",
     )
     compact_after: int = Field(
         50, ge=1, description="Rewrite a table's files once it has so many delete files."
@@ -80,3 +101,7 @@ class PublishSettings(Section):
     memory: str = Field(
         "1GB", pattern=r"(?i)^[\d.]+ ?[KMGT]i?B$", description="DuckDB's memory limit meanwhile."
     )
+
+    def resolve_secrets(self, base: Path) -> dict[str, Secret]:
+        """Relative paths are meant from `base`."""
+        return {n: s.resolve(base, f"publish.secrets.{n}") for n, s in self.secrets.items()}
