@@ -95,6 +95,25 @@ def test_a_table_that_another_program_dropped_is_created_again(theirs: Warehouse
         assert select(one, "SELECT n FROM t") == [(1,)]
 
 
+def test_a_table_whose_old_metadata_another_program_removed_is_read(
+    theirs: WarehouseSettings,
+) -> None:
+    """From the cache it would be as it was, and "Metadata file for version 1 is missing"."""
+    table, columns = TableName("salesforce", "t"), pa.schema([pa.field("n", pa.int64())])
+    with connect(theirs) as one, connect(theirs) as other:
+        other.database.create_bare(table, columns)
+        assert select(one, "SELECT n FROM salesforce.t") == []
+        place = other.database.place(table)
+        kept = "'write.metadata.previous-versions-max'='1'"
+        other.database.run(f"ALTER TABLE {place} SET TBLPROPERTIES ({kept})")
+        for n in range(2):
+            other.database.append(table, pa.table({"n": [n]}))
+        folder = Path(str(theirs.spark.options["spark.sql.catalog.lakehouse.warehouse"]))
+        assert not list(folder.glob("*/t/metadata/v1.metadata.json"))
+        one.database.append(table, pa.table({"n": [2]}))
+        assert select(one, "SELECT n FROM salesforce.t ORDER BY n") == [(0,), (1,), (2,)]
+
+
 @pytest.mark.parametrize("location", ["", "s3://lake/tables"])
 def test_a_catalog_that_does_not_answer_is_named(
     tmp_path: Path, unused_port: int, location: str
