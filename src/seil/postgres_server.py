@@ -42,9 +42,17 @@ _START = (
     "Check host and port in [{section}] url, and that the server runs; then run the same command"
 )
 _TLS = "Correct sslmode, sslrootcert and host in [{section}] url"
+_BROKEN = (
+    "The server or the network ended the connection: look into the server's log, and when it runs,"
+    " run the same command again; nothing is lost"
+)
 _PRIMARY = (
     "Point [{section}] url at the primary server; of several hosts in it,"
     " target_session_attrs=read-write chooses that"
+)
+_WRITABLE = (
+    f"{_PRIMARY}. If it is the primary, let that user write:"
+    " `ALTER ROLE ... SET default_transaction_read_only = off`"
 )
 _DATABASE = "Create that database, or correct its name in [{section}] url"
 _CONNECTIONS = "Raise the server's max_connections, or let other programs end"
@@ -58,7 +66,7 @@ _HINTS: Mapping[type[psycopg.Error], str] = {
     errors.InvalidPassword: _LOGIN,
     errors.InvalidAuthorizationSpecification: _LOGIN,
     errors.InvalidCatalogName: _DATABASE,
-    errors.ReadOnlySqlTransaction: _PRIMARY,
+    errors.ReadOnlySqlTransaction: _WRITABLE,
     errors.ObjectNotInPrerequisiteState: _PRIMARY,
     errors.DiskFull: "The server's disk is full: free some space, then run the same command again;"
     " nothing is lost",
@@ -70,8 +78,16 @@ _HINTS: Mapping[type[psycopg.Error], str] = {
     " same command again",
 }
 _NO_LIMIT = {"temp_file_limit": "-1"}
-# libpq reports a failed connection by its words alone, without a code.
+# libpq reports a failed connection by its words alone, without a code. Those of one that breaks
+# while it is used, over TLS too, stand before those that any refusal may contain.
 _WORDS: tuple[tuple[str, str], ...] = (
+    ("closed the connection unexpectedly", _BROKEN),
+    ("connection has been closed unexpectedly", _BROKEN),
+    ("SSL SYSCALL error", _BROKEN),
+    ("could not receive data from server", _BROKEN),
+    ("could not send data to server", _BROKEN),
+    ("the connection is lost", _BROKEN),
+    ("the connection is closed", _BROKEN),
     ("password authentication failed", _LOGIN),
     ("no password supplied", "Set [{section}] password to a reference: env:NAME or file:PATH"),
     ("certificate", _TLS),
@@ -101,7 +117,10 @@ _LIMIT_WORDS = {
     "temp_file_limit": "temp_file_limit",
 }
 # The place says it already: connection to server at "127.0.0.1", port 5432 failed: FATAL: ...
-_PREFIX = re.compile(r"^.*\bconnection to server .*? failed: (FATAL: +)?")
+_PREFIX = re.compile(
+    r"^(.*\bconnection to server .*? failed: (FATAL: +)?"
+    r"|(consuming input|sending [a-z ]+|receiving copy data|flushing) failed: )"
+)
 
 
 class ServerConnection(psycopg.Connection[TupleRow]):

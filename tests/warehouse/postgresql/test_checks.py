@@ -9,6 +9,7 @@ import pytest
 from tests.postgresql import Server
 
 from seil.checks import SiteCheck
+from seil.errors import WarehouseError
 from seil.settings import WarehouseSettings
 from seil.warehouse import checks, open_warehouse
 from seil.warehouse.postgresql import checks as postgres_checks
@@ -65,6 +66,41 @@ def test_a_server_that_a_run_would_fail_on_is_named_with_its_cure(
     assert check.state == state
     text = f"{check.detail} -> {check.cure}".replace('"', "")
     assert re.search(words.format(database), text)
+
+
+def test_tables_that_would_have_another_owner_are_named_before_they_fail_a_build(
+    server: Server, database: str
+) -> None:
+    owner, loader = f"o_{database}"[:40], f"l_{database}"[:40]
+    server.admin(
+        f"CREATE ROLE {owner} LOGIN",
+        f"CREATE ROLE {loader} LOGIN",
+        f"GRANT {owner} TO {loader}",
+        f"GRANT CREATE ON DATABASE {database} TO {owner}",
+    )
+    with open_warehouse(WarehouseSettings(url=server.url(database, user=owner))) as warehouse:
+        warehouse.prepare()
+    alone = results(server.url(database, user=loader))["rights"]
+    assert alone.state == "warn"
+    assert f"would belong to {loader}" in alone.detail
+    option = f"-c%20role%3D{owner}"
+    assert option in alone.cure
+    assert results(server.url(database, user=loader, options=option))["rights"].state == "ok"
+
+    with psycopg.connect(server.url(database, user=loader), autocommit=True) as connection:
+        connection.execute("CREATE TABLE analytics.sizes (id text)")
+    with (
+        open_warehouse(WarehouseSettings(url=server.url(database, user=owner))) as warehouse,
+        pytest.raises(WarehouseError, match=r"denied.*seil doctor"),
+    ):
+        warehouse.query("SELECT * FROM analytics.sizes")
+    rights = results(server.url(database, user=owner))["rights"]
+    assert rights.state == "warn"
+    assert f"analytics.sizes: owned by {loader}" in rights.detail
+    command = rights.cure.split(",")[0]
+    with psycopg.connect(server.url(database), autocommit=True) as connection:
+        connection.execute(command.encode())
+    assert results(server.url(database, user=owner))["rights"].state == "ok"
 
 
 def test_a_session_that_a_load_would_wait_for_is_named(server: Server, database: str) -> None:

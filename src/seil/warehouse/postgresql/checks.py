@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from seil.checks import SiteCheck
 from seil.errors import WarehouseError
@@ -50,6 +51,13 @@ _SCHEMAS = """
 SELECT n.nspname AS name, pg_get_userbyid(n.nspowner) AS owner,
        pg_has_role(n.nspowner, 'USAGE') AS is_own
 FROM pg_namespace AS n WHERE n.nspname IN ({schemas}) ORDER BY 1"""
+_TABLES = """
+SELECT pg_get_userbyid(c.relowner) AS owner, count(*) AS tables,
+       min(format('%I.%I', n.nspname, c.relname)) AS example
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname IN ({schemas}) AND c.relkind IN ('r', 'p')
+AND pg_has_role(n.nspowner, 'USAGE') AND NOT pg_has_role(c.relowner, 'USAGE')
+GROUP BY c.relowner ORDER BY 1"""
 _LIMITS = """
 SELECT name, current_setting(name) AS value, CAST(min_val AS bigint) AS none FROM pg_settings
 WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout',
@@ -105,19 +113,8 @@ def checks(settings: WarehouseSettings) -> Iterator[SiteCheck]:
 
 
 def _rights(database: PostgresConnection, server: _Server) -> Iterator[SiteCheck]:
-    existing = _rows(database, compose(_SCHEMAS, schemas=_schema_list(database)))
-    user, wrong = server.user_name, False
-    for row in existing:
-        if not row["is_own"]:
-            wrong = True
-            detail = f"the schema {row['name']} belongs to {row['owner']}, not to {user}"
-            cure = compose(
-                "ALTER SCHEMA {name} OWNER TO {user}, or run as {owner}",
-                name=SqlName(row["name"]),
-                user=SqlName(user),
-                owner=SqlName(row["owner"]),
-            )
-            yield SiteCheck("warehouse rights", "warn", detail, f"{cure}: `seil rebuild` needs it")
+    user, owners = server.user_name, list(_owners(database, server))
+    yield from owners
     try:
         with _rolled_back(database):
             database.execute(_WRITES)
@@ -128,9 +125,39 @@ def _rights(database: PostgresConnection, server: _Server) -> Iterator[SiteCheck
         command = compose(grant, **names) if is_denied else error.hint or error.cure
         yield SiteCheck("warehouse rights", "fail", f"{user}: {error.reason}", command)
         return
-    if not wrong:
+    if not owners:
         detail = f"{user} may create schemas, tables and temporary tables, and write"
         yield SiteCheck("warehouse rights", "ok", detail)
+
+
+def _owners(database: PostgresConnection, server: _Server) -> Iterator[SiteCheck]:
+    """Only an owner changes a table, and a rebuild drops schemas."""
+    name, user = "warehouse rights", server.user_name
+    roles = set()
+    for row in _rows(database, compose(_SCHEMAS, schemas=_schema_list(database))):
+        if row["is_own"]:
+            roles.add(row["owner"])
+            continue
+        detail = f"the schema {row['name']} belongs to {row['owner']}, not to {user}"
+        cure = compose(
+            "ALTER SCHEMA {name} OWNER TO {user}, or run as {owner}",
+            name=SqlName(row["name"]),
+            user=SqlName(user),
+            owner=SqlName(row["owner"]),
+        )
+        yield SiteCheck(name, "warn", detail, f"{cure}: `seil rebuild` needs it")
+    for role in sorted(roles - {user}):
+        detail = f"{role} owns the warehouse, and what {user} makes would belong to {user}"
+        option = f"options=-c%20role%3D{quote(role)}"
+        yield SiteCheck(name, "warn", detail, f"add {option} to [warehouse] url")
+    for row in _rows(database, compose(_TABLES, schemas=_schema_list(database))):
+        more = f" and {row['tables'] - 1:,} more" if row["tables"] > 1 else ""
+        detail = f"the table {row['example']}{more}: owned by {row['owner']}, not by {user}"
+        command = compose(
+            "ALTER TABLE {table} OWNER TO {user}", table=Sql(row["example"]), user=SqlName(user)
+        )
+        needs = "for each: builds and rebuilds need it"
+        yield SiteCheck(name, "warn", detail, f"{command}, {needs}")
 
 
 @contextmanager

@@ -100,13 +100,16 @@ class PostgresConnection:
         with translated_errors(self.url):
             self._connection = connect(url, password)
         try:
-            self._check_pooler(lambda: connect(url, password))
+            self._check_server(lambda: connect(url, password))
             self._begin_session()
         except BaseException:
             self.close()
             raise
 
-    def _check_pooler(self, another: Callable[[], psycopg.Connection]) -> None:
+    def _check_server(self, another: Callable[[], psycopg.Connection]) -> None:
+        """Its version first, which takes no statement."""
+        if problem := refusal(self._connection, "warehouse"):
+            raise WarehouseError(self.url, problem[0], hint=problem[1])
         with translated_errors(self.url):
             is_shared = shares_sessions(self._connection, another)
         if is_shared:
@@ -115,8 +118,6 @@ class PostgresConnection:
             raise WarehouseError(self.url, reason, hint=f"{hint} server itself")
 
     def _begin_session(self) -> None:
-        if problem := refusal(self._connection, "warehouse"):
-            raise WarehouseError(self.url, problem[0], hint=problem[1])
         self._connection.add_notice_handler(self._note)
         self.execute(f"{ROUGH}; {_SESSION}")
         self.execute(f"SET search_path = {quote(self.schema)}")

@@ -18,8 +18,8 @@ LEAVE_OUT = (
 )
 _AGAIN = "Nothing was changed. Run the same command again"
 _HINTS: dict[type[psycopg.Error], str] = {
-    errors.InsufficientPrivilege: "Let the database's owner grant that right to the user of"
-    " [warehouse] url",
+    errors.InsufficientPrivilege: "Let its owner grant that right to the user of [warehouse] url,"
+    " or make that user the owner: `seil doctor` names what belongs to others",
     errors.DependentObjectsStillExist: "Change or drop what reads it, then run the same command"
     " again; nothing is lost",
     errors.OutOfMemory: "Let the server have more memory, or lower its work_mem",
