@@ -104,8 +104,8 @@ def rows_of(relation: str) -> list[tuple[Any, ...]]:
 def test_a_parquet_file_has_every_value(seil: Seil, site: Path) -> None:
     assert seil("export", "parquet", "out", "-t", ODD).code == 0
     file = site / "out" / f"{ODD}.parquet"
-    stored = pq.read_table(file).sort_by("id")
-    assert stored.equals(odd_rows())
+    table = pq.read_table(file).sort_by("id")
+    assert table.equals(odd_rows())
     assert rows_of(f"'{file}'") == [tuple(row.values()) for row in odd_rows().to_pylist()]
 
 
@@ -154,5 +154,5 @@ def test_a_stopped_export_leaves_the_last_file_and_a_repeat_completes(
     assert seil("export", file_format, "out", "-t", MANY).code == 0
     assert [path.name for path in out.iterdir()] == [file.name]
     with duckdb.connect() as connection:
-        counted = connection.execute(f"SELECT count(DISTINCT id), count(name) FROM '{file}'")
-        assert counted.fetchone() == (ROWS, ROWS)
+        result = connection.execute(f"SELECT count(DISTINCT id), count(name) FROM '{file}'")
+        assert result.fetchone() == (ROWS, ROWS)

@@ -95,8 +95,8 @@ def test_a_publication_that_is_stopped_at_a_commit_is_completed_by_a_repeat(
     is_over.set()
     assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
     assert "Traceback" not in errors
-    landed = server.commits
-    assert landed == (1 if when == "after" else 0)
+    commits = server.commits
+    assert commits == (1 if when == "after" else 0)
     assert seil(*PUBLISH).code == 0
     assert server.commits == (1 if moves_together else 2)
     check(server)

@@ -233,18 +233,22 @@ def open_catalog(settings: PublishSettings, url: str, *, creates: bool = True) -
     values = _secrets(settings)
     options = {**settings.options, **values}
     password = settings.password.reveal() if settings.password is not None else ""
-    secrets = _masked([*values.values(), password])
+    secrets = _texts_to_mask([*values.values(), password])
     try:
         if url.startswith("file:"):
             catalog: Catalog = _folder(url, options, creates=creates)
             return IcebergCatalog(url, catalog, is_folder=True, secrets=secrets)
-        return IcebergCatalog(place, _served(settings, url, options, password), secrets=secrets)
+        return IcebergCatalog(
+            place, _server_catalog(settings, url, options, password), secrets=secrets
+        )
     except _FAULTS as error:
         hint = "Check [publish] catalog; `seil doctor` tries it"
         raise IcebergError(place, _reason(error, secrets), hint=hint) from error
 
 
-def _served(settings: PublishSettings, url: str, options: dict[str, str], password: str) -> Catalog:
+def _server_catalog(
+    settings: PublishSettings, url: str, options: dict[str, str], password: str
+) -> Catalog:
     scheme, _, rest = url.partition(":")
     if scheme in ("http", "https"):
         return _RestCatalog("seil", **_rest(settings, url, options))
@@ -296,7 +300,7 @@ def _secrets(settings: PublishSettings) -> dict[str, str]:
     return {name: secret.reveal() for name, secret in secrets.items()}
 
 
-def _masked(values: Sequence[str]) -> list[str]:
+def _texts_to_mask(values: Sequence[str]) -> list[str]:
     """What no message may show, the longest first: values, and the secrets of `id:secret`."""
     parts = [value.partition(":")[2] for value in values]
     return sorted(filter(None, [*values, *parts]), key=len, reverse=True)
