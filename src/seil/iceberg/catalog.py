@@ -291,12 +291,12 @@ def _rest(settings: PublishSettings, url: str, options: dict[str, str]) -> dict[
 
 def _secrets(settings: PublishSettings) -> dict[str, str]:
     """Pyiceberg's names of those that are set."""
-    named = {
+    fields = {
         "token": settings.token,
         "credential": settings.credential,
         "s3.secret-access-key": settings.s3_secret_access_key,
     }
-    secrets = settings.secrets | {n: value for n, value in named.items() if value is not None}
+    secrets = settings.secrets | {n: value for n, value in fields.items() if value is not None}
     return {name: secret.reveal() for name, secret in secrets.items()}
 
 
