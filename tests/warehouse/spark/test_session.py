@@ -104,8 +104,8 @@ def test_a_table_whose_old_metadata_another_program_removed_is_read(
         other.database.create_bare(table, columns)
         assert select(one, "SELECT n FROM salesforce.t") == []
         place = other.database.place(table)
-        kept = "'write.metadata.previous-versions-max'='1'"
-        other.database.run(f"ALTER TABLE {place} SET TBLPROPERTIES ({kept})")
+        limit = "'write.metadata.previous-versions-max'='1'"
+        other.database.run(f"ALTER TABLE {place} SET TBLPROPERTIES ({limit})")
         for n in range(2):
             other.database.append(table, pa.table({"n": [n]}))
         folder = Path(str(theirs.spark.options["spark.sql.catalog.lakehouse.warehouse"]))
