@@ -20,6 +20,8 @@ EXTRAS = {
     "admanager": {"api"},
     "api": {"api"},
     "aws": {"aws", "api"},
+    "aws_clients.py": {"aws"},
+    "events/event_bridge.py": {"aws"},
     "observe/spans.py": {"api"},
     "observe/traces.py": {"api"},
     "postgres_server.py": {"postgres"},

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from seil.api.calls import Answer, too_long
 from seil.api.services.idempotency import Claim, KeyState
-from seil.aws_clients import aws_client
 from seil.errors import ConfigurationError, Problem, SeilError, UnavailableError
 from seil.settings import ApiSettings
 
@@ -174,4 +173,11 @@ def request_store(settings: ApiSettings) -> DynamoStore:
         reason = "is not set: SEIL_API__REQUESTS_TABLE"
         raise ConfigurationError([Problem("api.requests_table", reason)])
     age = settings.idempotency_age.total_seconds()
-    return DynamoStore(settings.requests_table, lambda: aws_client("dynamodb"), age=age)
+    return DynamoStore(settings.requests_table, _dynamo, age=age)
+
+
+def _dynamo() -> DynamoDBClient:
+    from seil.aws_clients import aws_client
+
+    client: DynamoDBClient = aws_client("dynamodb")
+    return client
