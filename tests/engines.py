@@ -39,7 +39,7 @@ def select(warehouse: Warehouse, sql: str) -> pa.Table:
 class EngineUnderTest:
     """`new` gives the settings of a new, empty warehouse, from a folder for its files. Loads and
     whole sites run on one version of an engine, its `is_main`; where a statement takes a second,
-    `is_slow`, some objects stand for all.
+    `is_slow`, some objects stand for all. `warnings` are the checks that `seil doctor` warns of.
     """
 
     name: str
@@ -47,6 +47,7 @@ class EngineUnderTest:
     marks: tuple[pytest.MarkDecorator, ...] = (pytest.mark.matrix,)
     is_main: bool = True
     is_slow: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 def duckdb_file(folder: Path) -> WarehouseSettings:
@@ -73,7 +74,12 @@ ENGINES = (
     EngineUnderTest("postgresql-18", partial(_postgresql, 18)),
     EngineUnderTest("postgresql-17", partial(_postgresql, 17), is_main=False),
     EngineUnderTest("postgresql-16", partial(_postgresql, 16), is_main=False),
-    EngineUnderTest("postgresql-15-icu", partial(_postgresql, 15), is_main=False),
+    EngineUnderTest(
+        "postgresql-15-icu",
+        partial(_postgresql, 15),
+        is_main=False,
+        warnings=("warehouse text order",),
+    ),
     EngineUnderTest("spark", _spark, marks=(pytest.mark.matrix, pytest.mark.spark), is_slow=True),
 )
 
@@ -112,6 +118,13 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> WarehouseSettings:
     """Where a new warehouse of that engine can be."""
     entry: EngineUnderTest = request.param
     return entry.new(request, tmp_path)
+
+
+@pytest.fixture
+def engine_warnings(request: pytest.FixtureRequest, engine: WarehouseSettings) -> list[str]:
+    """Of the `engine`."""
+    entry: EngineUnderTest = request.node.callspec.params["engine"]
+    return list(entry.warnings)
 
 
 @pytest.fixture(params=_params(entry for entry in ENGINES if entry.is_main))
