@@ -66,7 +66,8 @@ SLOW := tests/test_benchmarks.py tests/test_end_to_end.py tests/test_extras.py \
 	tests/admanager/test_credentials.py tests/admanager/test_descriptions.py tests/admanager/test_soap.py \
 	tests/modeling/test_build.py tests/modeling/test_business_date.py \
 	tests/salesforce/test_outcomes.py tests/salesforce/test_stand_in.py tests/salesforce/writes \
-	tests/sf_to_dw/ingest/test_ingest_failures.py tests/state/test_rebuild.py tests/warehouse/test_commits.py \
+	tests/sf_to_dw/ingest/test_ingest_failures.py tests/state/test_backup.py tests/state/test_rebuild.py \
+	tests/warehouse/test_commits.py tests/warehouse/duckdb/test_builds.py \
 	tests/warehouse/test_merges.py tests/warehouse/test_replacements.py tests/warehouse/duckdb/test_published.py
 QUICK ?= tests/admanager tests/catalog tests/events tests/lake tests/observe tests/salesforce tests/state \
 	tests/sf_to_dw/ingest tests/sf_to_dw/schema tests/techone tests/warehouse \
