@@ -12,8 +12,8 @@ from seil.extras import requires
 __all__ = ["aws_client"]
 
 
-def aws_client(service: str, *, read_timeout: float = 3, attempts: int = 3) -> Any:
-    """`read_timeout` in seconds. Raises MissingExtraError."""
+def aws_client(service: str) -> Any:
+    """Raises MissingExtraError."""
     with requires("aws"):
         import boto3
         from botocore.config import Config
@@ -22,7 +22,7 @@ def aws_client(service: str, *, read_timeout: float = 3, attempts: int = 3) -> A
             service,
             config=Config(
                 connect_timeout=2,
-                read_timeout=read_timeout,
-                retries={"mode": "standard", "total_max_attempts": attempts},
+                read_timeout=3,
+                retries={"mode": "standard", "total_max_attempts": 3},
             ),
         )

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from seil.app.site import Site
 from seil.aws.limits import seconds_left
@@ -19,10 +19,11 @@ from seil.errors import LakeError
 from seil.events.event_bridge import received
 
 if TYPE_CHECKING:
+    from seil.app.handlers import EventOutcome
     from seil.events.envelope import Event
     from seil.settings import Settings
 
-__all__ = ["EventHandler", "EventState", "QueueFunction"]
+__all__ = ["EventHandler", "QueueFunction"]
 
 _log = logging.getLogger(__name__)
 
@@ -31,17 +32,7 @@ _log = logging.getLogger(__name__)
 _RESERVE = 60.0
 
 
-class EventState(Protocol):
-    @property
-    def event_id(self) -> str: ...
-
-    @property
-    def state(self) -> str:
-        """`done` where the event need not come again."""
-        ...
-
-
-EventHandler = Callable[[Site, Sequence["Event"], threading.Event], Sequence[EventState]]
+EventHandler = Callable[[Site, Sequence["Event"], threading.Event], Sequence["EventOutcome"]]
 
 
 class QueueFunction:

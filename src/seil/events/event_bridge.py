@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
 from __future__ import annotations
 
 import json
-import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from seil.lake import Bucket
 
 __all__ = ["LONGEST_ENTRY", "EventBridge", "describe_bus", "received"]
-
-_log = logging.getLogger(__name__)
 
 _SERVICE = "EventBridge"
 _ENTRIES = 10
@@ -113,7 +110,7 @@ class EventBridge:
             with attempt:
                 waiting = self._refused(waiting)
                 if waiting:
-                    raise UnavailableError(_SERVICE, f"not yet taken: events, {len(waiting)}")
+                    raise UnavailableError(_SERVICE, f"it did not accept {len(waiting)} event(s)")
 
     def _refused(self, entries: Sequence[BusEntry]) -> list[BusEntry]:
         """Those to send again."""
