@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seil.app.upkeep_mark import mark_compact, upkeep_due
+from seil.app.wording import counted
 from seil.errors import AlreadyRunningError, WarehouseError
 from seil.observe.progress import SILENT, Progress
 from seil.sizes import size
@@ -71,10 +72,10 @@ def outlook(plan: UpkeepPlan) -> str:
     """In words."""
     parts = (
         "laid out anew" if plan.is_laid_out else "",
-        f"{plan.files:,} files of {size(plan.bytes)} to rewrite" if plan.files else "",
-        f"{plan.snapshots:,} snapshots to expire" if plan.snapshots else "",
-        f"{plan.lost_files:,} lost files to remove" if plan.lost_files else "",
-        f"{plan.branches:,} branches of killed commits to remove" if plan.branches else "",
+        f"{counted(plan.files, 'file')} of {size(plan.bytes)} to rewrite" if plan.files else "",
+        f"{counted(plan.snapshots, 'snapshot')} to expire" if plan.snapshots else "",
+        f"{counted(plan.lost_files, 'lost file')} to remove" if plan.lost_files else "",
+        f"{plan.branches:,} killed commits' branches to remove" if plan.branches else "",
     )
     return f"{plan.place}: {', '.join(filter(None, parts))}"
 
